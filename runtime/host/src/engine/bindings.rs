@@ -1,0 +1,15 @@
+//! The contract of `wit/` as Rust types, generated.
+
+#![allow(missing_docs, unreachable_pub)]
+
+wasmtime::component::bindgen!({
+    path: "../../wit",
+    world: "task-module",
+    imports: {
+        "lovage:task/context.progress": async,
+        "lovage:task/context.checkpoint": async,
+        "lovage:task/context.restore": async,
+        "lovage:task/jobs.enqueue": async,
+    },
+    exports: { default: async },
+});

@@ -1,0 +1,192 @@
+//! `lovage:task/jobs`: a task that enqueues further jobs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lovage_queue::job::{JobId, MAX_PRIORITY};
+use lovage_queue::task::{TaskName, check_lane, check_name};
+use serde::{Deserialize, Serialize};
+
+use super::{CallError, Reply, Request, State, mismatch, types};
+use crate::engine::bindings::lovage::task::jobs::{Host, NewJob};
+use crate::engine::outcome::bytes;
+
+/// Headers a job may carry.
+const HEADERS: usize = 64;
+/// Bytes of them together.
+const HEADER_BYTES: usize = 16 * 1024;
+/// Bytes of a child's key.
+const KEY: usize = 256;
+
+/// A job that a task enqueues.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildJob {
+    /// Its module's name.
+    pub module: String,
+    /// Its task's name within the module.
+    pub task: String,
+    /// A MessagePack map of the arguments by name.
+    #[serde(with = "serde_bytes")]
+    pub input: Vec<u8>,
+    /// What the author calls it among its parent's children.
+    pub key: Option<String>,
+    /// Its place among all that the attempt enqueued, from 0.
+    pub ordinal: u64,
+    /// The queue it goes to.
+    pub queue: Option<String>,
+    /// Its lane.
+    pub lane: Option<String>,
+    /// 0 to 9, 9 first.
+    pub priority: Option<u8>,
+    /// How long it waits before it becomes available.
+    pub delay: Option<Duration>,
+    /// Runs in all, the first included.
+    pub max_attempts: Option<u32>,
+    /// What its task sees beside its arguments.
+    pub headers: BTreeMap<String, String>,
+}
+
+impl ChildJob {
+    /// The id it has as a child of `parent`: the same in every attempt of the
+    /// parent, so that a retry makes no second child.
+    pub fn id(&self, parent: JobId) -> JobId {
+        // The prefix keeps an author's key "3" and the fourth call apart.
+        match &self.key {
+            Some(key) => JobId::child(parent, &format!("key:{key}")),
+            None => JobId::child(parent, &format!("ordinal:{}", self.ordinal)),
+        }
+    }
+
+    /// Checks what can be checked without a broker. The engine does so before
+    /// it asks; a host that does not trust its engine does so again.
+    pub fn check(&self, max_input: usize) -> Result<(), CallError> {
+        let invalid = |error: &dyn std::fmt::Display| CallError::Invalid(error.to_string());
+        check_name(&self.module, "module").map_err(|error| invalid(&error))?;
+        check_name(&self.task, "task").map_err(|error| invalid(&error))?;
+        if let Some(queue) = &self.queue {
+            check_name(queue, "queue").map_err(|error| invalid(&error))?;
+        }
+        if let Some(lane) = &self.lane {
+            check_lane(lane).map_err(|error| invalid(&error))?;
+        }
+        if let Some(priority) = self.priority.filter(|priority| *priority > MAX_PRIORITY) {
+            let text = format!("a priority is 0 to {MAX_PRIORITY}, not {priority}");
+            return Err(CallError::Invalid(text));
+        }
+        if self.max_attempts == Some(0) {
+            return Err(CallError::Invalid("a job has at least 1 attempt".into()));
+        }
+        if self.key.as_ref().is_some_and(|key| key.len() > KEY) {
+            return Err(CallError::Limit(format!("a key takes at most {KEY} bytes")));
+        }
+        let headers: usize = self.headers.iter().map(|(k, v)| k.len() + v.len()).sum();
+        if self.headers.len() > HEADERS || headers > HEADER_BYTES {
+            let size = bytes(HEADER_BYTES as u64);
+            let text = format!("a job has at most {HEADERS} headers of {size} together");
+            return Err(CallError::Limit(text));
+        }
+        if self.input.len() > max_input {
+            return Err(CallError::Limit(format!(
+                "an input of {} is larger than {}",
+                bytes(self.input.len() as u64),
+                bytes(max_input as u64)
+            )));
+        }
+        Ok(())
+    }
+
+    fn read(job: NewJob, ordinal: u64) -> Result<Self, CallError> {
+        let name: TaskName = job
+            .task
+            .parse()
+            .map_err(|error: lovage_queue::task::NameError| CallError::Invalid(error.to_string()))?;
+        Ok(ChildJob {
+            module: name.module,
+            task: name.task,
+            input: job.input,
+            key: job.key,
+            ordinal,
+            queue: job.queue,
+            lane: job.lane,
+            priority: job.priority,
+            delay: job.delay_ms.map(Duration::from_millis),
+            max_attempts: job.max_attempts,
+            headers: job.headers.into_iter().collect(),
+        })
+    }
+}
+
+impl Host for State {
+    async fn enqueue(&mut self, jobs: Vec<NewJob>) -> Result<Vec<String>, types::CallError> {
+        let most = self.limits.jobs;
+        if jobs.len() > most {
+            let text = format!("{} jobs in one call are more than {most}", jobs.len());
+            return Err(CallError::Limit(text).into());
+        }
+        let count = jobs.len();
+        let mut children = Vec::with_capacity(count);
+        for (at, job) in (self.children..).zip(jobs) {
+            let child = ChildJob::read(job, at)?;
+            child.check(self.limits.input)?;
+            children.push(child);
+        }
+        // Whether it succeeds or not, these ordinals are used up: a task that
+        // tries again says something new.
+        self.children += count as u64;
+        match self.ask(Request::Enqueue(children)).await? {
+            Reply::Enqueued(ids) if ids.len() == count => {
+                Ok(ids.iter().map(JobId::to_string).collect())
+            }
+            _ => Err(mismatch().into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lovage_queue::job::Partition;
+
+    fn child() -> ChildJob {
+        ChildJob {
+            module: "images".into(),
+            task: "thumbnail".into(),
+            input: vec![0x80],
+            key: None,
+            ordinal: 3,
+            queue: None,
+            lane: None,
+            priority: None,
+            delay: None,
+            max_attempts: None,
+            headers: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_childs_id_is_the_same_in_every_attempt() {
+        let parent = JobId::new(Partition(1));
+        assert_eq!(child().id(parent), child().id(parent));
+        let keyed = ChildJob {
+            key: Some("3".into()),
+            ..child()
+        };
+        assert_ne!(keyed.id(parent), child().id(parent));
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        assert_eq!(child().check(16), Ok(()));
+        assert!(matches!(child().check(0), Err(CallError::Limit(_))));
+        let wrong = [
+            ChildJob { module: "Bad".into(), ..child() },
+            ChildJob { queue: Some("a b".into()), ..child() },
+            ChildJob { lane: Some("\0".into()), ..child() },
+            ChildJob { priority: Some(10), ..child() },
+            ChildJob { max_attempts: Some(0), ..child() },
+        ];
+        for job in wrong {
+            assert!(matches!(job.check(16), Err(CallError::Invalid(_))), "{job:?}");
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! A host for runs that no queue stands behind: `lovage run`, and `describe`.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use lovage_queue::job::Checkpoint;
+
+use super::{CallError, Host, Reply, Request};
+
+/// Keeps a checkpoint in memory, drops progress, and enqueues nothing.
+#[derive(Debug, Default)]
+pub struct NoHost {
+    saved: Mutex<Option<Checkpoint>>,
+}
+
+#[async_trait]
+impl Host for NoHost {
+    async fn call(&self, request: Request) -> Result<Reply, CallError> {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        match request {
+            Request::Progress(_) => Ok(Reply::Done),
+            Request::Checkpoint(checkpoint) => {
+                *saved = Some(checkpoint);
+                Ok(Reply::Done)
+            }
+            Request::Restore => Ok(Reply::Restored(saved.clone())),
+            Request::Enqueue(_) => Err(CallError::Denied(
+                "this run has no queue behind it, so it cannot enqueue jobs".into(),
+            )),
+        }
+    }
+}

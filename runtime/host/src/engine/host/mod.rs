@@ -1,0 +1,212 @@
+//! What a module may call. Each capability has a file of its own here; what
+//! needs somebody outside the engine goes through the [`Host`].
+//!
+//! # Layout
+//! - this file: the messages to the [`Host`], and the state of one instance
+//! - `context`: `lovage:task/context`, the job and what it says of itself
+//! - `jobs`: `lovage:task/jobs`, enqueueing more
+//! - [`log`]: stdout and stderr
+//! - `wasi`: the empty machine that WASI 0.2 shows
+//! - [`local`]: a host for runs that no queue stands behind
+
+mod context;
+mod jobs;
+pub mod local;
+pub mod log;
+pub(crate) mod wasi;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use lovage_queue::job::{Checkpoint, JobId, Progress};
+use serde::{Deserialize, Serialize};
+use wasmtime::component::{HasSelf, Linker};
+
+pub use self::jobs::ChildJob;
+
+use super::bindings::lovage::task::types;
+use super::invocation::{Cancel, JobContext};
+use super::limits::{Limiter, Limits};
+
+/// Who answers what a running task asks for. There is one of these an attempt,
+/// so it knows which job asks.
+///
+/// A request and its answer are plain data: an engine in a child process sends
+/// them over a pipe. Whoever answers checks them again, since what runs a
+/// module may have been taken over by it.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Answers a request. It may take its time; the attempt's deadline is in
+    /// force meanwhile, and the future is dropped when it passes.
+    async fn call(&self, request: Request) -> Result<Reply, CallError>;
+}
+
+/// What a task asks of its host.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// How far it is. Some are left out when they come fast; answered with
+    /// [`Reply::Done`].
+    Progress(Progress),
+    /// A state to be kept for the job's next attempt; answered with
+    /// [`Reply::Done`].
+    Checkpoint(Checkpoint),
+    /// The state that was kept; answered with [`Reply::Restored`].
+    Restore,
+    /// Jobs to be enqueued, all or none; answered with [`Reply::Enqueued`].
+    Enqueue(Vec<ChildJob>),
+}
+
+/// What the host answers.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// The state that an earlier attempt saved.
+    Restored(Option<Checkpoint>),
+    /// The new jobs' ids, in the order of the request.
+    Enqueued(Vec<JobId>),
+}
+
+/// Why the host did not do it. The texts reach the module's author.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CallError {
+    /// The module was not granted this.
+    #[error("denied: {0}")]
+    Denied(String),
+    /// It makes no sense.
+    #[error("invalid: {0}")]
+    Invalid(String),
+    /// It is too large, or too often.
+    #[error("past a limit: {0}")]
+    Limit(String),
+    /// Not just now.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+}
+
+impl From<CallError> for types::CallError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Denied(text) => types::CallError::Denied(text),
+            CallError::Invalid(text) => types::CallError::Invalid(text),
+            CallError::Limit(text) => types::CallError::Limit(text),
+            CallError::Unavailable(text) => types::CallError::Unavailable(text),
+        }
+    }
+}
+
+/// An answer of the wrong kind: the host is at fault, not the module.
+fn mismatch() -> CallError {
+    CallError::Unavailable("the host gave an answer to another question".into())
+}
+
+/// All that one instance has.
+pub(crate) struct State {
+    pub(crate) context: JobContext,
+    pub(crate) limits: Limits,
+    pub(crate) cancel: Cancel,
+    pub(crate) deadline: Instant,
+    pub(crate) limiter: Limiter,
+    pub(crate) machine: wasi::Machine,
+    host: Arc<dyn Host>,
+    calls: u32,
+    children: u64,
+    progress_at: Option<Instant>,
+    /// Whether the newest progress said that all is done.
+    done: bool,
+}
+
+impl State {
+    pub(crate) fn new(
+        context: JobContext,
+        limits: Limits,
+        cancel: Cancel,
+        deadline: Instant,
+        host: Arc<dyn Host>,
+    ) -> Self {
+        State {
+            limiter: Limiter::new(limits.memory),
+            context,
+            limits,
+            cancel,
+            deadline,
+            machine: wasi::Machine::default(),
+            host,
+            calls: 0,
+            children: 0,
+            progress_at: None,
+            done: false,
+        }
+    }
+
+    /// Asks the host, unless the attempt has asked too often.
+    async fn ask(&mut self, request: Request) -> Result<Reply, CallError> {
+        if self.calls >= self.limits.calls {
+            let most = self.limits.calls;
+            return Err(CallError::Limit(format!(
+                "an attempt may make {most} calls to its host"
+            )));
+        }
+        self.calls += 1;
+        self.host.call(request).await
+    }
+
+    /// What is left until the deadline.
+    fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+/// Offers everything to all modules.
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    use super::bindings::lovage::task;
+    wasi::link(linker)?;
+    task::types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    task::context::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    task::jobs::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+}
+
+impl types::Host for State {}
+
+/// Whether an import of this name (with its version) is offered.
+pub(crate) fn offers(import: &str) -> bool {
+    let (interface, version) = import.split_once('@').unwrap_or((import, ""));
+    match interface {
+        "lovage:task/types" | "lovage:task/context" | "lovage:task/jobs" => {
+            version.starts_with("0.1.")
+        }
+        _ => version.starts_with("0.2.") && wasi::INTERFACES.contains(&interface),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offers_go_by_interface_and_compatible_version() {
+        assert!(offers("wasi:cli/stdout@0.2.9"));
+        assert!(offers("lovage:task/context@0.1.0"));
+        assert!(!offers("wasi:cli/stdout@0.3.0"));
+        assert!(!offers("wasi:http/outgoing-handler@0.2.3"));
+        assert!(!offers("lovage:task/context@0.2.0"));
+        assert!(!offers("env"));
+    }
+
+    #[test]
+    fn messages_cross_a_pipe() {
+        let request = Request::Progress(Progress {
+            share: Some(0.5),
+            message: None,
+        });
+        let bytes = rmp_serde::to_vec_named(&request).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Request>(&bytes).unwrap(), request);
+        let error = CallError::Limit("too much".into());
+        let bytes = rmp_serde::to_vec_named(&error).unwrap();
+        assert_eq!(rmp_serde::from_slice::<CallError>(&bytes).unwrap(), error);
+    }
+}

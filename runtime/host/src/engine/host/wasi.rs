@@ -1,0 +1,95 @@
+//! WASI 0.2 as an empty, unconnected machine: clocks, random numbers, stdio;
+//! no arguments, no environment, no files, no network.
+//!
+//! All of it links, because every toolchain's standard library imports more
+//! than its programs use; what is not there answers with the error that a
+//! program gets on a machine that lacks it.
+
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+
+use super::State;
+use super::log::{Log, Sink};
+use crate::engine::limits::HANDLES;
+
+/// Bytes of randomness that one call may ask for: the host makes them while the
+/// guest waits, so no more than a tick's worth.
+const RANDOM: u64 = 1024 * 1024;
+
+/// A guest's WASI state, made at its first WASI call: most tasks make none, and
+/// it would be a third of what a fresh instance costs.
+#[derive(Default)]
+pub(crate) struct Machine {
+    made: Option<Box<(WasiCtx, ResourceTable, Sink)>>,
+}
+
+impl Machine {
+    /// What the guest wrote.
+    pub(crate) fn log(&self) -> Log {
+        self.made.as_ref().map(|made| made.2.take()).unwrap_or_default()
+    }
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        let most = self.limits.log;
+        let made = self.machine.made.get_or_insert_with(|| Box::new(make(most)));
+        WasiCtxView {
+            ctx: &mut made.0,
+            table: &mut made.1,
+        }
+    }
+}
+
+fn make(log: usize) -> (WasiCtx, ResourceTable, Sink) {
+    let sink = Sink::new(log);
+    let mut table = ResourceTable::new();
+    table.set_max_capacity(HANDLES);
+    let ctx = WasiCtx::builder()
+        .stdout(sink.clone())
+        .stderr(sink.clone())
+        .max_random_size(RANDOM)
+        // Denied by address already; denied by kind as well, so that no
+        // socket is ever made.
+        .allow_tcp(false)
+        .allow_udp(false)
+        .allow_ip_name_lookup(false)
+        .build();
+    (ctx, table, sink)
+}
+
+/// Offers it to all modules.
+pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi::p2::add_to_linker_async(linker)
+}
+
+/// The interfaces it consists of, without their version.
+pub(crate) const INTERFACES: &[&str] = &[
+    "wasi:cli/environment",
+    "wasi:cli/exit",
+    "wasi:cli/stderr",
+    "wasi:cli/stdin",
+    "wasi:cli/stdout",
+    "wasi:cli/terminal-input",
+    "wasi:cli/terminal-output",
+    "wasi:cli/terminal-stderr",
+    "wasi:cli/terminal-stdin",
+    "wasi:cli/terminal-stdout",
+    "wasi:clocks/monotonic-clock",
+    "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
+    "wasi:io/error",
+    "wasi:io/poll",
+    "wasi:io/streams",
+    "wasi:random/insecure",
+    "wasi:random/insecure-seed",
+    "wasi:random/random",
+    "wasi:sockets/instance-network",
+    "wasi:sockets/ip-name-lookup",
+    "wasi:sockets/network",
+    "wasi:sockets/tcp",
+    "wasi:sockets/tcp-create-socket",
+    "wasi:sockets/udp",
+    "wasi:sockets/udp-create-socket",
+];

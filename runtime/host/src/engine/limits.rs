@@ -1,0 +1,193 @@
+//! What an attempt may use, and the limiter that holds it to its memory.
+
+use std::time::Duration;
+
+use wasmtime::ResourceLimiter;
+
+/// Core instances that one component may hold. A Python component has 30-odd.
+pub(crate) const CORE_INSTANCES: u32 = 40;
+/// Linear memories that one component may hold.
+pub(crate) const MEMORIES: u32 = 4;
+/// Tables that one component may hold.
+pub(crate) const TABLES: u32 = 4;
+/// Elements of one table. Python's, the largest seen, has 5,672.
+pub(crate) const TABLE_ELEMENTS: usize = 20_000;
+/// Resources (streams, pollables, ...) that an attempt may hold open.
+pub(crate) const HANDLES: usize = 10_000;
+/// Bytes that a guest may hand over in one call, whatever its memory: more than
+/// this is refused before it is copied.
+const TRANSFER: usize = 128 * MIB as usize;
+
+const MIB: u64 = 1024 * 1024;
+
+/// The bounds of one attempt. Every one of them is enforced by the engine; none
+/// relies on the module's goodwill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Units of wasmtime's fuel. A budget, and no clock: what a unit costs in
+    /// time varies a thousandfold between instructions.
+    pub fuel: u64,
+    /// Bytes of linear memory, over all of a component's memories.
+    pub memory: u64,
+    /// Wall-clock time, from the moment that the attempt has its slot.
+    pub deadline: Duration,
+    /// Bytes of the result.
+    pub result: usize,
+    /// Bytes that are kept of what the task writes to stdout and stderr.
+    pub log: usize,
+    /// Bytes of one checkpoint.
+    pub checkpoint: usize,
+    /// Jobs that may be enqueued in one call.
+    pub jobs: usize,
+    /// Bytes of the input of a job that is enqueued.
+    pub input: usize,
+    /// Calls that reach the host: checkpoints, restores and enqueues.
+    pub calls: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            fuel: 100_000_000_000,
+            memory: 128 * MIB,
+            deadline: Duration::from_secs(60),
+            result: 16 * MIB as usize,
+            log: 64 * 1024,
+            checkpoint: MIB as usize,
+            jobs: 1_000,
+            input: 16 * MIB as usize,
+            calls: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// What `describe` gets: it has nothing to compute, only to answer. A
+    /// Python module runs its imports at build time, so this is ample.
+    pub fn of_describe() -> Self {
+        Limits {
+            fuel: 10_000_000_000,
+            memory: 256 * MIB,
+            deadline: Duration::from_secs(10),
+            calls: 0,
+            ..Limits::default()
+        }
+    }
+
+    /// Bytes that the guest may hand over in one call. Results past the limit
+    /// are told apart from broken ones by their length, so up to the guest's
+    /// own memory they are copied first.
+    pub(crate) fn transfer(&self) -> usize {
+        let memory = usize::try_from(self.memory).unwrap_or(usize::MAX);
+        memory.min(TRANSFER.max(self.result.saturating_mul(4)))
+    }
+}
+
+/// Counts linear memory, and refuses what goes past the limit. A refused
+/// growth is no trap: the guest is told -1, and most then abort. So it is
+/// recorded here, and the outcome read from the record.
+#[derive(Debug)]
+pub(crate) struct Limiter {
+    limit: u64,
+    held: u64,
+    peak: u64,
+    refused: bool,
+}
+
+impl Limiter {
+    pub(crate) fn new(limit: u64) -> Self {
+        Limiter {
+            limit,
+            held: 0,
+            peak: 0,
+            refused: false,
+        }
+    }
+
+    /// The most memory that was held, in bytes.
+    pub(crate) fn peak(&self) -> u64 {
+        self.peak
+    }
+
+    /// Whether a growth was refused.
+    pub(crate) fn refused(&self) -> bool {
+        self.refused
+    }
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(
+        &mut self,
+        current: usize,
+        desired: usize,
+        maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let grown = desired.saturating_sub(current) as u64;
+        let held = self.held.saturating_add(grown);
+        // Past the memory's own maximum the growth fails whatever is said here,
+        // and that is the module's choice, not our limit.
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            self.refused |= held > self.limit;
+            return Ok(false);
+        }
+        if held > self.limit {
+            self.refused = true;
+            return Ok(false);
+        }
+        self.held = held;
+        self.peak = self.peak.max(held);
+        Ok(true)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+
+    fn instances(&self) -> usize {
+        CORE_INSTANCES as usize
+    }
+
+    fn tables(&self) -> usize {
+        TABLES as usize
+    }
+
+    fn memories(&self) -> usize {
+        MEMORIES as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_counted_over_all_memories_and_refusals_are_recorded() {
+        let mut limiter = Limiter::new(300);
+        assert!(limiter.memory_growing(0, 100, None).unwrap());
+        assert!(limiter.memory_growing(0, 100, None).unwrap());
+        assert!(!limiter.refused());
+        assert!(!limiter.memory_growing(100, 201, None).unwrap());
+        assert!(limiter.refused());
+        assert!(limiter.memory_growing(100, 200, None).unwrap());
+        assert_eq!(limiter.peak(), 300);
+    }
+
+    #[test]
+    fn a_memory_that_reaches_its_own_maximum_has_not_reached_ours() {
+        let mut limiter = Limiter::new(1_000);
+        assert!(!limiter.memory_growing(100, 200, Some(150)).unwrap());
+        assert!(!limiter.refused());
+    }
+
+    #[test]
+    fn tables_are_bounded() {
+        let mut limiter = Limiter::new(0);
+        assert!(limiter.table_growing(0, TABLE_ELEMENTS, None).unwrap());
+        assert!(!limiter.table_growing(0, TABLE_ELEMENTS + 1, None).unwrap());
+    }
+}

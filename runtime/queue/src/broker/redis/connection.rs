@@ -1,0 +1,154 @@
+//! One multiplexed connection that outlives the server's outages, and what an
+//! error of Redis means to a broker.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use tokio::sync::RwLock;
+
+use super::scripts::Script;
+use crate::broker::{BrokerError, Result};
+
+/// How long a connection may take to come up.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long an answer may take before the connection counts as broken.
+const ANSWER: Duration = Duration::from_secs(10);
+/// An operation whose connection broke is tried again after these waits. All of
+/// them are safe to repeat; what lasts longer is the caller's to decide.
+const AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
+/// Script flags, `LMOVE` and `LPOP` with a count.
+const OLDEST: (u32, u32) = (7, 0);
+
+pub(super) struct Connection {
+    client: Client,
+    place: String,
+    /// The connection, and how many there were before it.
+    current: RwLock<(MultiplexedConnection, u64)>,
+}
+
+impl Connection {
+    pub(super) async fn open(url: &str) -> Result<Self> {
+        let place = without_password(url);
+        let client = Client::open(url).map_err(|e| BrokerError::Unsuitable {
+            place: place.clone(),
+            reason: format!("the URL cannot be read: {e}"),
+        })?;
+        let connection = connect(&client).await.map_err(|e| meaning(&place, &e))?;
+        let it = Connection { client, place, current: RwLock::new((connection, 0)) };
+        it.check_version().await?;
+        Ok(it)
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    async fn check_version(&self) -> Result<()> {
+        let mut info = redis::cmd("INFO");
+        info.arg("server");
+        let answer = self.send(&info).await.map_err(|e| meaning(&self.place, &e))?;
+        let text: String = redis::from_redis_value(answer).unwrap_or_default();
+        let version = text.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown");
+        let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        if found < OLDEST {
+            return Err(BrokerError::Unsuitable {
+                place: self.place.clone(),
+                reason: format!(
+                    "its version is {version}, and lovage needs redis {}.{} or newer",
+                    OLDEST.0, OLDEST.1
+                ),
+            });
+        }
+        Ok(())
+    }
+
+    /// Runs a script's command; tries again where the connection broke, and
+    /// loads the script where the server does not know it.
+    pub(super) async fn run(&self, script: &Script, command: &Cmd) -> Result<Value> {
+        let mut waits = AGAIN.iter();
+        loop {
+            match self.send(command).await {
+                Ok(answer) => return Ok(answer),
+                Err(e) if e.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    let mut load = redis::cmd("SCRIPT");
+                    load.arg("LOAD").arg(&script.source);
+                    self.send(&load).await.map_err(|e| meaning(&self.place, &e))?;
+                }
+                Err(e) if is_broken(&e) => match waits.next() {
+                    Some(wait) => tokio::time::sleep(*wait).await,
+                    None => return Err(meaning(&self.place, &e)),
+                },
+                Err(e) => {
+                    tracing::debug!(script = script.name, error = %e, "redis refused a script");
+                    return Err(meaning(&self.place, &e));
+                }
+            }
+        }
+    }
+
+    async fn send(&self, command: &Cmd) -> redis::RedisResult<Value> {
+        let (mut connection, generation) = self.current.read().await.clone();
+        let answer = connection.send_packed_command(command).await;
+        if answer.as_ref().is_err_and(is_broken) {
+            let mut current = self.current.write().await;
+            // Somebody else may have made a new one meanwhile.
+            if current.1 == generation {
+                *current = (connect(&self.client).await?, generation + 1);
+            }
+        }
+        match answer? {
+            Value::ServerError(e) => Err(e.into()),
+            value => Ok(value),
+        }
+    }
+}
+
+async fn connect(client: &Client) -> redis::RedisResult<MultiplexedConnection> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(CONNECT))
+        .set_response_timeout(Some(ANSWER));
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+fn is_broken(e: &RedisError) -> bool {
+    e.is_io_error()
+        || e.is_connection_dropped()
+        || e.is_timeout()
+        || e.kind() == ErrorKind::Server(ServerErrorKind::BusyLoading)
+}
+
+/// What an error means to a broker; by its kind and code, never by its text.
+pub(super) fn meaning(place: &str, e: &RedisError) -> BrokerError {
+    let (place, reason) = (place.to_owned(), e.to_string());
+    match e.code() {
+        // MISCONF: it cannot write its snapshots, so its disk is full or gone.
+        Some("OOM" | "MISCONF") => BrokerError::Full { place, reason },
+        _ if is_broken(e) => BrokerError::Unreachable { place, reason },
+        _ => BrokerError::Unsuitable { place, reason },
+    }
+}
+
+/// An answer that no script of ours gives.
+pub(super) fn unexpected(script: &'static str, what: &str) -> BrokerError {
+    BrokerError::Corrupt { what: format!("the answer of the script `{script}`"), reason: what.to_owned() }
+}
+
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => format!("{}{}", &url[..scheme + 3], &url[at + 1..]),
+        _ => url.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn a_password_never_reaches_an_error() {
+        assert_eq!(without_password("redis://user:p@ss@host:1/2"), "redis://host:1/2");
+        assert_eq!(without_password("redis://host:1"), "redis://host:1");
+    }
+}

@@ -1,0 +1,69 @@
+//! Reading the scripts' answers.
+
+use redis::Value;
+
+use super::connection::unexpected;
+use super::scripts::Script;
+use crate::broker::Result;
+
+/// An answer on its way to being read; it remembers whose it is.
+pub(super) struct Reply {
+    script: &'static str,
+    values: std::vec::IntoIter<Value>,
+}
+
+impl Reply {
+    pub(super) fn of(script: &Script, value: Value) -> Result<Self> {
+        match value {
+            Value::Array(values) => Ok(Reply { script: script.name, values: values.into_iter() }),
+            other => Err(unexpected(script.name, &format!("no list but {other:?}"))),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.len() == 0
+    }
+
+    pub(super) fn bytes(&mut self) -> Result<Vec<u8>> {
+        match self.values.next() {
+            Some(Value::BulkString(bytes)) => Ok(bytes),
+            Some(Value::SimpleString(text)) => Ok(text.into_bytes()),
+            other => Err(unexpected(self.script, &format!("no bytes but {other:?}"))),
+        }
+    }
+
+    pub(super) fn text(&mut self) -> Result<String> {
+        let script = self.script;
+        String::from_utf8(self.bytes()?).map_err(|_| unexpected(script, "a name that is no UTF-8"))
+    }
+
+    pub(super) fn int(&mut self) -> Result<i64> {
+        match self.values.next() {
+            Some(Value::Int(number)) => Ok(number),
+            Some(Value::BulkString(bytes)) => std::str::from_utf8(&bytes)
+                .ok()
+                .and_then(|text| text.parse().ok())
+                .ok_or_else(|| unexpected(self.script, "no number")),
+            other => Err(unexpected(self.script, &format!("no number but {other:?}"))),
+        }
+    }
+
+    pub(super) fn number(&mut self) -> Result<u64> {
+        let script = self.script;
+        u64::try_from(self.int()?).map_err(|_| unexpected(script, "a negative number"))
+    }
+
+    pub(super) fn id(&mut self) -> Result<crate::job::JobId> {
+        let script = self.script;
+        let bytes = self.bytes()?.try_into().map_err(|_| unexpected(script, "an id of a wrong length"))?;
+        Ok(crate::job::JobId(bytes))
+    }
+
+    /// The next value, a list itself.
+    pub(super) fn list(&mut self) -> Result<Reply> {
+        match self.values.next() {
+            Some(Value::Array(values)) => Ok(Reply { script: self.script, values: values.into_iter() }),
+            other => Err(unexpected(self.script, &format!("no list but {other:?}"))),
+        }
+    }
+}

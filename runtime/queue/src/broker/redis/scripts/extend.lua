@@ -1,0 +1,21 @@
+-- Keeps a worker's lease alive and takes its word on staged modules.
+-- KEYS[1] -> lovage:{p}
+-- ARGV: now or '', worker, lease in ms, how many queues, the queues, then for
+--   each word on a staged module: tenant .. digest, 'ok' or why not
+-- Returns {work: 1 or 0, digest .. tenant that is staged and not yet judged, …};
+--   'dead' where the worker was declared dead.
+local worker, queues = ARGV[2], tonumber(ARGV[4])
+if not renew(worker, tonumber(ARGV[3]), true) then return 'dead' end
+for i = 5 + queues, #ARGV, 2 do
+  if call('HEXISTS', R .. '@staged', ARGV[i]) == 1 then
+    call('HSET', R .. '@staged:' .. ARGV[i], worker, ARGV[i + 1])
+  end
+end
+local answer = { 0 }
+for i = 5, 4 + queues do
+  if call('EXISTS', R .. '@ring:' .. ARGV[i]) == 1 then answer[1] = 1 end
+end
+for _, staged in ipairs(call('HKEYS', R .. '@staged')) do
+  if call('HEXISTS', R .. '@staged:' .. staged, worker) == 0 then answer[#answer + 1] = staged end
+end
+return answer

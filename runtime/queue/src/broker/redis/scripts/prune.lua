@@ -1,0 +1,29 @@
+-- Lets finished jobs go, the oldest first.
+-- KEYS[1] -> lovage:{p}
+-- ARGV: now or '', ms that completed and cancelled jobs are kept, ms that
+--   discarded ones are, how many of a kind, limit of each kind in each tenant
+-- Returns how many went. It looks at some tenants a call, drawn at random: so no
+-- call grows with their number, and over time each has its turn.
+local keep = { [COMPLETED] = tonumber(ARGV[2]), [CANCELLED] = tonumber(ARGV[2]), [DISCARDED] = tonumber(ARGV[3]) }
+local most, limit, gone = tonumber(ARGV[4]), tonumber(ARGV[5]), 0
+for _, tenant in ipairs(call('SRANDMEMBER', R .. '@tenants', 100)) do
+  for state, span in pairs(keep) do
+    local list = R .. tenant .. ':f:' .. state
+    local over, passed = call('LLEN', list) - most, 0
+    for i, id in ipairs(call('LRANGE', list, 0, limit - 1)) do
+      local head = head_of(tenant, id)
+      local old = not readable(head) or number(head, 33, 6) + span <= now
+      if i > over and not old then break end
+      passed = i
+      if readable(head) and byte(head, 4) == state then
+        local _, queue = route(head)
+        call('UNLINK', job_key(tenant, id), note_key(tenant, id))
+        count(tenant, queue, state, -1)
+        gone = gone + 1
+      end
+    end
+    if passed > 0 then call('LPOP', list, passed) end
+  end
+end
+flush_counts()
+return gone

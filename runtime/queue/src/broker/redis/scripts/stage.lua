@@ -1,0 +1,18 @@
+-- Makes a release that is not active yet, and tells the workers.
+-- KEYS[1] -> lovage:{p}
+-- ARGV: now or '', tenant, name, digest, by
+-- Returns {number, digest .. time .. by}; nil where the digest is not stored.
+local tenant, digest = ARGV[2], ARGV[4]
+if call('EXISTS', R .. tenant .. ':m:' .. digest) == 0 then return nil end
+local releases = R .. tenant .. ':rel:' .. ARGV[3]
+local newest = tonumber(call('HGET', releases, 'n')) or 0
+local release = call('HGET', releases, newest)
+if not release or sub(release, 1, 32) ~= digest then
+  newest = newest + 1
+  release = digest .. time6(now) .. ARGV[5]
+  call('HSET', releases, newest, release, 'n', newest)
+end
+call('SADD', R .. '@tenants', tenant)
+call('HSET', R .. '@staged', digest .. tenant, now)
+call('PUBLISH', KEYS[1] .. ':@all', 'staged')
+return { newest, release }

@@ -1,0 +1,153 @@
+//! What this process hears of others by Redis' channels: a connection for each
+//! worker that listens, and one for all who wait for results.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use redis::Client;
+use tokio::sync::{Notify, mpsc, watch};
+
+use crate::broker::{Signal, Signals};
+use crate::job::JobId;
+
+/// How long to wait before the next try to reach the server.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Something came over a channel.
+enum Heard<'a> {
+    /// All channels are listened to. From here on nothing is missed; before it,
+    /// anything may have been.
+    Connected,
+    /// A message.
+    Message(&'a [u8]),
+}
+
+/// Listens until the connection breaks.
+async fn follow(client: &Client, channels: &[Vec<u8>], mut hear: impl FnMut(Heard<'_>)) -> redis::RedisResult<()> {
+    let mut connection = client.get_async_pubsub().await?;
+    for channel in channels {
+        connection.subscribe(channel.as_slice()).await?;
+    }
+    hear(Heard::Connected);
+    let mut messages = connection.into_on_message();
+    while let Some(message) = messages.next().await {
+        hear(Heard::Message(message.get_payload_bytes()));
+    }
+    Ok(())
+}
+
+/// Listens again and again, until dropped.
+async fn follow_always(client: &Client, channels: &[Vec<u8>], mut hear: impl FnMut(Heard<'_>)) {
+    loop {
+        if let Err(e) = follow(client, channels, &mut hear).await {
+            tracing::debug!(error = %e, "a connection for signals broke");
+        }
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// A worker's signals, for as long as somebody takes them.
+pub(super) fn listen(client: Client, channels: Vec<Vec<u8>>) -> Signals {
+    let (tell, signals) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        let hear = |heard: Heard<'_>| {
+            let signal = match heard {
+                Heard::Connected => Signal::Reconnected,
+                Heard::Message(b"work") => Signal::Work,
+                Heard::Message(b"due") => Signal::Due,
+                Heard::Message(b"staged") => Signal::Staged,
+                // A newer Lovage may say more.
+                Heard::Message(_) => return,
+            };
+            let _ = tell.send(signal);
+        };
+        tokio::select! {
+            () = follow_always(&client, &channels, hear) => {}
+            () = tell.closed() => {}
+        }
+    });
+    signals
+}
+
+/// Who in this process waits for which job's end.
+pub(super) struct Waiters {
+    waiting: Mutex<HashMap<JobId, Vec<Arc<Notify>>>>,
+    connected: watch::Sender<bool>,
+}
+
+impl Waiters {
+    /// Starts listening; it ends with the last reference from outside.
+    pub(super) fn start(client: Client, channels: Vec<Vec<u8>>) -> Arc<Self> {
+        let it = Arc::new(Waiters { waiting: Mutex::default(), connected: watch::Sender::new(false) });
+        let weak = Arc::downgrade(&it);
+        tokio::spawn(async move {
+            let gone = Notify::new();
+            let hear = |heard: Heard<'_>| match weak.upgrade() {
+                Some(it) => it.hear(heard),
+                None => gone.notify_one(),
+            };
+            tokio::select! {
+                () = follow_always(&client, &channels, hear) => {}
+                () = gone.notified() => {}
+            }
+        });
+        it
+    }
+
+    fn hear(&self, heard: Heard<'_>) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        match heard {
+            Heard::Connected => {
+                waiting.values().flatten().for_each(|waiter| waiter.notify_one());
+                drop(waiting);
+                self.connected.send_replace(true);
+            }
+            Heard::Message(id) => {
+                let waiters = id.try_into().ok().and_then(|id| waiting.get(&JobId(id)));
+                waiters.into_iter().flatten().for_each(|waiter| waiter.notify_one());
+            }
+        }
+    }
+
+    /// A place to wait for any of these jobs, once the channels are listened to.
+    pub(super) async fn place(self: &Arc<Self>, ids: &[JobId]) -> Place {
+        let mut connected = self.connected.subscribe();
+        let _ = connected.wait_for(|is| *is).await;
+        let notify = Arc::new(Notify::new());
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in ids {
+            waiting.entry(*id).or_default().push(notify.clone());
+        }
+        Place { of: self.clone(), ids: ids.to_vec(), notify }
+    }
+}
+
+/// A registered wait; it is undone when dropped.
+pub(super) struct Place {
+    of: Arc<Waiters>,
+    ids: Vec<JobId>,
+    notify: Arc<Notify>,
+}
+
+impl Place {
+    /// Returns when one of the jobs may have ended since the last call.
+    pub(super) async fn woken(&self) {
+        self.notify.notified().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut waiting = self.of.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in &self.ids {
+            if let Some(waiters) = waiting.get_mut(id) {
+                waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.notify));
+                if waiters.is_empty() {
+                    waiting.remove(id);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,503 @@
+//! A job: one enqueued call of a task, and its whole life.
+//!
+//! ```text
+//! pending ───┐                            ┌─► completed
+//! scheduled ─┼─► available ──► running ───┼─► discarded  (attempts used up, a fatal failure, lost)
+//!            │       ▲            │       └─► cancelled
+//! retryable ─┘       └────────────┘
+//!     ▲                 given back, or its worker died
+//!     └── retry at ── running
+//! ```
+//!
+//! Three counters that are never mixed: [`Job::delivery`] (+1 at each claim,
+//! never reset: the fence), [`Job::attempt`] (+1 at each run that failed) and
+//! [`Job::crash`] (+1 at each reclaim from a dead worker).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Millis;
+use crate::registry::Digest;
+use crate::retry::Backoff;
+use crate::task::Failure;
+
+/// The part of the broker that one script may touch: all of a tenant lives in
+/// one. A number below [`Partition::LIMIT`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Partition(pub u16);
+
+impl Partition {
+    /// There are fewer partitions than this: the number has 12 bits of an id.
+    pub const LIMIT: u16 = 1 << 12;
+
+    /// The partition of a tenant where there are `count` of them.
+    pub fn of(tenant: &str, count: u16) -> Self {
+        let hash = blake3::hash(tenant.as_bytes());
+        let number = u32::from_le_bytes(*hash.as_bytes().first_chunk().expect("a digest has 32 bytes"));
+        Partition((number % u32::from(count.clamp(1, Self::LIMIT))) as u16)
+    }
+}
+
+/// A job's identity: a UUIDv7 (RFC 9562) whose 12 bits `rand_a` hold the
+/// number of its partition, so that whoever has an id knows where it lives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobId(pub [u8; 16]);
+
+impl JobId {
+    /// A new id in a partition.
+    pub fn new(partition: Partition) -> Self {
+        JobId(*uuid::Uuid::now_v7().as_bytes()).within(partition)
+    }
+
+    /// The id of a job that another one enqueued: it derives from the parent
+    /// and the child's key or ordinal, so a retried parent makes no second one.
+    pub fn child(parent: JobId, key: &str) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("lovage 2026-11 child job id");
+        hasher.update(&parent.0).update(key.as_bytes());
+        let mut bytes = parent.0;
+        // The time stays the parent's, so the family sorts together.
+        bytes[8..].copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        bytes[8] = bytes[8] & 0x3f | 0x80;
+        JobId(bytes)
+    }
+
+    /// Where the job lives.
+    pub fn partition(self) -> Partition {
+        Partition(u16::from_be_bytes([self.0[6] & 0x0f, self.0[7]]))
+    }
+
+    fn within(mut self, partition: Partition) -> Self {
+        let [high, low] = (partition.0 % Partition::LIMIT).to_be_bytes();
+        self.0[6] = 0x70 | high;
+        self.0[7] = low;
+        self
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        uuid::Uuid::from_bytes(self.0).hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A text that is no job's id.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no job id: it is a UUID of version 7")]
+pub struct IdError(String);
+
+impl FromStr for JobId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        match uuid::Uuid::parse_str(text) {
+            Ok(id) if id.get_version_num() == 7 => Ok(JobId(*id.as_bytes())),
+            _ => Err(IdError(text.into())),
+        }
+    }
+}
+
+impl Serialize for JobId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// One worker process' identity in a broker. A worker that was declared dead
+/// takes a new one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String")]
+#[serde(try_from = "String")]
+pub struct WorkerId(pub u64);
+
+impl WorkerId {
+    /// A new one; never zero, which stands for "nobody" in records.
+    pub fn random() -> Self {
+        WorkerId(rand::random_range(1..=u64::MAX))
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl From<WorkerId> for String {
+    fn from(worker: WorkerId) -> String {
+        worker.to_string()
+    }
+}
+
+impl TryFrom<String> for WorkerId {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        u64::from_str_radix(&text, 16).map(WorkerId)
+    }
+}
+
+macro_rules! coded_enum {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $code:literal $text:literal,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        #[repr(u8)]
+        pub enum $name { $($(#[$doc])* $variant = $code,)* }
+
+        impl $name {
+            /// All of them, in order.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)*];
+
+            /// The word for it.
+            pub fn as_str(self) -> &'static str {
+                match self { $($name::$variant => $text,)* }
+            }
+
+            /// What the byte stands for in a record.
+            pub fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some($name::$variant),)* _ => None }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                Self::ALL.iter().copied().find(|it| it.as_str() == text).ok_or_else(|| {
+                    let known: Vec<_> = Self::ALL.iter().map(|it| it.as_str()).collect();
+                    format!("`{text}` is none of {}", known.join(", "))
+                })
+            }
+        }
+    };
+}
+
+coded_enum! {
+    /// Where a job stands in its life. The codes are part of the record format.
+    State {
+        /// Waits for other jobs.
+        Pending = 0 "pending",
+        /// Waits for its time.
+        Scheduled = 1 "scheduled",
+        /// Waits for a worker.
+        Available = 2 "available",
+        /// A worker has it.
+        Running = 3 "running",
+        /// Failed, and waits for its next attempt.
+        Retryable = 4 "retryable",
+        /// Done, with a result.
+        Completed = 5 "completed",
+        /// Given up: kept on the dead list.
+        Discarded = 6 "discarded",
+        /// Stopped by a user.
+        Cancelled = 7 "cancelled",
+    }
+}
+
+impl State {
+    /// Whether nothing more will happen to the job by itself.
+    pub fn is_final(self) -> bool {
+        matches!(self, State::Completed | State::Discarded | State::Cancelled)
+    }
+}
+
+coded_enum! {
+    /// How an attempt ended, by name. The codes are part of the record format.
+    Ending {
+        /// The task returned a result.
+        Completed = 0 "completed",
+        /// The task returned a failure.
+        Failed = 1 "failed",
+        /// A trap with no name of its own, such as a panic.
+        Trapped = 2 "trapped",
+        /// It burnt its fuel.
+        OutOfFuel = 3 "out-of-fuel",
+        /// It asked for more memory than its limit.
+        OutOfMemory = 4 "out-of-memory",
+        /// It ran past its wall-clock limit.
+        Deadline = 5 "deadline",
+        /// It recursed too deep.
+        StackOverflow = 6 "stack-overflow",
+        /// Its result is larger than the limit.
+        ResultTooLarge = 7 "result-too-large",
+        /// Somebody cancelled the job.
+        Cancelled = 8 "cancelled",
+        /// Its worker died, once too often.
+        Lost = 9 "lost",
+        /// There was no module to run, or it could not be loaded.
+        NoModule = 10 "no-module",
+        /// The host itself failed the attempt.
+        HostError = 11 "host-error",
+    }
+}
+
+impl Ending {
+    /// Whether the same input would end the same way again, so that another
+    /// attempt is a waste.
+    pub fn repeats(self) -> bool {
+        matches!(self, Ending::OutOfFuel | Ending::OutOfMemory | Ending::ResultTooLarge)
+    }
+}
+
+/// Which release of its module a job runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pin {
+    /// The one that is active when the job is claimed.
+    #[default]
+    Active,
+    /// The release of this number.
+    Release(u32),
+    /// The module of this digest.
+    Digest(Digest),
+}
+
+/// What a call sets beside its arguments; what it leaves out is the task's
+/// default at the time of the claim.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobOptions {
+    /// Runs in all, the first included.
+    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// The wait between them.
+    #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
+    pub backoff: Option<Backoff>,
+    /// Wall-clock time of an attempt.
+    #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Units of fuel an attempt may burn.
+    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
+    /// Bytes of linear memory an attempt may hold.
+    #[serde(rename = "m", skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u64>,
+    /// What the task sees beside its arguments.
+    #[serde(rename = "h", skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The job that enqueued this one.
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
+    pub parent: Option<JobId>,
+}
+
+/// A job to be enqueued: all that a record holds of the caller's will.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewJob {
+    /// Its id. Enqueueing the same one again changes nothing.
+    pub id: JobId,
+    /// Its module's name.
+    pub module: String,
+    /// Its task's name within the module.
+    pub task: String,
+    /// A MessagePack map of the arguments by name.
+    pub input: Vec<u8>,
+    /// The queue it goes to.
+    pub queue: String,
+    /// Its lane; the empty one is the tenant's own in that queue.
+    pub lane: String,
+    /// 0 to 9, 9 first.
+    pub priority: u8,
+    /// How many dead workers it may take down with it.
+    pub crash_limit: u8,
+    /// Which release it runs.
+    pub pin: Pin,
+    /// How long it waits before it becomes available. Zero: not at all.
+    pub delay: Duration,
+    /// The rest.
+    pub options: JobOptions,
+}
+
+/// The priority of a job that names none.
+pub const DEFAULT_PRIORITY: u8 = 5;
+/// The highest priority.
+pub const MAX_PRIORITY: u8 = 9;
+/// How many crashes discard a job.
+pub const DEFAULT_CRASH_LIMIT: u8 = 3;
+
+impl NewJob {
+    /// A call of `module.task` with all defaults.
+    pub fn new(id: JobId, module: &str, task: &str, input: Vec<u8>) -> Self {
+        NewJob {
+            id,
+            module: module.into(),
+            task: task.into(),
+            input,
+            queue: crate::task::DEFAULT_QUEUE.into(),
+            lane: String::new(),
+            priority: DEFAULT_PRIORITY,
+            crash_limit: DEFAULT_CRASH_LIMIT,
+            pin: Pin::Active,
+            delay: Duration::ZERO,
+            options: JobOptions::default(),
+        }
+    }
+}
+
+/// One run of a job on one worker, as it is kept on the record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// How it ended.
+    pub ending: Ending,
+    /// The delivery it belongs to.
+    pub delivery: u32,
+    /// Who ran it.
+    pub worker: WorkerId,
+    /// What was run; `None` where there was nothing to run.
+    pub digest: Option<Digest>,
+    /// Its release number; 0 for a pinned digest that is no release.
+    pub release: u32,
+    /// When it began, by the broker's clock.
+    pub started: Millis,
+    /// How long it took, by the worker's.
+    pub took: Duration,
+    /// Fuel it burnt.
+    pub fuel: u64,
+    /// The most linear memory it held, in bytes.
+    pub peak_memory: u64,
+    /// Why it did not complete.
+    pub failure: Option<Failure>,
+    /// What it wrote to stdout and stderr.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<u8>,
+}
+
+/// A job as the broker knows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Job {
+    /// Whose it is.
+    pub tenant: String,
+    /// What the caller asked for.
+    pub call: NewJob,
+    /// Where it stands.
+    pub state: State,
+    /// Claims so far.
+    pub delivery: u32,
+    /// Failed runs so far.
+    pub attempt: u32,
+    /// Workers that died with it.
+    pub crash: u32,
+    /// Who has it, or had it last.
+    pub worker: Option<WorkerId>,
+    /// When it was enqueued.
+    pub enqueued: Millis,
+    /// When it became, or becomes, available.
+    pub available: Millis,
+    /// When its last run began; zero before the first.
+    pub started: Millis,
+    /// When it ended; zero before that.
+    pub finished: Millis,
+    /// Fuel over all attempts.
+    pub fuel: u64,
+    /// What became of each run, oldest first.
+    pub attempts: Vec<Attempt>,
+    /// The result, in MessagePack, once it is completed.
+    pub result: Option<Vec<u8>>,
+    /// How far the running attempt is, where the task says so.
+    pub progress: Option<Progress>,
+}
+
+/// How far a job is, in its own words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// From 0 to 1.
+    pub share: Option<f64>,
+    /// A line for a person.
+    pub message: Option<String>,
+}
+
+/// A state that an attempt saved for the next one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// What saved it.
+    pub digest: Digest,
+    /// The module's own bytes.
+    #[serde(with = "serde_bytes")]
+    pub state: Vec<u8>,
+}
+
+/// What a worker tells the broker of one delivery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// Whose job it is.
+    pub tenant: String,
+    /// Which.
+    pub id: JobId,
+    /// The delivery that is settled: a newer one makes this settlement stale.
+    pub delivery: u32,
+    /// The queue it was claimed from.
+    pub queue: String,
+    /// What happens to the job.
+    pub action: Action,
+    /// The run to be kept on the record, if there was one.
+    pub attempt: Option<Attempt>,
+}
+
+/// What a settlement does to the job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Done, with this result.
+    Complete(Vec<u8>),
+    /// Failed; available again after this wait, which the broker's clock
+    /// measures.
+    Retry(Duration),
+    /// Failed for good.
+    Discard,
+    /// Stopped by a user.
+    Cancel,
+    /// It did not run: available again after this wait, no attempt counted.
+    GiveBack(Duration),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_a_uuid_7_that_carries_its_partition() {
+        let id = JobId::new(Partition(0xabc));
+        assert_eq!(id.partition(), Partition(0xabc));
+        assert_eq!(id.to_string().parse::<JobId>(), Ok(id));
+        assert!("c56a4180-65aa-42ec-a945-5fd21dec0538".parse::<JobId>().is_err(), "a version 4");
+        assert!("17".parse::<JobId>().is_err());
+    }
+
+    #[test]
+    fn a_childs_id_depends_on_its_parent_and_key_alone() {
+        let parent = JobId::new(Partition(7));
+        let child = JobId::child(parent, "a");
+        assert_eq!(child, JobId::child(parent, "a"));
+        assert_ne!(child, JobId::child(parent, "b"));
+        assert_eq!(child.partition(), parent.partition());
+        assert_eq!(child.to_string().parse::<JobId>(), Ok(child), "still a UUIDv7");
+    }
+
+    #[test]
+    fn tenants_spread_over_partitions() {
+        let used: std::collections::BTreeSet<_> =
+            (0..200).map(|n| Partition::of(&format!("tenant-{n}"), 8)).collect();
+        assert_eq!(used.len(), 8);
+        assert_eq!(Partition::of("anyone", 1), Partition(0));
+    }
+}

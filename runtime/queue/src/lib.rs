@@ -1,0 +1,18 @@
+//! Lovage's jobs, brokers, registry and client: what producers and workers
+//! share. It does not know how a module is run.
+//!
+//! # Layout
+//! - [`job`]: a job and its life; [`task`]: names, options, failures;
+//!   [`retry`]: when a failed job runs again; [`clock`]: whose time counts.
+//!   All pure.
+//! - [`record`]: the bytes of a job, the same on every broker
+//! - [`broker`]: the contract, and its two implementations
+//! - [`registry`]: modules and releases, kept in the broker's store
+
+pub mod broker;
+pub mod clock;
+pub mod job;
+pub mod record;
+pub mod registry;
+pub mod retry;
+pub mod task;

@@ -1,0 +1,486 @@
+//! How a job is kept: one string value, the same bytes on every broker.
+//!
+//! ```text
+//! offset  size
+//!      0     1  version of the format: 1
+//!      1     1  priority
+//!      2     1  crash limit
+//!      3     1  state                      ┐
+//!      4     4  delivery                   │ what a claim
+//!      8     8  worker, 0 for nobody       │ overwrites
+//!     16     6  started                    ┘
+//!     22     2  failed attempts
+//!     24     2  crashes
+//!     26     6  available
+//!     32     6  finished
+//!     38     8  fuel over all attempts
+//!     46     6  enqueued
+//!     52     1  flags: 1 = somebody waits for the end, 2 = has a note
+//!     53     3  length of the call in bytes
+//!     56        the call: route, then body
+//!               the tail: attempts, appended by settlements
+//! ```
+//!
+//! Numbers are little-endian, times milliseconds since the Unix epoch. The
+//! **route** is what scripts read: module, queue, lane and pin, each a length
+//! byte and that many bytes; a pin is empty, a release's 4 bytes or a digest's
+//! 32. The **body** is MessagePack and opaque to scripts: `[task, options or
+//! nil, input]`. Each entry of the **tail** is a MessagePack array `[result or
+//! nil, attempt]`.
+//!
+//! `broker/redis/scripts/prelude.lua` is this file's twin.
+
+use std::time::Duration;
+
+use serde_bytes::ByteBuf;
+
+use crate::clock::Millis;
+use crate::job::{Attempt, Ending, Job, JobId, JobOptions, NewJob, Pin, State, WorkerId};
+use crate::registry::Digest;
+use crate::task::Failure;
+
+/// The version of the format that is written.
+pub const VERSION: u8 = 1;
+/// The length of the fixed header.
+pub const HEADER: usize = 56;
+/// The largest call a record can hold: its length has 3 bytes.
+pub const MAX_CALL: usize = (1 << 24) - 1;
+/// Flag: a waiter wants to hear of the end.
+pub const WAITED: u8 = 1;
+/// Flag: the job has a note (progress or checkpoint) beside its record.
+pub const NOTED: u8 = 2;
+
+/// A record that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Written by a newer Lovage, or not a record at all.
+    #[error("its format version is {0}; this lovage reads version {VERSION}")]
+    Version(u8),
+    /// Cut off.
+    #[error("it ends after {0} bytes, inside its {1}")]
+    Short(usize, &'static str),
+    /// A value that the format has not.
+    #[error("its {0} cannot be read: {1}")]
+    Field(&'static str, String),
+}
+
+/// The fixed part of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// 0 to 9.
+    pub priority: u8,
+    /// Crashes that discard the job.
+    pub crash_limit: u8,
+    /// Where the job stands.
+    pub state: State,
+    /// Claims so far.
+    pub delivery: u32,
+    /// Who has it; zero for nobody.
+    pub worker: u64,
+    /// When its last run began.
+    pub started: Millis,
+    /// Failed runs so far.
+    pub attempt: u16,
+    /// Dead workers so far.
+    pub crash: u16,
+    /// When it became or becomes available.
+    pub available: Millis,
+    /// When it ended.
+    pub finished: Millis,
+    /// Fuel over all attempts.
+    pub fuel: u64,
+    /// When it was enqueued.
+    pub enqueued: Millis,
+    /// [`WAITED`], [`NOTED`].
+    pub flags: u8,
+    /// Length of the call.
+    pub call: u32,
+}
+
+impl Header {
+    /// The header's bytes.
+    pub fn encode(&self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        let mut at = 0;
+        let mut put = |field: &[u8]| {
+            bytes[at..at + field.len()].copy_from_slice(field);
+            at += field.len();
+        };
+        put(&[VERSION, self.priority, self.crash_limit, self.state as u8]);
+        put(&self.delivery.to_le_bytes());
+        put(&self.worker.to_le_bytes());
+        put(&self.started.0.to_le_bytes()[..6]);
+        put(&self.attempt.to_le_bytes());
+        put(&self.crash.to_le_bytes());
+        put(&self.available.0.to_le_bytes()[..6]);
+        put(&self.finished.0.to_le_bytes()[..6]);
+        put(&self.fuel.to_le_bytes());
+        put(&self.enqueued.0.to_le_bytes()[..6]);
+        put(&[self.flags]);
+        put(&self.call.to_le_bytes()[..3]);
+        bytes
+    }
+
+    /// Reads the header of a record.
+    pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
+        match record.first() {
+            Some(&VERSION) => {}
+            Some(&other) => return Err(RecordError::Version(other)),
+            None => return Err(RecordError::Short(0, "header")),
+        }
+        let bytes: &[u8; HEADER] =
+            record.first_chunk().ok_or(RecordError::Short(record.len(), "header"))?;
+        let number = |at: usize, size: usize| {
+            let mut wide = [0; 8];
+            wide[..size].copy_from_slice(&bytes[at..at + size]);
+            u64::from_le_bytes(wide)
+        };
+        let state = State::from_code(bytes[3])
+            .ok_or_else(|| RecordError::Field("state", format!("code {}", bytes[3])))?;
+        Ok(Header {
+            priority: bytes[1],
+            crash_limit: bytes[2],
+            state,
+            delivery: number(4, 4) as u32,
+            worker: number(8, 8),
+            started: Millis(number(16, 6)),
+            attempt: number(22, 2) as u16,
+            crash: number(24, 2) as u16,
+            available: Millis(number(26, 6)),
+            finished: Millis(number(32, 6)),
+            fuel: number(38, 8),
+            enqueued: Millis(number(46, 6)),
+            flags: bytes[52],
+            call: number(53, 3) as u32,
+        })
+    }
+}
+
+/// What scripts read of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// The module's name.
+    pub module: &'a str,
+    /// The queue.
+    pub queue: &'a str,
+    /// The lane, empty for the tenant's own.
+    pub lane: &'a str,
+    /// The pin's bytes.
+    pub pin: &'a [u8],
+}
+
+impl<'a> Route<'a> {
+    /// The route of a whole record, and where the body begins.
+    pub fn decode(record: &'a [u8]) -> Result<(Self, usize), RecordError> {
+        let mut at = HEADER;
+        let mut field = |name: &'static str| {
+            let short = || RecordError::Short(record.len(), name);
+            let length = usize::from(*record.get(at).ok_or_else(short)?);
+            let bytes = record.get(at + 1..at + 1 + length).ok_or_else(short)?;
+            at += 1 + length;
+            Ok(bytes)
+        };
+        let (module, queue, lane, pin) =
+            (field("module")?, field("queue")?, field("lane")?, field("pin")?);
+        Ok((
+            Route {
+                module: text("module", module)?,
+                queue: text("queue", queue)?,
+                lane: text("lane", lane)?,
+                pin,
+            },
+            at,
+        ))
+    }
+
+    fn pin(&self) -> Result<Pin, RecordError> {
+        match self.pin.len() {
+            0 => Ok(Pin::Active),
+            4 => Ok(Pin::Release(u32::from_le_bytes(self.pin.try_into().expect("4 bytes")))),
+            32 => Ok(Pin::Digest(Digest(self.pin.try_into().expect("32 bytes")))),
+            other => Err(RecordError::Field("pin", format!("{other} bytes"))),
+        }
+    }
+}
+
+fn text<'a>(field: &'static str, bytes: &'a [u8]) -> Result<&'a str, RecordError> {
+    std::str::from_utf8(bytes).map_err(|e| RecordError::Field(field, e.to_string()))
+}
+
+/// The call of a new job: route and body.
+///
+/// # Errors
+/// A name longer than 255 bytes, or a call of more than [`MAX_CALL`] bytes.
+pub fn encode_call(job: &NewJob) -> Result<Vec<u8>, RecordError> {
+    let pin: &[u8] = match &job.pin {
+        Pin::Active => &[],
+        Pin::Release(number) => &number.to_le_bytes(),
+        Pin::Digest(digest) => &digest.0,
+    };
+    let mut call = Vec::with_capacity(64 + job.input.len());
+    for (name, field) in [
+        ("module", job.module.as_bytes()),
+        ("queue", job.queue.as_bytes()),
+        ("lane", job.lane.as_bytes()),
+        ("pin", pin),
+    ] {
+        let length = u8::try_from(field.len())
+            .map_err(|_| RecordError::Field(name, format!("{} bytes", field.len())))?;
+        call.push(length);
+        call.extend_from_slice(field);
+    }
+    let options = (job.options != JobOptions::default()).then_some(Named(&job.options));
+    let body = (&job.task, options, serde_bytes::Bytes::new(&job.input));
+    rmp_serde::encode::write(&mut call, &body).expect("a vector takes all writes");
+    if call.len() > MAX_CALL {
+        return Err(RecordError::Field("call", format!("{} bytes", call.len())));
+    }
+    Ok(call)
+}
+
+/// Options are a map on the wire, so that a later version may add one.
+struct Named<'a>(&'a JobOptions);
+
+impl serde::Serialize for Named<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let named = rmp_serde::to_vec_named(self.0).map_err(serde::ser::Error::custom)?;
+        serde_bytes::Bytes::new(&named).serialize(serializer)
+    }
+}
+
+/// The record of a job that is enqueued now.
+pub fn encode(job: &NewJob, call: &[u8], now: Millis) -> Vec<u8> {
+    let header = Header {
+        priority: job.priority,
+        crash_limit: job.crash_limit,
+        state: if job.delay.is_zero() { State::Available } else { State::Scheduled },
+        delivery: 0,
+        worker: 0,
+        started: Millis(0),
+        attempt: 0,
+        crash: 0,
+        available: now.after(job.delay),
+        finished: Millis(0),
+        fuel: 0,
+        enqueued: now,
+        flags: 0,
+        call: call.len() as u32,
+    };
+    [&header.encode()[..], call].concat()
+}
+
+/// An entry of the tail.
+pub fn encode_attempt(attempt: &Attempt, result: Option<&[u8]>) -> Vec<u8> {
+    rmp_serde::to_vec(&(result.map(serde_bytes::Bytes::new), Kept::from(attempt)))
+        .expect("a vector takes all writes")
+}
+
+/// Reads a whole record.
+pub fn decode(tenant: &str, id: JobId, record: &[u8]) -> Result<Job, RecordError> {
+    let header = Header::decode(record)?;
+    let call_end = HEADER + header.call as usize;
+    if record.len() < call_end {
+        return Err(RecordError::Short(record.len(), "call"));
+    }
+    let (route, body_at) = Route::decode(&record[..call_end])?;
+    type Body = (String, Option<ByteBuf>, ByteBuf);
+    let (task, options, input): Body = rmp_serde::from_slice(&record[body_at..call_end])
+        .map_err(|e| RecordError::Field("body", e.to_string()))?;
+    let options = match options {
+        Some(named) => rmp_serde::from_slice(&named)
+            .map_err(|e| RecordError::Field("options", e.to_string()))?,
+        None => JobOptions::default(),
+    };
+    let (attempts, result) = decode_tail(&record[call_end..])?;
+    Ok(Job {
+        tenant: tenant.into(),
+        state: header.state,
+        delivery: header.delivery,
+        attempt: header.attempt.into(),
+        crash: header.crash.into(),
+        worker: (header.worker != 0).then_some(WorkerId(header.worker)),
+        enqueued: header.enqueued,
+        available: header.available,
+        started: header.started,
+        finished: header.finished,
+        fuel: header.fuel,
+        attempts,
+        result: result.filter(|_| header.state == State::Completed),
+        progress: None,
+        call: NewJob {
+            id,
+            pin: route.pin()?,
+            module: route.module.into(),
+            task,
+            input: input.into_vec(),
+            queue: route.queue.into(),
+            lane: route.lane.into(),
+            priority: header.priority,
+            crash_limit: header.crash_limit,
+            delay: header.available.since(header.enqueued),
+            options,
+        },
+    })
+}
+
+fn decode_tail(mut tail: &[u8]) -> Result<(Vec<Attempt>, Option<Vec<u8>>), RecordError> {
+    let mut attempts = Vec::new();
+    let mut result = None;
+    while !tail.is_empty() {
+        let (newest, kept): (Option<ByteBuf>, Kept) = rmp_serde::from_read(&mut tail)
+            .map_err(|e| RecordError::Field("attempts", e.to_string()))?;
+        result = newest.map(ByteBuf::into_vec);
+        attempts.push(kept.into());
+    }
+    Ok((attempts, result))
+}
+
+/// An attempt as it lies in a record: positional, and bytes as bytes.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Kept(
+    u8,
+    u32,
+    u64,
+    Option<ByteBuf>,
+    u32,
+    u64,
+    u64,
+    u64,
+    u64,
+    Option<(String, String, Option<String>)>,
+    Option<ByteBuf>,
+);
+
+impl From<&Attempt> for Kept {
+    fn from(it: &Attempt) -> Self {
+        Kept(
+            it.ending as u8,
+            it.delivery,
+            it.worker.0,
+            it.digest.map(|digest| ByteBuf::from(digest.0)),
+            it.release,
+            it.started.0,
+            it.took.as_micros() as u64,
+            it.fuel,
+            it.peak_memory,
+            it.failure.clone().map(|f| (f.kind, f.message, f.detail)),
+            (!it.log.is_empty()).then(|| ByteBuf::from(it.log.clone())),
+        )
+    }
+}
+
+impl From<Kept> for Attempt {
+    fn from(it: Kept) -> Self {
+        Attempt {
+            // A newer version's ending is still an attempt that did not complete.
+            ending: Ending::from_code(it.0).unwrap_or(Ending::Trapped),
+            delivery: it.1,
+            worker: WorkerId(it.2),
+            digest: it.3.and_then(|bytes| Digest::from_slice(&bytes)),
+            release: it.4,
+            started: Millis(it.5),
+            took: Duration::from_micros(it.6),
+            fuel: it.7,
+            peak_memory: it.8,
+            failure: it.9.map(|(kind, message, detail)| Failure {
+                detail,
+                ..Failure::new(kind, message)
+            }),
+            log: it.10.map(ByteBuf::into_vec).unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Partition;
+
+    fn job() -> NewJob {
+        let mut job = NewJob::new(JobId::new(Partition(3)), "images", "thumbnail", vec![0x80]);
+        job.lane = "user 42".into();
+        job.pin = Pin::Digest(Digest::of(b"x"));
+        job.options.max_attempts = Some(7);
+        job.options.headers.insert("trace".into(), "1".into());
+        job
+    }
+
+    fn attempt(ending: Ending) -> Attempt {
+        Attempt {
+            ending,
+            delivery: 1,
+            worker: WorkerId(u64::MAX),
+            digest: Some(Digest::of(b"x")),
+            release: 4,
+            started: Millis(1_700_000_000_000),
+            took: Duration::from_micros(1234),
+            fuel: 5,
+            peak_memory: 65536,
+            failure: Some(Failure::new("io", "broken")),
+            log: b"hello\n".to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        let job = job();
+        let call = encode_call(&job).unwrap();
+        let mut record = encode(&job, &call, Millis(1_700_000_000_000));
+        record.extend(encode_attempt(&attempt(Ending::Failed), None));
+        record.extend(encode_attempt(&attempt(Ending::Completed), Some(&[1, 2, 3])));
+        record[3] = State::Completed as u8;
+        let read = decode("default", job.id, &record).unwrap();
+        assert_eq!(read.call, job);
+        assert_eq!(read.attempts, [attempt(Ending::Failed), attempt(Ending::Completed)]);
+        assert_eq!(read.result.as_deref(), Some(&[1, 2, 3][..]));
+        assert_eq!((read.attempt, read.crash, read.worker), (0, 0, None));
+    }
+
+    #[test]
+    fn a_header_reads_back_as_it_was_written() {
+        let header = Header {
+            priority: 9,
+            crash_limit: 3,
+            state: State::Retryable,
+            delivery: 70_000,
+            worker: u64::MAX - 1,
+            started: Millis(1 << 47),
+            attempt: 300,
+            crash: 2,
+            available: Millis(1),
+            finished: Millis(2),
+            fuel: 100_000_000_000,
+            enqueued: Millis(3),
+            flags: NOTED,
+            call: 0x0102_03,
+        };
+        assert_eq!(Header::decode(&header.encode()), Ok(header));
+    }
+
+    #[test]
+    fn a_damaged_record_is_an_error_that_says_where_and_never_a_panic() {
+        let job = job();
+        let call = encode_call(&job).unwrap();
+        let mut record = encode(&job, &call, Millis(5));
+        record.extend(encode_attempt(&attempt(Ending::Failed), None));
+        for cut in 0..record.len() {
+            let read = decode("default", job.id, &record[..cut]);
+            assert!(read.is_err() || cut == HEADER + call.len(), "cut at {cut}");
+        }
+        for at in 0..record.len() {
+            let mut bent = record.clone();
+            bent[at] ^= 0xff;
+            let _ = decode("default", job.id, &bent);
+        }
+        record[0] = 9;
+        let read = decode("default", job.id, &record);
+        assert_eq!(read, Err(RecordError::Version(9)));
+    }
+
+    #[test]
+    fn a_small_job_takes_a_small_record() {
+        let job = NewJob::new(JobId::new(Partition(0)), "basics", "add", vec![0; 7]);
+        let record = encode(&job, &encode_call(&job).unwrap(), Millis(5));
+        assert!(record.len() <= 90, "{}", record.len());
+    }
+}
