@@ -1,1 +1,17 @@
-//! x
+//! Lovage's worker host: the engine that runs task modules, and what is built
+//! around it.
+//!
+//! # Layout
+//! - [`engine`]: component and invocation in, outcome out; knows no queue
+//! - [`worker`]: from a claim to a settlement; the only room that knows engine
+//!   and broker
+//! - [`deploy`]: from bytes to an active release
+//! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes
+//! - [`cli`]: the commands, one a file
+
+pub mod cli;
+pub mod config;
+pub mod deploy;
+pub mod engine;
+pub mod units;
+pub mod worker;

@@ -1,1 +1,36 @@
-fn main(){}
+//! The `lovage` binary: parse, run, and one exit code for whatever came of it.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use lovage::cli;
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let filter = EnvFilter::try_from_env("LOVAGE_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(e) => return fail(&e.into()),
+    };
+    let done = runtime.block_on(cli::run(cli));
+    // A read of stdin that nobody waits for any more must not hold us up.
+    runtime.shutdown_background();
+    done.map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS)
+}
+
+fn fail(e: &anyhow::Error) -> ExitCode {
+    let mut stderr = std::io::stderr().lock();
+    let _ = writeln!(stderr, "error: {e:#}");
+    if let Some(hint) = cli::exit::hint(e) {
+        let _ = writeln!(stderr, "hint: {hint}");
+    }
+    ExitCode::from(cli::exit::code(e))
+}

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 
 /// Milliseconds since the Unix epoch, by the broker's clock. Zero stands for
 /// "never" in records.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(transparent)]
 pub struct Millis(pub u64);
 
@@ -18,7 +20,9 @@ impl Millis {
     /// This host's own idea of the time. Only a broker that lives in this
     /// process may call it "the time".
     pub fn of_this_host() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 

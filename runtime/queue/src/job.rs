@@ -27,7 +27,9 @@ use crate::task::Failure;
 
 /// The part of the broker that one script may touch: all of a tenant lives in
 /// one. A number below [`Partition::LIMIT`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Partition(pub u16);
 
 impl Partition {
@@ -37,7 +39,12 @@ impl Partition {
     /// The partition of a tenant where there are `count` of them.
     pub fn of(tenant: &str, count: u16) -> Self {
         let hash = blake3::hash(tenant.as_bytes());
-        let number = u32::from_le_bytes(*hash.as_bytes().first_chunk().expect("a digest has 32 bytes"));
+        let number = u32::from_le_bytes(
+            *hash
+                .as_bytes()
+                .first_chunk()
+                .expect("a digest has 32 bytes"),
+        );
         Partition((number % u32::from(count.clamp(1, Self::LIMIT))) as u16)
     }
 }
@@ -114,7 +121,9 @@ impl Serialize for JobId {
 
 impl<'de> Deserialize<'de> for JobId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -257,7 +266,10 @@ impl Ending {
     /// Whether the same input would end the same way again, so that another
     /// attempt is a waste.
     pub fn repeats(self) -> bool {
-        matches!(self, Ending::OutOfFuel | Ending::OutOfMemory | Ending::ResultTooLarge)
+        matches!(
+            self,
+            Ending::OutOfFuel | Ending::OutOfMemory | Ending::ResultTooLarge
+        )
     }
 }
 
@@ -479,7 +491,12 @@ mod tests {
         let id = JobId::new(Partition(0xabc));
         assert_eq!(id.partition(), Partition(0xabc));
         assert_eq!(id.to_string().parse::<JobId>(), Ok(id));
-        assert!("c56a4180-65aa-42ec-a945-5fd21dec0538".parse::<JobId>().is_err(), "a version 4");
+        assert!(
+            "c56a4180-65aa-42ec-a945-5fd21dec0538"
+                .parse::<JobId>()
+                .is_err(),
+            "a version 4"
+        );
         assert!("17".parse::<JobId>().is_err());
     }
 
@@ -490,13 +507,18 @@ mod tests {
         assert_eq!(child, JobId::child(parent, "a"));
         assert_ne!(child, JobId::child(parent, "b"));
         assert_eq!(child.partition(), parent.partition());
-        assert_eq!(child.to_string().parse::<JobId>(), Ok(child), "still a UUIDv7");
+        assert_eq!(
+            child.to_string().parse::<JobId>(),
+            Ok(child),
+            "still a UUIDv7"
+        );
     }
 
     #[test]
     fn tenants_spread_over_partitions() {
-        let used: std::collections::BTreeSet<_> =
-            (0..200).map(|n| Partition::of(&format!("tenant-{n}"), 8)).collect();
+        let used: std::collections::BTreeSet<_> = (0..200)
+            .map(|n| Partition::of(&format!("tenant-{n}"), 8))
+            .collect();
         assert_eq!(used.len(), 8);
         assert_eq!(Partition::of("anyone", 1), Partition(0));
     }

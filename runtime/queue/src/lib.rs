@@ -7,9 +7,12 @@
 //!   All pure.
 //! - [`record`]: the bytes of a job, the same on every broker
 //! - [`broker`]: the contract, and its two implementations
+//! - [`client`]: what a producer uses, and [`arguments`] of its calls
 //! - [`registry`]: modules and releases, kept in the broker's store
 
+pub mod arguments;
 pub mod broker;
+pub mod client;
 pub mod clock;
 pub mod job;
 pub mod record;

@@ -128,8 +128,9 @@ impl Header {
             Some(&other) => return Err(RecordError::Version(other)),
             None => return Err(RecordError::Short(0, "header")),
         }
-        let bytes: &[u8; HEADER] =
-            record.first_chunk().ok_or(RecordError::Short(record.len(), "header"))?;
+        let bytes: &[u8; HEADER] = record
+            .first_chunk()
+            .ok_or(RecordError::Short(record.len(), "header"))?;
         let number = |at: usize, size: usize| {
             let mut wide = [0; 8];
             wide[..size].copy_from_slice(&bytes[at..at + size]);
@@ -180,8 +181,12 @@ impl<'a> Route<'a> {
             at += 1 + length;
             Ok(bytes)
         };
-        let (module, queue, lane, pin) =
-            (field("module")?, field("queue")?, field("lane")?, field("pin")?);
+        let (module, queue, lane, pin) = (
+            field("module")?,
+            field("queue")?,
+            field("lane")?,
+            field("pin")?,
+        );
         Ok((
             Route {
                 module: text("module", module)?,
@@ -196,7 +201,9 @@ impl<'a> Route<'a> {
     fn pin(&self) -> Result<Pin, RecordError> {
         match self.pin.len() {
             0 => Ok(Pin::Active),
-            4 => Ok(Pin::Release(u32::from_le_bytes(self.pin.try_into().expect("4 bytes")))),
+            4 => Ok(Pin::Release(u32::from_le_bytes(
+                self.pin.try_into().expect("4 bytes"),
+            ))),
             32 => Ok(Pin::Digest(Digest(self.pin.try_into().expect("32 bytes")))),
             other => Err(RecordError::Field("pin", format!("{other} bytes"))),
         }
@@ -253,7 +260,11 @@ pub fn encode(job: &NewJob, call: &[u8], now: Millis) -> Vec<u8> {
     let header = Header {
         priority: job.priority,
         crash_limit: job.crash_limit,
-        state: if job.delay.is_zero() { State::Available } else { State::Scheduled },
+        state: if job.delay.is_zero() {
+            State::Available
+        } else {
+            State::Scheduled
+        },
         delivery: 0,
         worker: 0,
         started: Millis(0),
@@ -427,11 +438,17 @@ mod tests {
         let call = encode_call(&job).unwrap();
         let mut record = encode(&job, &call, Millis(1_700_000_000_000));
         record.extend(encode_attempt(&attempt(Ending::Failed), None));
-        record.extend(encode_attempt(&attempt(Ending::Completed), Some(&[1, 2, 3])));
+        record.extend(encode_attempt(
+            &attempt(Ending::Completed),
+            Some(&[1, 2, 3]),
+        ));
         record[3] = State::Completed as u8;
         let read = decode("default", job.id, &record).unwrap();
         assert_eq!(read.call, job);
-        assert_eq!(read.attempts, [attempt(Ending::Failed), attempt(Ending::Completed)]);
+        assert_eq!(
+            read.attempts,
+            [attempt(Ending::Failed), attempt(Ending::Completed)]
+        );
         assert_eq!(read.result.as_deref(), Some(&[1, 2, 3][..]));
         assert_eq!((read.attempt, read.crash, read.worker), (0, 0, None));
     }

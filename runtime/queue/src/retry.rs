@@ -36,7 +36,11 @@ pub struct Backoff {
 
 impl Default for Backoff {
     fn default() -> Self {
-        Backoff { base: Duration::from_secs(5), factor: 3.0, max: Duration::from_secs(3600) }
+        Backoff {
+            base: Duration::from_secs(5),
+            factor: 3.0,
+            max: Duration::from_secs(3600),
+        }
     }
 }
 
@@ -65,7 +69,10 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Policy { max_attempts: 5, backoff: Backoff::default() }
+        Policy {
+            max_attempts: 5,
+            backoff: Backoff::default(),
+        }
     }
 }
 
@@ -74,7 +81,13 @@ impl Policy {
     ///
     /// `failed` counts the failed attempts, this one included; `advice` is the
     /// module's own; `random` is drawn evenly from [0, 1).
-    pub fn next(&self, failed: u32, ending: Ending, advice: Retry, random: f64) -> Option<Duration> {
+    pub fn next(
+        &self,
+        failed: u32,
+        ending: Ending,
+        advice: Retry,
+        random: f64,
+    ) -> Option<Duration> {
         if failed >= self.max_attempts || ending.repeats() {
             return None;
         }
@@ -101,11 +114,17 @@ mod tests {
 
     #[test]
     fn the_modules_advice_goes_before_the_policy_but_not_past_the_limit() {
-        let policy = Policy { max_attempts: 3, ..Policy::default() };
+        let policy = Policy {
+            max_attempts: 3,
+            ..Policy::default()
+        };
         let wait = |failed, advice| policy.next(failed, Ending::Failed, advice, 0.5);
         assert_eq!(wait(1, Retry::Policy), Some(Duration::from_millis(2500)));
         assert_eq!(wait(2, Retry::Now), Some(Duration::ZERO));
-        assert_eq!(wait(2, Retry::After(Duration::from_secs(9))), Some(Duration::from_secs(9)));
+        assert_eq!(
+            wait(2, Retry::After(Duration::from_secs(9))),
+            Some(Duration::from_secs(9))
+        );
         assert_eq!(wait(1, Retry::Never), None);
         assert_eq!(wait(3, Retry::Now), None);
     }
@@ -114,7 +133,14 @@ mod tests {
     fn what_repeats_is_not_tried_again() {
         let policy = Policy::default();
         assert_eq!(policy.next(1, Ending::OutOfFuel, Retry::Policy, 0.5), None);
-        assert_eq!(policy.next(1, Ending::OutOfMemory, Retry::Policy, 0.5), None);
-        assert!(policy.next(1, Ending::Deadline, Retry::Policy, 0.5).is_some());
+        assert_eq!(
+            policy.next(1, Ending::OutOfMemory, Retry::Policy, 0.5),
+            None
+        );
+        assert!(
+            policy
+                .next(1, Ending::Deadline, Retry::Policy, 0.5)
+                .is_some()
+        );
     }
 }

@@ -41,13 +41,21 @@ pub fn check_name<'a>(name: &'a str, what: &'static str) -> Result<&'a str, Name
     let valid = (1..=MAX_NAME).contains(&name.len())
         && plain(name.as_bytes()[0])
         && name.bytes().all(|b| plain(b) || b == b'_' || b == b'-');
-    if valid { Ok(name) } else { Err(NameError::Name(name.into(), what)) }
+    if valid {
+        Ok(name)
+    } else {
+        Err(NameError::Name(name.into(), what))
+    }
 }
 
 /// Checks a lane key; the empty one is the tenant's own lane in a queue.
 pub fn check_lane(lane: &str) -> Result<&str, NameError> {
     let valid = lane.len() <= MAX_LANE && !lane.chars().any(char::is_control);
-    if valid { Ok(lane) } else { Err(NameError::Lane) }
+    if valid {
+        Ok(lane)
+    } else {
+        Err(NameError::Lane)
+    }
 }
 
 /// A task by its full name: `module.task`.
@@ -63,7 +71,9 @@ impl FromStr for TaskName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        let (module, task) = text.split_once('.').ok_or_else(|| NameError::Task(text.into()))?;
+        let (module, task) = text
+            .split_once('.')
+            .ok_or_else(|| NameError::Task(text.into()))?;
         Ok(TaskName {
             module: check_name(module, "module")?.into(),
             task: check_name(task, "task")?.into(),
@@ -152,12 +162,20 @@ pub struct Failure {
 impl Failure {
     /// A failure that the job's policy decides about.
     pub fn new(kind: impl Into<String>, message: impl Into<String>) -> Self {
-        Failure { kind: kind.into(), message: message.into(), detail: None, retry: Retry::Policy }
+        Failure {
+            kind: kind.into(),
+            message: message.into(),
+            detail: None,
+            retry: Retry::Policy,
+        }
     }
 
     /// The same, never to be tried again.
     pub fn fatal(kind: impl Into<String>, message: impl Into<String>) -> Self {
-        Failure { retry: Retry::Never, ..Failure::new(kind, message) }
+        Failure {
+            retry: Retry::Never,
+            ..Failure::new(kind, message)
+        }
     }
 }
 
@@ -168,9 +186,22 @@ mod tests {
     #[test]
     fn task_names_are_a_module_and_a_task() {
         let name: TaskName = "images.thumbnail".parse().unwrap();
-        assert_eq!((name.module.as_str(), name.task.as_str()), ("images", "thumbnail"));
-        assert_eq!("images".parse::<TaskName>(), Err(NameError::Task("images".into())));
-        for wrong in ["Images.x", "a.b.c", ".x", "x.", "-a.b", &format!("{}.b", "a".repeat(65))] {
+        assert_eq!(
+            (name.module.as_str(), name.task.as_str()),
+            ("images", "thumbnail")
+        );
+        assert_eq!(
+            "images".parse::<TaskName>(),
+            Err(NameError::Task("images".into()))
+        );
+        for wrong in [
+            "Images.x",
+            "a.b.c",
+            ".x",
+            "x.",
+            "-a.b",
+            &format!("{}.b", "a".repeat(65)),
+        ] {
             assert!(wrong.parse::<TaskName>().is_err(), "{wrong}");
         }
     }

@@ -66,7 +66,7 @@ impl Limits {
     /// Python module runs its imports at build time, so this is ample.
     pub fn of_describe() -> Self {
         Limits {
-            fuel: 10_000_000_000,
+            fuel: 2_000_000_000,
             memory: 256 * MIB,
             deadline: Duration::from_secs(10),
             calls: 0,

@@ -34,6 +34,19 @@ pub struct Outcome {
     pub log: Log,
 }
 
+impl Outcome {
+    /// The outcome of an attempt that never had an instance.
+    pub(crate) fn unrun(end: End) -> Self {
+        Outcome {
+            end,
+            fuel: 0,
+            peak_memory: 0,
+            wall: Duration::ZERO,
+            log: Log::default(),
+        }
+    }
+}
+
 /// How an attempt ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum End {
@@ -88,6 +101,12 @@ pub(crate) enum Stop {
     Cancelled,
 }
 
+/// An export of the handler's name and of another type. Raised when it is looked
+/// up, which at a push is when the module is described.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("its handler has another type: {0}")]
+pub(crate) struct Misfit(pub(crate) String);
+
 /// What else is known of an attempt that did not return.
 pub(crate) struct Evidence<'a> {
     pub(crate) limits: &'a Limits,
@@ -141,6 +160,7 @@ pub(crate) fn classify(error: &wasmtime::Error, evidence: &Evidence<'_>) -> End 
                 Ending::HostError,
                 format!("the host has no room for the module: {error}"),
             ),
+            None if error.is::<Misfit>() => (Ending::Trapped, error.to_string()),
             // What is left is a guest that broke the canonical ABI: a pointer
             // out of its memory, a string that is no UTF-8, a dead resource.
             None => (

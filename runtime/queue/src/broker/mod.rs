@@ -3,12 +3,16 @@
 //! # Layout
 //! - this file: the contract, word for word what both implementations promise
 //! - [`redis`]: the production broker; its operations are Lua scripts
+//! - [`Place`]: from a URL to a broker
 //! - [`sqlite`]: the embedded broker; the same operations as transactions
 //!
 //! Nothing outside this room knows which one is there.
 
+mod place;
 pub mod redis;
 pub mod sqlite;
+
+pub use self::place::Place;
 
 use std::time::Duration;
 
@@ -256,7 +260,11 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 3600);
-        Retention { completed: day, discarded: day * 30, count: 100_000 }
+        Retention {
+            completed: day,
+            discarded: day * 30,
+            count: 100_000,
+        }
     }
 }
 
@@ -356,7 +364,12 @@ pub trait Broker: Registry + Send + Sync {
     /// Waits until all these jobs have ended or the time is up, and answers as
     /// [`jobs`](Broker::jobs) does. It is woken by the end of a job, and polls
     /// nothing.
-    async fn wait(&self, tenant: &str, ids: &[JobId], at_most: Duration) -> Result<Vec<Option<Job>>>;
+    async fn wait(
+        &self,
+        tenant: &str,
+        ids: &[JobId],
+        at_most: Duration,
+    ) -> Result<Vec<Option<Job>>>;
 
     /// Jobs by state.
     async fn list(&self, tenant: &str, filter: &Filter) -> Result<Page>;
@@ -394,11 +407,17 @@ pub(crate) fn check_jobs(tenant: &str, jobs: &[NewJob], partitions: u16) -> Resu
         check_name(&job.queue, "queue").map_err(invalid)?;
         check_lane(&job.lane).map_err(invalid)?;
         if job.priority > MAX_PRIORITY {
-            let said = format!("priority {} is not one of 0 to {MAX_PRIORITY}", job.priority);
+            let said = format!(
+                "priority {} is not one of 0 to {MAX_PRIORITY}",
+                job.priority
+            );
             return Err(BrokerError::Invalid(said));
         }
         if job.id.partition() != partition {
-            let said = format!("job {} is not of the partition of tenant `{tenant}`", job.id);
+            let said = format!(
+                "job {} is not of the partition of tenant `{tenant}`",
+                job.id
+            );
             return Err(BrokerError::Invalid(said));
         }
     }
@@ -407,9 +426,13 @@ pub(crate) fn check_jobs(tenant: &str, jobs: &[NewJob], partitions: u16) -> Resu
 
 /// A completed job without its attempt would be a result from nowhere.
 pub(crate) fn check_settlements(settlements: &[Settlement]) -> Result<()> {
-    let broken = |it: &&Settlement| matches!(it.action, Action::Complete(_)) && it.attempt.is_none();
+    let broken =
+        |it: &&Settlement| matches!(it.action, Action::Complete(_)) && it.attempt.is_none();
     match settlements.iter().find(broken) {
-        Some(it) => Err(BrokerError::Invalid(format!("job {} completed without an attempt", it.id))),
+        Some(it) => Err(BrokerError::Invalid(format!(
+            "job {} completed without an attempt",
+            it.id
+        ))),
         None => Ok(()),
     }
 }
@@ -418,11 +441,17 @@ pub(crate) fn check_settlements(settlements: &[Settlement]) -> Result<()> {
 pub(crate) fn counts_as_failed(it: &Settlement) -> bool {
     match it.action {
         Action::Retry(_) => true,
-        Action::Discard => it.attempt.as_ref().is_some_and(|a| a.ending != Ending::Completed),
+        Action::Discard => it
+            .attempt
+            .as_ref()
+            .is_some_and(|a| a.ending != Ending::Completed),
         Action::Complete(_) | Action::Cancel | Action::GiveBack(_) => false,
     }
 }
 
 pub(crate) fn corrupt(what: String, reason: impl std::fmt::Display) -> BrokerError {
-    BrokerError::Corrupt { what, reason: reason.to_string() }
+    BrokerError::Corrupt {
+        what,
+        reason: reason.to_string(),
+    }
 }

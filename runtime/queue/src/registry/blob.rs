@@ -34,7 +34,9 @@ mod tests {
 
     #[test]
     fn what_is_packed_unpacks_and_what_is_bent_does_not() {
-        let bytes: Vec<u8> = (0..2_000_000u32).flat_map(|n| (n ^ n >> 7).to_le_bytes()).collect();
+        let bytes: Vec<u8> = (0..2_000_000u32)
+            .flat_map(|n| (n ^ n >> 7).to_le_bytes())
+            .collect();
         let digest = Digest::of(&bytes);
         let mut chunks = pack(&bytes).unwrap();
         assert!(chunks.len() > 1);

@@ -77,7 +77,9 @@ impl Serialize for Digest {
 
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -134,7 +136,12 @@ pub struct Readiness {
 pub trait Registry: Send + Sync {
     /// Stores a module's bytes and manifest under their digest. The bytes are
     /// visible only once all of them are there.
-    async fn put(&self, tenant: &str, module: &[u8], manifest: &Manifest) -> Result<Digest, BrokerError>;
+    async fn put(
+        &self,
+        tenant: &str,
+        module: &[u8],
+        manifest: &Manifest,
+    ) -> Result<Digest, BrokerError>;
 
     /// A module's bytes, verified against the digest; `None` if there are none.
     ///
@@ -143,12 +150,19 @@ pub trait Registry: Send + Sync {
     async fn module(&self, tenant: &str, digest: Digest) -> Result<Option<Vec<u8>>, BrokerError>;
 
     /// What is known of a module.
-    async fn manifest(&self, tenant: &str, digest: Digest) -> Result<Option<Manifest>, BrokerError>;
+    async fn manifest(&self, tenant: &str, digest: Digest)
+    -> Result<Option<Manifest>, BrokerError>;
 
     /// Makes a release that is not active yet, and tells the live workers of
     /// its digest. Staging the digest of the name's newest release again
     /// answers with that release.
-    async fn stage(&self, tenant: &str, name: &str, digest: Digest, by: &str) -> Result<Release, BrokerError>;
+    async fn stage(
+        &self,
+        tenant: &str,
+        name: &str,
+        digest: Digest,
+        by: &str,
+    ) -> Result<Release, BrokerError>;
 
     /// Which live workers have compiled a staged digest.
     async fn readiness(&self, tenant: &str, digest: Digest) -> Result<Readiness, BrokerError>;

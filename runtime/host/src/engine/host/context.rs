@@ -77,7 +77,10 @@ impl Host for State {
             .into());
         }
         let digest = self.context.digest;
-        match self.ask(Request::Checkpoint(Checkpoint { digest, state })).await? {
+        match self
+            .ask(Request::Checkpoint(Checkpoint { digest, state }))
+            .await?
+        {
             Reply::Done => Ok(()),
             _ => Err(mismatch().into()),
         }

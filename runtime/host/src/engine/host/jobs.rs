@@ -99,7 +99,9 @@ impl ChildJob {
         let name: TaskName = job
             .task
             .parse()
-            .map_err(|error: lovage_queue::task::NameError| CallError::Invalid(error.to_string()))?;
+            .map_err(|error: lovage_queue::task::NameError| {
+                CallError::Invalid(error.to_string())
+            })?;
         Ok(ChildJob {
             module: name.module,
             task: name.task,
@@ -130,8 +132,9 @@ impl Host for State {
             child.check(self.limits.input)?;
             children.push(child);
         }
-        // Whether it succeeds or not, these ordinals are used up: a task that
-        // tries again says something new.
+        // Used up even where the call fails and may have been carried out all
+        // the same: what the task asks next may be another thing, and it is
+        // worse to lose a job than to run it twice.
         self.children += count as u64;
         match self.ask(Request::Enqueue(children)).await? {
             Reply::Enqueued(ids) if ids.len() == count => {
@@ -179,14 +182,32 @@ mod tests {
         assert_eq!(child().check(16), Ok(()));
         assert!(matches!(child().check(0), Err(CallError::Limit(_))));
         let wrong = [
-            ChildJob { module: "Bad".into(), ..child() },
-            ChildJob { queue: Some("a b".into()), ..child() },
-            ChildJob { lane: Some("\0".into()), ..child() },
-            ChildJob { priority: Some(10), ..child() },
-            ChildJob { max_attempts: Some(0), ..child() },
+            ChildJob {
+                module: "Bad".into(),
+                ..child()
+            },
+            ChildJob {
+                queue: Some("a b".into()),
+                ..child()
+            },
+            ChildJob {
+                lane: Some("\0".into()),
+                ..child()
+            },
+            ChildJob {
+                priority: Some(10),
+                ..child()
+            },
+            ChildJob {
+                max_attempts: Some(0),
+                ..child()
+            },
         ];
         for job in wrong {
-            assert!(matches!(job.check(16), Err(CallError::Invalid(_))), "{job:?}");
+            assert!(
+                matches!(job.check(16), Err(CallError::Invalid(_))),
+                "{job:?}"
+            );
         }
     }
 }

@@ -30,7 +30,8 @@ impl Log {
     /// all is well: a task must not fail because it talks too much.
     fn append(&mut self, most: usize, bytes: &[u8]) {
         let room = most.saturating_sub(self.bytes.len());
-        self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        self.bytes
+            .extend_from_slice(&bytes[..bytes.len().min(room)]);
         self.truncated |= bytes.len() > room;
     }
 
@@ -43,7 +44,11 @@ impl Log {
         let mut lines = rest.lines();
         let place = lines.next()?.trim_end_matches(':');
         let message = lines.next().filter(|line| !line.starts_with("note: "))?;
-        Some(format!("panicked: {} ({})", cut(message, 2048), cut(place, 256)))
+        Some(format!(
+            "panicked: {} ({})",
+            cut(message, 2048),
+            cut(place, 256)
+        ))
     }
 }
 

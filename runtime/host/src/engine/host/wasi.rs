@@ -26,14 +26,20 @@ pub(crate) struct Machine {
 impl Machine {
     /// What the guest wrote.
     pub(crate) fn log(&self) -> Log {
-        self.made.as_ref().map(|made| made.2.take()).unwrap_or_default()
+        self.made
+            .as_ref()
+            .map(|made| made.2.take())
+            .unwrap_or_default()
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let most = self.limits.log;
-        let made = self.machine.made.get_or_insert_with(|| Box::new(make(most)));
+        let made = self
+            .machine
+            .made
+            .get_or_insert_with(|| Box::new(make(most)));
         WasiCtxView {
             ctx: &mut made.0,
             table: &mut made.1,

@@ -35,7 +35,11 @@ impl Connection {
             reason: format!("the URL cannot be read: {e}"),
         })?;
         let connection = connect(&client).await.map_err(|e| meaning(&place, &e))?;
-        let it = Connection { client, place, current: RwLock::new((connection, 0)) };
+        let it = Connection {
+            client,
+            place,
+            current: RwLock::new((connection, 0)),
+        };
         it.check_version().await?;
         Ok(it)
     }
@@ -47,10 +51,18 @@ impl Connection {
     async fn check_version(&self) -> Result<()> {
         let mut info = redis::cmd("INFO");
         info.arg("server");
-        let answer = self.send(&info).await.map_err(|e| meaning(&self.place, &e))?;
+        let answer = self
+            .send(&info)
+            .await
+            .map_err(|e| meaning(&self.place, &e))?;
         let text: String = redis::from_redis_value(answer).unwrap_or_default();
-        let version = text.lines().find_map(|line| line.strip_prefix("redis_version:")).unwrap_or("unknown");
-        let mut numbers = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+        let version = text
+            .lines()
+            .find_map(|line| line.strip_prefix("redis_version:"))
+            .unwrap_or("unknown");
+        let mut numbers = version
+            .split('.')
+            .map(|part| part.parse::<u32>().unwrap_or(0));
         let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         if found < OLDEST {
             return Err(BrokerError::Unsuitable {
@@ -74,7 +86,9 @@ impl Connection {
                 Err(e) if e.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                     let mut load = redis::cmd("SCRIPT");
                     load.arg("LOAD").arg(&script.source);
-                    self.send(&load).await.map_err(|e| meaning(&self.place, &e))?;
+                    self.send(&load)
+                        .await
+                        .map_err(|e| meaning(&self.place, &e))?;
                 }
                 Err(e) if is_broken(&e) => match waits.next() {
                     Some(wait) => tokio::time::sleep(*wait).await,
@@ -109,7 +123,9 @@ async fn connect(client: &Client) -> redis::RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(CONNECT))
         .set_response_timeout(Some(ANSWER));
-    client.get_multiplexed_async_connection_with_config(&config).await
+    client
+        .get_multiplexed_async_connection_with_config(&config)
+        .await
 }
 
 fn is_broken(e: &RedisError) -> bool {
@@ -132,12 +148,17 @@ pub(super) fn meaning(place: &str, e: &RedisError) -> BrokerError {
 
 /// An answer that no script of ours gives.
 pub(super) fn unexpected(script: &'static str, what: &str) -> BrokerError {
-    BrokerError::Corrupt { what: format!("the answer of the script `{script}`"), reason: what.to_owned() }
+    BrokerError::Corrupt {
+        what: format!("the answer of the script `{script}`"),
+        reason: what.to_owned(),
+    }
 }
 
-fn without_password(url: &str) -> String {
+pub(in crate::broker) fn without_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}{}", &url[..scheme + 3], &url[at + 1..]),
+        (Some(scheme), Some(at)) if at > scheme => {
+            format!("{}{}", &url[..scheme + 3], &url[at + 1..])
+        }
         _ => url.to_owned(),
     }
 }
@@ -148,7 +169,10 @@ mod tests {
 
     #[test]
     fn a_password_never_reaches_an_error() {
-        assert_eq!(without_password("redis://user:p@ss@host:1/2"), "redis://host:1/2");
+        assert_eq!(
+            without_password("redis://user:p@ss@host:1/2"),
+            "redis://host:1/2"
+        );
         assert_eq!(without_password("redis://host:1"), "redis://host:1");
     }
 }

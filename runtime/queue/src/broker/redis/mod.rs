@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use redis::{Cmd, Value};
 
+pub(super) use self::connection::without_password;
 use self::connection::{Connection, unexpected};
 use self::reply::Reply;
 use self::scripts::Script;
@@ -33,9 +34,7 @@ use super::{
     QueueCounts, Reclaimed, Result, Retention, Settled, Signals,
 };
 use crate::clock::{Clock, Millis, millis};
-use crate::job::{
-    Action, Checkpoint, Job, JobId, NewJob, Partition, Settlement, State, WorkerId,
-};
+use crate::job::{Action, Checkpoint, Job, JobId, NewJob, Partition, Settlement, State, WorkerId};
 use crate::record::{self, Header};
 use crate::registry::Digest;
 
@@ -105,14 +104,24 @@ impl RedisBroker {
     }
 
     /// A list, unless the worker was declared dead.
-    async fn list_of_living(&self, script: &Script, command: &Cmd, worker: WorkerId) -> Result<Reply> {
+    async fn list_of_living(
+        &self,
+        script: &Script,
+        command: &Cmd,
+        worker: WorkerId,
+    ) -> Result<Reply> {
         match self.run(script, command).await? {
             Value::BulkString(word) if word == b"dead" => Err(BrokerError::Dead(worker)),
             value => Reply::of(script, value),
         }
     }
 
-    async fn reclaim_from(&self, partition: Partition, limit: u32, retiring: &[u8]) -> Result<Reclaimed> {
+    async fn reclaim_from(
+        &self,
+        partition: Partition,
+        limit: u32,
+        retiring: &[u8],
+    ) -> Result<Reclaimed> {
         let mut command = self.command(&scripts::RECLAIM, partition);
         command.arg(limit).arg(retiring);
         let mut reply = self.list_of(&scripts::RECLAIM, &command).await?;
@@ -125,8 +134,9 @@ impl RedisBroker {
 
     fn waiters(&self) -> &Arc<Waiters> {
         self.waiters.get_or_init(|| {
-            let channels =
-                (0..self.partitions).map(|p| keys::waiter_channel(Partition(p), self.waiter)).collect();
+            let channels = (0..self.partitions)
+                .map(|p| keys::waiter_channel(Partition(p), self.waiter))
+                .collect();
             Waiters::start(self.connection.client().clone(), channels)
         })
     }
@@ -137,7 +147,12 @@ fn id_bytes(worker: WorkerId) -> [u8; 8] {
 }
 
 /// Reads a record and the progress beside it.
-fn read_job(tenant: &str, id: JobId, record: &[u8], progress: &[u8]) -> std::result::Result<Job, String> {
+fn read_job(
+    tenant: &str,
+    id: JobId,
+    record: &[u8],
+    progress: &[u8],
+) -> std::result::Result<Job, String> {
     let mut job = record::decode(tenant, id, record).map_err(|e| e.to_string())?;
     job.progress = rmp_serde::from_slice(progress).ok();
     Ok(job)
@@ -163,24 +178,47 @@ impl Broker for RedisBroker {
         let mut command = self.of_tenant(&scripts::ENQUEUE, tenant);
         for group in jobs.chunk_by(alike) {
             let first = &group[0];
-            command.arg(&first.queue).arg(&first.lane).arg(first.priority).arg(first.crash_limit);
+            command
+                .arg(&first.queue)
+                .arg(&first.lane)
+                .arg(first.priority)
+                .arg(first.crash_limit);
             command.arg(millis(first.delay)).arg(group.len());
             for job in group {
-                let call = record::encode_call(job).map_err(|e| BrokerError::Invalid(e.to_string()))?;
+                let call =
+                    record::encode_call(job).map_err(|e| BrokerError::Invalid(e.to_string()))?;
                 command.arg(&job.id.0).arg(call);
             }
         }
-        let answer = self.bytes_of(&scripts::ENQUEUE, &command).await?.unwrap_or_default();
-        Ok(answer.iter().map(|c| if *c == b'1' { Enqueued::New } else { Enqueued::Exists }).collect())
+        let answer = self
+            .bytes_of(&scripts::ENQUEUE, &command)
+            .await?
+            .unwrap_or_default();
+        Ok(answer
+            .iter()
+            .map(|c| {
+                if *c == b'1' {
+                    Enqueued::New
+                } else {
+                    Enqueued::Exists
+                }
+            })
+            .collect())
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>> {
         let mut command = self.command(&scripts::CLAIM, claim.partition);
-        command.arg(&id_bytes(claim.worker)).arg(claim.number).arg(claim.max).arg(millis(claim.lease));
+        command
+            .arg(&id_bytes(claim.worker))
+            .arg(claim.number)
+            .arg(claim.max)
+            .arg(millis(claim.lease));
         for (queue, share) in &claim.queues {
             command.arg(queue).arg(*share);
         }
-        let mut reply = self.list_of_living(&scripts::CLAIM, &command, claim.worker).await?;
+        let mut reply = self
+            .list_of_living(&scripts::CLAIM, &command, claim.worker)
+            .await?;
         let now = Millis(reply.number()?);
         let mut jobs = Vec::new();
         while !reply.is_empty() {
@@ -191,9 +229,11 @@ impl Broker for RedisBroker {
             jobs.push(Claimed {
                 delivery: header.as_ref().map_or(0, |it| it.delivery),
                 started: header.as_ref().map_or(now, |it| it.started),
-                target: target.split_first_chunk::<4>().and_then(|(number, digest)| {
-                    Some((Digest::from_slice(digest)?, u32::from_le_bytes(*number)))
-                }),
+                target: target
+                    .split_first_chunk::<4>()
+                    .and_then(|(number, digest)| {
+                        Some((Digest::from_slice(digest)?, u32::from_le_bytes(*number)))
+                    }),
                 job: record::decode(&tenant, id, &record).map_err(|e| e.to_string()),
                 tenant,
                 id,
@@ -205,25 +245,38 @@ impl Broker for RedisBroker {
 
     async fn extend(&self, beat: &Heartbeat) -> Result<Pulse> {
         let mut command = self.command(&scripts::EXTEND, beat.partition);
-        command.arg(&id_bytes(beat.worker)).arg(millis(beat.lease)).arg(beat.queues.len());
+        command
+            .arg(&id_bytes(beat.worker))
+            .arg(millis(beat.lease))
+            .arg(beat.queues.len());
         command.arg(&beat.queues);
         for (tenant, digest, refusal) in &beat.compiled {
             command.arg([&digest.0[..], tenant.as_bytes()].concat());
             command.arg(refusal.as_deref().unwrap_or("ok"));
         }
-        let mut reply = self.list_of_living(&scripts::EXTEND, &command, beat.worker).await?;
-        let mut pulse = Pulse { work: reply.int()? == 1, staged: Vec::new() };
+        let mut reply = self
+            .list_of_living(&scripts::EXTEND, &command, beat.worker)
+            .await?;
+        let mut pulse = Pulse {
+            work: reply.int()? == 1,
+            staged: Vec::new(),
+        };
         while !reply.is_empty() {
             let staged = reply.bytes()?;
             if let Some((digest, tenant)) = staged.split_first_chunk::<32>() {
-                pulse.staged.push((String::from_utf8_lossy(tenant).into_owned(), Digest(*digest)));
+                pulse.staged.push((
+                    String::from_utf8_lossy(tenant).into_owned(),
+                    Digest(*digest),
+                ));
             }
         }
         Ok(pulse)
     }
 
     async fn settle(&self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
-        let Some(first) = settlements.first() else { return Ok(Vec::new()) };
+        let Some(first) = settlements.first() else {
+            return Ok(Vec::new());
+        };
         super::check_settlements(settlements)?;
         let mut command = self.command(&scripts::SETTLE, first.id.partition());
         command.arg(&id_bytes(worker));
@@ -236,12 +289,27 @@ impl Broker for RedisBroker {
                 Action::GiveBack(wait) => ("g", *wait, None),
             };
             let failed = super::counts_as_failed(it);
-            command.arg(&it.tenant).arg(&it.queue).arg(&it.id.0).arg(&it.delivery.to_le_bytes());
-            command.arg(action).arg(millis(wait)).arg(it.attempt.as_ref().map_or(0, |a| a.fuel));
+            command
+                .arg(&it.tenant)
+                .arg(&it.queue)
+                .arg(&it.id.0)
+                .arg(&it.delivery.to_le_bytes());
+            command
+                .arg(action)
+                .arg(millis(wait))
+                .arg(it.attempt.as_ref().map_or(0, |a| a.fuel));
             command.arg(u8::from(failed));
-            command.arg(it.attempt.as_ref().map(|a| record::encode_attempt(a, result)).unwrap_or_default());
+            command.arg(
+                it.attempt
+                    .as_ref()
+                    .map(|a| record::encode_attempt(a, result))
+                    .unwrap_or_default(),
+            );
         }
-        let answer = self.bytes_of(&scripts::SETTLE, &command).await?.unwrap_or_default();
+        let answer = self
+            .bytes_of(&scripts::SETTLE, &command)
+            .await?
+            .unwrap_or_default();
         let read = |c: &u8| match c {
             b'r' => Settled::Recorded,
             b's' => Settled::Stale,
@@ -251,12 +319,19 @@ impl Broker for RedisBroker {
     }
 
     async fn note(&self, worker: WorkerId, notes: &[Note]) -> Result<()> {
-        let Some(first) = notes.first() else { return Ok(()) };
+        let Some(first) = notes.first() else {
+            return Ok(());
+        };
         let mut command = self.command(&scripts::NOTE, first.id.partition());
         command.arg(&id_bytes(worker));
         for note in notes {
-            command.arg(&note.tenant).arg(&note.id.0).arg(&note.delivery.to_le_bytes());
-            command.arg(packed(note.progress.as_ref())).arg(packed(note.checkpoint.as_ref()));
+            command
+                .arg(&note.tenant)
+                .arg(&note.id.0)
+                .arg(&note.delivery.to_le_bytes());
+            command
+                .arg(packed(note.progress.as_ref()))
+                .arg(packed(note.checkpoint.as_ref()));
         }
         self.number_of(&scripts::NOTE, &command).await.map(drop)
     }
@@ -264,7 +339,9 @@ impl Broker for RedisBroker {
     async fn checkpoint(&self, tenant: &str, id: JobId) -> Result<Option<Checkpoint>> {
         let mut command = self.of_tenant(&scripts::CHECKPOINT, tenant);
         command.arg(&id.0);
-        let Some(bytes) = self.bytes_of(&scripts::CHECKPOINT, &command).await? else { return Ok(None) };
+        let Some(bytes) = self.bytes_of(&scripts::CHECKPOINT, &command).await? else {
+            return Ok(None);
+        };
         let corrupt =
             |e: rmp_serde::decode::Error| super::corrupt(format!("the checkpoint of job {id}"), e);
         rmp_serde::from_slice(&bytes).map(Some).map_err(corrupt)
@@ -275,7 +352,10 @@ impl Broker for RedisBroker {
         command.arg(limit);
         let mut reply = self.list_of(&scripts::PROMOTE, &command).await?;
         let jobs = reply.number()? as u32;
-        Ok(Promoted { jobs, next: u64::try_from(reply.int()?).ok().map(Duration::from_millis) })
+        Ok(Promoted {
+            jobs,
+            next: u64::try_from(reply.int()?).ok().map(Duration::from_millis),
+        })
     }
 
     async fn reclaim(&self, partition: Partition, limit: u32) -> Result<Reclaimed> {
@@ -285,13 +365,22 @@ impl Broker for RedisBroker {
     async fn retire(&self, partition: Partition, worker: WorkerId) -> Result<()> {
         // A step is bounded, so that a worker with very many jobs blocks nobody.
         const STEP: u32 = 1000;
-        while self.reclaim_from(partition, STEP, &id_bytes(worker)).await?.workers == 0 {}
+        while self
+            .reclaim_from(partition, STEP, &id_bytes(worker))
+            .await?
+            .workers
+            == 0
+        {}
         Ok(())
     }
 
     async fn prune(&self, partition: Partition, keep: &Retention, limit: u32) -> Result<u32> {
         let mut command = self.command(&scripts::PRUNE, partition);
-        command.arg(millis(keep.completed)).arg(millis(keep.discarded)).arg(keep.count).arg(limit);
+        command
+            .arg(millis(keep.completed))
+            .arg(millis(keep.discarded))
+            .arg(keep.count)
+            .arg(limit);
         self.number_of(&scripts::PRUNE, &command).await
     }
 
@@ -315,7 +404,12 @@ impl Broker for RedisBroker {
         Ok(jobs)
     }
 
-    async fn wait(&self, tenant: &str, ids: &[JobId], at_most: Duration) -> Result<Vec<Option<Job>>> {
+    async fn wait(
+        &self,
+        tenant: &str,
+        ids: &[JobId],
+        at_most: Duration,
+    ) -> Result<Vec<Option<Job>>> {
         let partition = Partition::of(tenant, self.partitions);
         let channel = keys::waiter_channel(partition, self.waiter);
         let all_ended = async {
@@ -346,14 +440,27 @@ impl Broker for RedisBroker {
 
     async fn list(&self, tenant: &str, filter: &Filter) -> Result<Page> {
         let mut command = self.of_tenant(&scripts::LIST, tenant);
-        command.arg(filter.state as u8).arg(filter.queue.as_deref().unwrap_or_default());
-        command.arg(filter.module.as_deref().unwrap_or_default()).arg(filter.limit).arg(filter.offset);
+        command
+            .arg(filter.state as u8)
+            .arg(filter.queue.as_deref().unwrap_or_default());
+        command
+            .arg(filter.module.as_deref().unwrap_or_default())
+            .arg(filter.limit)
+            .arg(filter.offset);
         let mut reply = self.list_of(&scripts::LIST, &command).await?;
-        let mut page = Page { next: u64::try_from(reply.int()?).ok(), ..Page::default() };
+        let mut page = Page {
+            next: u64::try_from(reply.int()?).ok(),
+            ..Page::default()
+        };
         while !reply.is_empty() {
             let (id, record, progress) = (reply.id()?, reply.bytes()?, reply.bytes()?);
             match read_job(tenant, id, &record, &progress) {
-                Ok(job) if filter.task.as_ref().is_none_or(|task| *task == job.call.task) => {
+                Ok(job)
+                    if filter
+                        .task
+                        .as_ref()
+                        .is_none_or(|task| *task == job.call.task) =>
+                {
                     page.jobs.push(job);
                 }
                 Ok(_) => {}
@@ -369,7 +476,10 @@ impl Broker for RedisBroker {
         let mut queues = Vec::new();
         while !reply.is_empty() {
             let mut row = reply.list()?;
-            let mut counts = QueueCounts { queue: row.text()?, ..QueueCounts::default() };
+            let mut counts = QueueCounts {
+                queue: row.text()?,
+                ..QueueCounts::default()
+            };
             while !row.is_empty() {
                 let (state, jobs) = (row.number()?, row.int()?.max(0) as u64);
                 if let Some(state) = State::from_code(state as u8) {
@@ -384,14 +494,21 @@ impl Broker for RedisBroker {
 
     async fn signals(&self, worker: WorkerId) -> Result<Signals> {
         let channels = (0..self.partitions)
-            .flat_map(|p| [keys::worker_channel(Partition(p), worker), keys::workers_channel(Partition(p))])
+            .flat_map(|p| {
+                [
+                    keys::worker_channel(Partition(p), worker),
+                    keys::workers_channel(Partition(p)),
+                ]
+            })
             .collect();
         Ok(signals::listen(self.connection.client().clone(), channels))
     }
 }
 
 fn packed<T: serde::Serialize>(value: Option<&T>) -> Vec<u8> {
-    value.map(|it| rmp_serde::to_vec(it).expect("a vector takes all writes")).unwrap_or_default()
+    value
+        .map(|it| rmp_serde::to_vec(it).expect("a vector takes all writes"))
+        .unwrap_or_default()
 }
 
 /// Writes a claim into the copy of a record from before it; one from after it,

@@ -27,7 +27,9 @@ impl Registry for RedisBroker {
         command.arg(serde_json::to_vec(manifest).expect("a manifest is plain data"));
         match self.number_of(&scripts::PUT, &command).await? {
             1 => Ok(digest),
-            _ => Err(BrokerError::Missing(format!("the upload of module {digest}"))),
+            _ => Err(BrokerError::Missing(format!(
+                "the upload of module {digest}"
+            ))),
         }
     }
 
@@ -49,7 +51,10 @@ impl Registry for RedisBroker {
         }
         match blob::unpack(&chunks, digest) {
             Some(bytes) => Ok(Some(bytes)),
-            None => Err(corrupt(format!("module {digest}"), "its bytes have another digest")),
+            None => Err(corrupt(
+                format!("module {digest}"),
+                "its bytes have another digest",
+            )),
         }
     }
 
@@ -80,8 +85,11 @@ impl Registry for RedisBroker {
         let mut command = self.of_tenant(&scripts::READINESS, tenant);
         command.arg(&digest.0);
         let mut reply = self.list_of(&scripts::READINESS, &command).await?;
-        let mut readiness =
-            Readiness { live: reply.number()? as u32, ready: reply.number()? as u32, refused: Vec::new() };
+        let mut readiness = Readiness {
+            live: reply.number()? as u32,
+            ready: reply.number()? as u32,
+            refused: Vec::new(),
+        };
         while !reply.is_empty() {
             readiness.refused.push(reply.text()?);
         }
@@ -93,13 +101,19 @@ impl Registry for RedisBroker {
         command.arg(name).arg(number).arg(RELEASES_KEPT);
         match self.number_of(&scripts::ACTIVATE, &command).await? {
             1 => Ok(()),
-            _ => Err(BrokerError::Missing(format!("release {number} of `{name}`"))),
+            _ => Err(BrokerError::Missing(format!(
+                "release {number} of `{name}`"
+            ))),
         }
     }
 
     async fn releases(&self, tenant: &str, name: &str) -> Result<Vec<Release>> {
-        let mut releases: Vec<_> =
-            self.releases_of(tenant, name).await?.into_iter().map(|(_, release)| release).collect();
+        let mut releases: Vec<_> = self
+            .releases_of(tenant, name)
+            .await?
+            .into_iter()
+            .map(|(_, release)| release)
+            .collect();
         releases.sort_by_key(|release| std::cmp::Reverse(release.number));
         Ok(releases)
     }

@@ -15,7 +15,10 @@ pub(super) struct Reply {
 impl Reply {
     pub(super) fn of(script: &Script, value: Value) -> Result<Self> {
         match value {
-            Value::Array(values) => Ok(Reply { script: script.name, values: values.into_iter() }),
+            Value::Array(values) => Ok(Reply {
+                script: script.name,
+                values: values.into_iter(),
+            }),
             other => Err(unexpected(script.name, &format!("no list but {other:?}"))),
         }
     }
@@ -55,14 +58,20 @@ impl Reply {
 
     pub(super) fn id(&mut self) -> Result<crate::job::JobId> {
         let script = self.script;
-        let bytes = self.bytes()?.try_into().map_err(|_| unexpected(script, "an id of a wrong length"))?;
+        let bytes = self
+            .bytes()?
+            .try_into()
+            .map_err(|_| unexpected(script, "an id of a wrong length"))?;
         Ok(crate::job::JobId(bytes))
     }
 
     /// The next value, a list itself.
     pub(super) fn list(&mut self) -> Result<Reply> {
         match self.values.next() {
-            Some(Value::Array(values)) => Ok(Reply { script: self.script, values: values.into_iter() }),
+            Some(Value::Array(values)) => Ok(Reply {
+                script: self.script,
+                values: values.into_iter(),
+            }),
             other => Err(unexpected(self.script, &format!("no list but {other:?}"))),
         }
     }

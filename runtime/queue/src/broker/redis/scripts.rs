@@ -60,7 +60,11 @@ scripts! {
 
 impl Script {
     fn new(name: &'static str, source: &str) -> Self {
-        Script { name, source: source.to_owned(), sha: redis::Script::new(source).get_hash().to_owned() }
+        Script {
+            name,
+            source: source.to_owned(),
+            sha: redis::Script::new(source).get_hash().to_owned(),
+        }
     }
 }
 
@@ -70,7 +74,11 @@ mod tests {
     fn a_scripts_flags_stand_in_its_first_line() {
         for script in super::all() {
             let first = script.source.lines().next().unwrap_or_default();
-            assert!(first.starts_with("#!lua flags="), "{}: {first}", script.name);
+            assert!(
+                first.starts_with("#!lua flags="),
+                "{}: {first}",
+                script.name
+            );
         }
     }
 }

@@ -25,7 +25,11 @@ enum Heard<'a> {
 }
 
 /// Listens until the connection breaks.
-async fn follow(client: &Client, channels: &[Vec<u8>], mut hear: impl FnMut(Heard<'_>)) -> redis::RedisResult<()> {
+async fn follow(
+    client: &Client,
+    channels: &[Vec<u8>],
+    mut hear: impl FnMut(Heard<'_>),
+) -> redis::RedisResult<()> {
     let mut connection = client.get_async_pubsub().await?;
     for channel in channels {
         connection.subscribe(channel.as_slice()).await?;
@@ -80,7 +84,10 @@ pub(super) struct Waiters {
 impl Waiters {
     /// Starts listening; it ends with the last reference from outside.
     pub(super) fn start(client: Client, channels: Vec<Vec<u8>>) -> Arc<Self> {
-        let it = Arc::new(Waiters { waiting: Mutex::default(), connected: watch::Sender::new(false) });
+        let it = Arc::new(Waiters {
+            waiting: Mutex::default(),
+            connected: watch::Sender::new(false),
+        });
         let weak = Arc::downgrade(&it);
         tokio::spawn(async move {
             let gone = Notify::new();
@@ -100,13 +107,19 @@ impl Waiters {
         let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         match heard {
             Heard::Connected => {
-                waiting.values().flatten().for_each(|waiter| waiter.notify_one());
+                waiting
+                    .values()
+                    .flatten()
+                    .for_each(|waiter| waiter.notify_one());
                 drop(waiting);
                 self.connected.send_replace(true);
             }
             Heard::Message(id) => {
                 let waiters = id.try_into().ok().and_then(|id| waiting.get(&JobId(id)));
-                waiters.into_iter().flatten().for_each(|waiter| waiter.notify_one());
+                waiters
+                    .into_iter()
+                    .flatten()
+                    .for_each(|waiter| waiter.notify_one());
             }
         }
     }
@@ -120,7 +133,11 @@ impl Waiters {
         for id in ids {
             waiting.entry(*id).or_default().push(notify.clone());
         }
-        Place { of: self.clone(), ids: ids.to_vec(), notify }
+        Place {
+            of: self.clone(),
+            ids: ids.to_vec(),
+            notify,
+        }
     }
 }
 
@@ -140,7 +157,11 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut waiting = self.of.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self
+            .of
+            .waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         for id in &self.ids {
             if let Some(waiters) = waiting.get_mut(id) {
                 waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.notify));

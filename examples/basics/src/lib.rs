@@ -1,0 +1,168 @@
+//! A tour of the SDK, one task a feature. Lovage's own tests and benchmarks run these too.
+
+use lovage::jobs::{self, NewJob};
+use lovage::serde_json::Value;
+use lovage::{Bytes, Failure, context};
+use std::time::{Duration, Instant};
+
+/// Adds two numbers: the smallest task there is.
+#[lovage::task]
+fn add(a: i64, b: i64) -> Result<i64, Failure> {
+    a.checked_add(b).ok_or_else(|| {
+        Failure::new(format!("{a} + {b} is too large"))
+            .kind("overflow")
+            .never_retry()
+    })
+}
+
+/// Answers with what it was given.
+#[lovage::task]
+fn echo(value: Value) -> Value {
+    value
+}
+
+/// Answers with as many bytes as it is asked for.
+#[lovage::task]
+fn bytes(length: u32) -> Bytes {
+    Bytes(vec![0x2a; length as usize])
+}
+
+/// What `fail` asks of the queue.
+#[lovage::data]
+#[derive(Debug, Clone, Copy, Default)]
+#[serde(rename_all = "kebab-case")]
+enum Next {
+    /// As the retry policy says.
+    #[default]
+    Policy,
+    Now,
+    AfterSecond,
+    Never,
+}
+
+/// Fails, and says what to do next.
+#[lovage::task(retries = 2, backoff(base = "100ms", factor = 2.0, max = "1s"))]
+fn fail(message: String, next: Option<Next>) -> Result<(), Failure> {
+    let failure = Failure::new(message).detail(format!("attempt {}", context::attempt()));
+    Err(match next.unwrap_or_default() {
+        Next::Policy => failure,
+        Next::Now => failure.retry_now(),
+        Next::AfterSecond => failure.retry_after(Duration::from_secs(1)),
+        Next::Never => failure.never_retry(),
+    })
+}
+
+/// Fails until its `succeed_at`th attempt.
+#[lovage::task(backoff = "100ms")]
+fn flaky(succeed_at: u32) -> Result<u32, Failure> {
+    match context::attempt() {
+        attempt if attempt < succeed_at => Err(Failure::new(format!(
+            "not yet: attempt {attempt} of {succeed_at}"
+        ))),
+        attempt => Ok(attempt),
+    }
+}
+
+/// Panics: a trap, whose message stands in the job's log.
+#[lovage::task(retries = 0)]
+fn panics(message: String) {
+    panic!("{message}");
+}
+
+/// Burns processor time for so many milliseconds, and stops early when somebody cancels it. Answers with the
+/// milliseconds it took.
+#[lovage::task(timeout = "5m")]
+fn spin(ms: u64) -> u64 {
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_millis(ms) && !context::cancelled() {
+        // Long enough that the clock and the host are asked some thousand times a second, not a million.
+        (0..50_000_u32).for_each(|number| {
+            std::hint::black_box(number);
+        });
+    }
+    start.elapsed().as_millis() as u64
+}
+
+/// Takes memory, a mebibyte at a time, and answers with the mebibytes it got.
+#[lovage::task(memory = "64MiB", retries = 0)]
+fn allocate(mebibytes: u32) -> u32 {
+    let held: Vec<_> = (0..mebibytes)
+        .map(|number| std::hint::black_box(vec![number as u8; 1 << 20]))
+        .collect();
+    held.len() as u32
+}
+
+/// Reports its progress in so many steps, and writes a line of log at each.
+#[lovage::task]
+fn progress(steps: u32) -> Result<(), Failure> {
+    for step in 1..=steps {
+        println!("step {step} of {steps}");
+        context::progress(
+            f64::from(step) / f64::from(steps),
+            format!("step {step}").as_str(),
+        )?;
+    }
+    Ok(())
+}
+
+/// Sums the numbers up to `to`, dies once at `die_at`, and goes on from its checkpoint.
+#[lovage::task(retries = 3, backoff = "100ms")]
+fn resume(to: u64, die_at: Option<u64>) -> Result<u64, Failure> {
+    let (mut next, mut sum) = context::restore::<(u64, u64)>()?.map_or((1, 0), |saved| saved.state);
+    while next <= to {
+        if die_at == Some(next) && context::attempt() == 1 {
+            return Err(Failure::new(format!("died at {next}")));
+        }
+        sum += next;
+        next += 1;
+        context::checkpoint(&(next, sum))?;
+    }
+    Ok(sum)
+}
+
+/// Enqueues `count` children that add, and answers with their ids. A retry makes none of them twice.
+#[lovage::task]
+fn spawn(count: u32) -> Result<Vec<String>, Failure> {
+    let module = context::current().module;
+    let child = |number| {
+        NewJob::new(format!("{module}.add"))
+            .arg("a", &number)
+            .arg("b", &1)
+            .key(format!("add-{number}"))
+    };
+    Ok(jobs::enqueue((0..count).map(child).collect())?)
+}
+
+/// The job as its task sees it.
+#[lovage::data]
+struct Seen {
+    id: String,
+    tenant: String,
+    task: String,
+    queue: String,
+    digest: String,
+    attempt: u32,
+    max_attempts: u32,
+    remaining_ms: u64,
+    headers: Vec<(String, String)>,
+}
+
+/// Answers with all that a task knows of its job.
+#[lovage::task]
+fn whoami() -> Seen {
+    let job = context::current();
+    Seen {
+        id: job.id,
+        tenant: job.tenant,
+        task: job.task,
+        queue: job.queue,
+        digest: job.digest,
+        attempt: job.attempt,
+        max_attempts: job.max_attempts,
+        remaining_ms: context::remaining().as_millis() as u64,
+        headers: job.headers,
+    }
+}
+
+#[cfg(test)]
+mod tests;

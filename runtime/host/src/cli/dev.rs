@@ -1,0 +1,47 @@
+//! `lovage dev`: everything in one process, with an embedded broker.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use lovage_queue::client::Client;
+
+use super::worker::{WorkerFlags, follow_signals};
+use super::{Context, push};
+use crate::engine::Engine;
+use crate::worker;
+
+/// Run a worker with an embedded broker, for development
+///
+/// The broker is a file, so every other command in the same folder finds it:
+/// push, call and look from another terminal while this runs.
+#[derive(Debug, Args)]
+pub(super) struct Dev {
+    /// Components to push first: `images.wasm`, or `name=path`
+    #[arg(value_name = "MODULE")]
+    modules: Vec<String>,
+    #[command(flatten)]
+    pub(super) worker: WorkerFlags,
+}
+
+impl Dev {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let place = context.place()?;
+        // Held to the end: the file and its writer are shared with the worker.
+        let client = Client::over(place.connect().await?, &context.config.tenant);
+        let engine = Engine::new(context.config.engine())?;
+        for module in &self.modules {
+            let (name, path) = match module.split_once('=') {
+                Some((name, path)) => (Some(name.to_owned()), path),
+                None => (None, module.as_str()),
+            };
+            push::push_file(context, &client, &engine, &PathBuf::from(path), name, true).await?;
+        }
+        if context.uses_default_broker() {
+            tracing::info!(
+                "push, call and look from another terminal in this folder; Ctrl-C ends this"
+            );
+        }
+        worker::run(&place, engine, context.config.worker(), follow_signals()?).await?;
+        Ok(())
+    }
+}

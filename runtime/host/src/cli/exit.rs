@@ -1,0 +1,146 @@
+//! Exit codes. They are part of the interface: scripts rely on them.
+
+use std::time::Duration;
+
+use lovage_queue::broker::BrokerError;
+use lovage_queue::client::ClientError;
+use lovage_queue::job::{IdError, State};
+use lovage_queue::task::NameError;
+
+use crate::config::ConfigError;
+use crate::deploy::PushError;
+use crate::engine::{EngineError, LoadError, Refusal};
+use crate::units::{Span, UnitError};
+use crate::worker::WorkerError;
+
+/// What a command ends with when nothing is broken and the answer is still no.
+#[derive(Debug, thiserror::Error)]
+pub enum Verdict {
+    /// The job ended in another state than `completed`.
+    #[error("the job was {state}: {reason}")]
+    Job {
+        /// Its state.
+        state: State,
+        /// The last attempt's own words.
+        reason: String,
+    },
+    /// The task failed, in a run without a broker.
+    #[error("the task {0}")]
+    Task(String),
+    /// The time was up.
+    #[error("the job is still {state} after {}; it goes on without us", Span(*.after))]
+    TimeUp {
+        /// Its state.
+        state: State,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// What was named does not exist.
+    #[error("{0}")]
+    Missing(String),
+    /// What the user wrote makes no sense.
+    #[error("{0}")]
+    Usage(String),
+    /// A tool that builds a module said no.
+    #[error("{0}")]
+    Build(String),
+}
+
+/// The exit code for an error, by its type and never by its text.
+pub fn code(e: &anyhow::Error) -> u8 {
+    e.chain().find_map(code_of).unwrap_or(7)
+}
+
+fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
+    if let Some(it) = e.downcast_ref::<Verdict>() {
+        return Some(match it {
+            Verdict::Job { .. } | Verdict::Task(_) => 1,
+            Verdict::Usage(_) => 2,
+            Verdict::Missing(_) => 4,
+            Verdict::Build(_) => 5,
+            Verdict::TimeUp { .. } => 6,
+        });
+    }
+    if let Some(it) = e.downcast_ref::<BrokerError>() {
+        return Some(of_broker(it));
+    }
+    if let Some(it) = e.downcast_ref::<ClientError>() {
+        return Some(match it {
+            ClientError::Broker(it) => of_broker(it),
+            ClientError::Name(_) => 2,
+            ClientError::UnknownModule(_)
+            | ClientError::UnknownTask { .. }
+            | ClientError::UnknownJob(_) => 4,
+            ClientError::Arguments(_) | ClientError::Schema { .. } | ClientError::TooLarge(_) => 5,
+        });
+    }
+    if let Some(it) = e.downcast_ref::<PushError>() {
+        return Some(match it {
+            PushError::Refused(_) | PushError::Schema { .. } | PushError::Worker(_) => 5,
+            PushError::Name(_) => 2,
+            PushError::Broker(it) => of_broker(it),
+            PushError::Engine(_) => 7,
+        });
+    }
+    if let Some(WorkerError::Broker(it)) = e.downcast_ref() {
+        return Some(of_broker(it));
+    }
+    if let Some(LoadError::<EngineError>::Refused(_)) = e.downcast_ref() {
+        return Some(5);
+    }
+    let refused = e.is::<Refusal>();
+    let usage =
+        e.is::<ConfigError>() || e.is::<NameError>() || e.is::<UnitError>() || e.is::<IdError>();
+    if refused { Some(5) } else { usage.then_some(2) }
+}
+
+fn of_broker(e: &BrokerError) -> u8 {
+    match e {
+        BrokerError::Unreachable { .. }
+        | BrokerError::Unsuitable { .. }
+        | BrokerError::Full { .. } => 3,
+        BrokerError::Missing(_) => 4,
+        BrokerError::Invalid(_) => 2,
+        BrokerError::Corrupt { .. } | BrokerError::Dead(_) => 7,
+    }
+}
+
+/// What the user could do about an error, where there is something to say.
+pub fn hint(e: &anyhow::Error) -> Option<&'static str> {
+    e.chain().find_map(|e| {
+        let broker = match e.downcast_ref::<ClientError>() {
+            Some(ClientError::UnknownModule(_)) => {
+                return Some("`lovage releases` lists the modules, and `lovage push` makes one");
+            }
+            Some(ClientError::Broker(it)) => Some(it),
+            _ => e.downcast_ref::<BrokerError>(),
+        };
+        match broker? {
+            BrokerError::Unreachable { .. } => {
+                Some("`--broker` or LOVAGE_BROKER says where the broker is; is it running?")
+            }
+            BrokerError::Full { .. } => {
+                Some("free some room and try again; nothing of this was written")
+            }
+            _ => None,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_go_by_type_also_through_context() {
+        let missing = anyhow::Error::from(ClientError::UnknownModule("x".into()));
+        assert_eq!(code(&missing.context("while calling")), 4);
+        let broker = BrokerError::Full {
+            place: "p".into(),
+            reason: "r".into(),
+        };
+        assert_eq!(code(&ClientError::Broker(broker.clone()).into()), 3);
+        assert_eq!(code(&PushError::Broker(broker).into()), 3);
+        assert_eq!(code(&anyhow::anyhow!("what now")), 7);
+    }
+}

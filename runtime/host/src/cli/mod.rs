@@ -1,0 +1,196 @@
+//! The commands, one a file.
+//!
+//! # Layout
+//! - this file: the command line, and what every command has at hand
+//! - `exit`: exit codes, decided in one place
+//! - `output`: tables, JSON, progress; `arguments`: `name=value`
+//! - one file a command
+
+mod arguments;
+mod bench;
+mod build;
+mod call;
+mod dev;
+pub mod exit;
+mod job;
+mod jobs;
+mod new;
+mod output;
+mod push;
+mod queues;
+mod releases;
+mod rollback;
+mod run;
+mod worker;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use figment::value::Value;
+use lovage_queue::broker::{BrokerError, Place};
+use lovage_queue::client::Client;
+
+use crate::config::{self, Config};
+use crate::engine::Engine;
+use output::Output;
+
+const ABOUT: &str = "A distributed task queue whose tasks are WebAssembly components";
+
+const LONG_ABOUT: &str = "\
+A distributed task queue whose tasks are WebAssembly components.
+
+Write tasks in any language that targets WebAssembly, build them into a module,
+push it, and call its tasks. Workers run each attempt in a fresh sandbox with
+limits on fuel, memory and time. A push makes a release live on every worker at
+once, without a restart.
+
+    lovage dev                               start a worker with an embedded broker
+    lovage new hello && lovage build hello   make a module
+    lovage push hello/hello.wasm             make it live
+    lovage call hello.greet name=World --wait";
+
+const AFTER: &str = "\
+Configuration: defaults, then `lovage.toml`, then `LOVAGE_*` variables (two
+underscores between section and key: LOVAGE_WORKER__CONCURRENCY), then flags.
+LOVAGE_LOG filters what is logged, as in `info` or `lovage=debug`.
+
+Exit codes:
+    0  done
+    1  the job, or the task, failed
+    2  wrong usage or configuration
+    3  the broker cannot be reached or used
+    4  what was named does not exist
+    5  a module, or a call's arguments, were refused
+    6  the time was up before the job ended
+    7  anything else";
+
+/// The command line.
+#[derive(Debug, Parser)]
+#[command(name = "lovage", version, about = ABOUT, long_about = LONG_ABOUT, after_help = AFTER)]
+#[command(max_term_width = 100, propagate_version = true)]
+pub struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct Global {
+    /// Where the broker is: `redis://host:port/db`, `rediss://…` or `sqlite:path`
+    /// [default: sqlite:.lovage/lovage.db]
+    #[arg(long, global = true, value_name = "URL")]
+    broker: Option<String>,
+    /// Whose jobs and modules these are [default: default]
+    #[arg(long, global = true, value_name = "NAME")]
+    tenant: Option<String>,
+    /// The configuration file [default: lovage.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON, one value
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a worker with an embedded broker, for development
+    Dev(dev::Dev),
+    /// Run a worker
+    Worker(worker::Worker),
+    /// Make a new module
+    New(new::New),
+    /// Build a module into a component
+    Build(build::Build),
+    /// Push a component: make it the active release of a name
+    Push(push::Push),
+    /// List modules, or the releases of one
+    Releases(releases::Releases),
+    /// Make an older release active again
+    Rollback(rollback::Rollback),
+    /// Run a task of a component here and now, with no broker
+    Run(run::Run),
+    /// Call a task: enqueue a job
+    Call(call::Call),
+    /// Show a job
+    Job(job::Job),
+    /// List jobs
+    Jobs(jobs::Jobs),
+    /// List queues and how many jobs stand where
+    Queues(queues::Queues),
+    /// Measure enqueue and drain on this machine
+    Bench(bench::Bench),
+}
+
+/// What every command has at hand.
+struct Context {
+    config: Config,
+    out: Output,
+}
+
+impl Context {
+    fn place(&self) -> anyhow::Result<Place> {
+        // The default's folder is ours to make; a path that somebody wrote may
+        // be a slip, and the broker says so.
+        if self.uses_default_broker() {
+            std::fs::create_dir_all(config::FOLDER).map_err(|e| BrokerError::Unsuitable {
+                place: self.config.broker.clone(),
+                reason: format!("cannot make the folder `{}`: {e}", config::FOLDER),
+            })?;
+        }
+        Ok(self.config.broker.parse()?)
+    }
+
+    fn uses_default_broker(&self) -> bool {
+        self.config.broker == config::BROKER
+    }
+
+    async fn client(&self) -> anyhow::Result<Client> {
+        let broker = self.place()?.connect().await?;
+        Ok(Client::over(broker, &self.config.tenant))
+    }
+
+    /// An engine for this command alone: it may take all cores to compile.
+    fn engine(&self) -> anyhow::Result<Engine> {
+        Ok(Engine::new(crate::engine::Settings {
+            parallel_compile: true,
+            ..self.config.engine()
+        })?)
+    }
+}
+
+/// Runs the command that the user asked for.
+///
+/// # Errors
+/// What went wrong; [`exit::code`] makes an exit code of it.
+pub async fn run(cli: Cli) -> anyhow::Result<()> {
+    let Cli { global, command } = cli;
+    let mut flags: Vec<(&str, Value)> = Vec::new();
+    flags.extend(global.broker.map(|it| ("broker", it.into())));
+    flags.extend(global.tenant.map(|it| ("tenant", it.into())));
+    if let Command::Worker(worker::Worker { worker }) | Command::Dev(dev::Dev { worker, .. }) =
+        &command
+    {
+        flags.extend(worker.flags());
+    }
+    let config = Config::read(global.config.as_deref(), &flags)?;
+    let context = Context {
+        config,
+        out: Output::new(global.json),
+    };
+    match command {
+        Command::Dev(it) => it.run(&context).await,
+        Command::Worker(it) => it.run(&context).await,
+        Command::New(it) => it.run(&context),
+        Command::Build(it) => it.run(&context),
+        Command::Push(it) => it.run(&context).await,
+        Command::Releases(it) => it.run(&context).await,
+        Command::Rollback(it) => it.run(&context).await,
+        Command::Run(it) => it.run(&context).await,
+        Command::Call(it) => it.run(&context).await,
+        Command::Job(it) => it.run(&context).await,
+        Command::Jobs(it) => it.run(&context).await,
+        Command::Queues(it) => it.run(&context).await,
+        Command::Bench(it) => it.run(&context).await,
+    }
+}

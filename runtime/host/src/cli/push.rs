@@ -1,0 +1,160 @@
+//! `lovage push`: make a component the active release of a name.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use lovage_queue::client::Client;
+use lovage_queue::registry::blob::MAX_MODULE;
+use serde_json::json;
+
+use super::Context;
+use super::exit::Verdict;
+use super::output::table;
+use crate::deploy::{self, Push as Order, Pushed, Step};
+use crate::engine::{Engine, Refusal};
+use crate::units::{Size, Span};
+
+/// Push a component: make it the active release of a name
+///
+/// The component is checked and asked for its tasks in the sandbox, stored under
+/// the digest of its bytes, compiled by the live workers, and then made active:
+/// the first job claimed after that runs it. A push that fails has changed
+/// nothing that runs.
+#[derive(Debug, Args)]
+pub(super) struct Push {
+    /// The component
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The module's name [default: the file's name]
+    #[arg(long)]
+    name: Option<String>,
+    /// Do not wait until the workers have compiled it
+    #[arg(long)]
+    now: bool,
+}
+
+impl Push {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
+        // What is wrong with the file is said before a broker is needed.
+        let name = name_of(&self.file, self.name)?;
+        check_file(&self.file)?;
+        let client = context.client().await?;
+        let engine = context.engine()?;
+        push_file(context, &client, &engine, &self.file, Some(name), self.now).await
+    }
+}
+
+/// Pushes a file and prints what came of it.
+pub(super) async fn push_file(
+    context: &Context,
+    client: &Client,
+    engine: &Engine,
+    file: &Path,
+    name: Option<String>,
+    now: bool,
+) -> anyhow::Result<()> {
+    let name = name_of(file, name)?;
+    let bytes = read_component(file)?;
+    let by = std::env::var("USER").unwrap_or_else(|_| "unknown".into());
+    let patience = if now {
+        Duration::ZERO
+    } else {
+        deploy::PATIENCE
+    };
+    let spinner = context.out.spinner("");
+    let order = Order {
+        name: &name,
+        bytes,
+        by: &by,
+        patience,
+    };
+    let pushed = deploy::push(engine, client, order, |step| {
+        spinner.set_message(said(&name, &step))
+    })
+    .await;
+    spinner.finish_and_clear();
+    report(context, &name, &pushed?)
+}
+
+fn said(name: &str, step: &Step) -> String {
+    match step {
+        Step::Checking => format!("checking `{name}`"),
+        Step::Storing => format!("storing `{name}`"),
+        Step::Waiting(it) => format!(
+            "waiting for the workers: {} of {} have compiled it",
+            it.ready, it.live
+        ),
+    }
+}
+
+fn report(context: &Context, name: &str, pushed: &Pushed) -> anyhow::Result<()> {
+    let Pushed {
+        release,
+        manifest,
+        readiness,
+    } = pushed;
+    let json =
+        json!({"module": name, "release": release, "manifest": manifest, "workers": readiness});
+    context.out.print(&json, || {
+        let rows = manifest.tasks.iter().map(|task| {
+            let doc = task.doc.lines().next().unwrap_or_default().to_owned();
+            [format!("{name}.{}", task.name), doc]
+        });
+        let late = if readiness.ready < readiness.live {
+            format!(
+                "\n{} of {} workers are still compiling it",
+                readiness.live - readiness.ready,
+                readiness.live
+            )
+        } else {
+            String::new()
+        };
+        format!(
+            "release {} of `{name}` is active ({}, digest {}){late}\n{}",
+            release.number,
+            Size(manifest.size),
+            release.digest.short(),
+            table(["task", "what it does"], rows)
+        )
+    })
+}
+
+/// The name a module gets: the one that was given, or the file's.
+fn name_of(file: &Path, given: Option<String>) -> anyhow::Result<String> {
+    let stem = || Some(file.file_stem()?.to_str()?.to_owned());
+    let name = given.or_else(stem).unwrap_or_default();
+    Ok(lovage_queue::task::check_name(&name, "module").map(str::to_owned)?)
+}
+
+/// Looks at a component from outside: whether it is there, and its size.
+fn check_file(file: &Path) -> anyhow::Result<()> {
+    let path = file.display();
+    let about = std::fs::metadata(file).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Verdict::Missing(format!("there is no file `{path}`")),
+        _ => Verdict::Usage(format!("cannot read `{path}`: {e}")),
+    })?;
+    if about.is_dir() {
+        return Err(Verdict::Usage(format!(
+            "`{path}` is a folder: `lovage build` makes a component of it"
+        ))
+        .into());
+    }
+    // Before it is read: it may not fit into memory.
+    if about.len() > MAX_MODULE as u64 {
+        return Err(Refusal::TooLarge(about.len()).into());
+    }
+    Ok(())
+}
+
+/// Reads a component whose size is bearable.
+pub(super) fn read_component(file: &Path) -> anyhow::Result<Vec<u8>> {
+    check_file(file)?;
+    Ok(std::fs::read(file)
+        .map_err(|e| Verdict::Usage(format!("cannot read `{}`: {e}", file.display())))?)
+}
+
+/// How long something took, for a person.
+pub(super) fn seconds(span: Duration) -> String {
+    Span(span).to_string()
+}

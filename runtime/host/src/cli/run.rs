@@ -1,0 +1,126 @@
+//! `lovage run`: a task of a component, here and now.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use lovage_queue::registry::Digest;
+use serde_json::json;
+
+use super::exit::Verdict;
+use super::output::decoded;
+use super::push::{read_component, seconds};
+use super::{Context, arguments};
+use crate::deploy;
+use crate::engine::{End, Invocation, Limits, NoHost, Outcome};
+use crate::units::{Size, Span, short};
+
+/// Run a task of a component here and now, with no broker
+///
+/// It runs in the real sandbox under the real limits and prints what it cost.
+#[derive(Debug, Args)]
+#[command(after_help = arguments::HELP)]
+pub(super) struct Run {
+    /// The component
+    file: PathBuf,
+    /// The task's name
+    task: String,
+    /// Arguments: see below
+    arguments: Vec<String>,
+    /// Wall-clock limit, as in `30s`
+    #[arg(long, value_name = "SPAN")]
+    timeout: Option<Span>,
+    /// Fuel limit
+    #[arg(long, value_name = "UNITS")]
+    fuel: Option<u64>,
+    /// Memory limit, as in `64MiB`
+    #[arg(long, value_name = "SIZE")]
+    memory: Option<Size>,
+}
+
+impl Run {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let bytes = read_component(&self.file)?;
+        let engine = context.engine()?;
+        let digest = Digest::of(&bytes);
+        let manifest = deploy::inspect(&engine, bytes.clone()).await?;
+        let task = manifest.task(&self.task).ok_or_else(|| {
+            let known: Vec<_> = manifest
+                .tasks
+                .iter()
+                .map(|it| format!("`{}`", it.name))
+                .collect();
+            Verdict::Missing(format!(
+                "there is no task `{}`; the module has {}",
+                self.task,
+                known.join(", ")
+            ))
+        })?;
+        let arguments = arguments::read(&self.arguments, task)?;
+        let host = context.config.limits();
+        let limits = Limits {
+            deadline: self
+                .timeout
+                .map(|it| it.0)
+                .or(task.options.timeout)
+                .unwrap_or(host.deadline),
+            fuel: self.fuel.or(task.options.fuel).unwrap_or(host.fuel),
+            memory: self
+                .memory
+                .map(|it| it.0)
+                .or(task.options.memory)
+                .unwrap_or(host.memory),
+            ..host
+        };
+        let module = engine.compile(&bytes)?;
+        let invocation = Invocation {
+            limits,
+            ..Invocation::local(digest, &self.task, arguments.encode())
+        };
+        let outcome = engine
+            .run(&module, invocation, Arc::new(NoHost::default()))
+            .await;
+        report(context, &outcome)
+    }
+}
+
+fn report(context: &Context, outcome: &Outcome) -> anyhow::Result<()> {
+    let result = match &outcome.end {
+        End::Completed(result) => Some(decoded(result)),
+        _ => None,
+    };
+    let log = String::from_utf8_lossy(&outcome.log.bytes);
+    let json = json!({
+        "outcome": outcome.end.ending(), "result": result, "failure": outcome.end.failure(),
+        "fuel": outcome.fuel, "peak_memory": outcome.peak_memory,
+        "seconds": outcome.wall.as_secs_f64(), "log": log, "log_truncated": outcome.log.truncated,
+    });
+    context.out.print(&json, || {
+        let cost = format!(
+            "{} · {} fuel · {} memory · {}",
+            outcome.end.ending(),
+            short(outcome.fuel),
+            Size(outcome.peak_memory),
+            seconds(outcome.wall)
+        );
+        let log = if log.is_empty() {
+            String::new()
+        } else {
+            format!("{}\n", log.trim_end())
+        };
+        let result = result
+            .as_ref()
+            .map(|it| format!("{it:#}\n"))
+            .unwrap_or_default();
+        format!("{log}{result}{cost}")
+    })?;
+    match outcome.end.failure() {
+        Some(failure) => Err(Verdict::Task(format!(
+            "ended as {}: {}",
+            outcome.end.ending(),
+            failure.message
+        ))
+        .into()),
+        None => Ok(()),
+    }
+}

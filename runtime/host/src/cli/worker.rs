@@ -1,0 +1,74 @@
+//! `lovage worker`: a worker until it is told to stop.
+
+use anyhow::Context as _;
+use clap::Args;
+use figment::value::Value;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::Context;
+use crate::engine::Engine;
+use crate::worker::{self, Phase};
+
+/// Run a worker
+///
+/// It pulls jobs from the broker and runs each in a fresh sandbox. SIGTERM or
+/// Ctrl-C drains it: what runs may finish within the grace period, the rest goes
+/// back at once. A second one ends it now; running jobs go back too.
+#[derive(Debug, Args)]
+pub(super) struct Worker {
+    #[command(flatten)]
+    pub(super) worker: WorkerFlags,
+}
+
+/// What a worker serves; each goes before the configuration.
+#[derive(Debug, Args)]
+pub(super) struct WorkerFlags {
+    /// Queues with weights, as in `high=3,default` [default: default]
+    #[arg(long, value_name = "LIST")]
+    queues: Option<String>,
+    /// How many jobs run at once [default: 10 a core]
+    #[arg(long, short, value_name = "N")]
+    concurrency: Option<usize>,
+    /// How long running jobs may go on once it is told to stop [default: 30s]
+    #[arg(long, value_name = "SPAN")]
+    grace: Option<String>,
+}
+
+impl WorkerFlags {
+    pub(super) fn flags(&self) -> Vec<(&'static str, Value)> {
+        let mut flags: Vec<(&str, Value)> = Vec::new();
+        flags.extend(self.queues.clone().map(|it| ("worker.queues", it.into())));
+        flags.extend(self.concurrency.map(|it| ("worker.concurrency", it.into())));
+        flags.extend(self.grace.clone().map(|it| ("worker.grace", it.into())));
+        flags
+    }
+}
+
+impl Worker {
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let engine = Engine::new(context.config.engine())?;
+        let phase = follow_signals()?;
+        worker::run(&context.place()?, engine, context.config.worker(), phase).await?;
+        Ok(())
+    }
+}
+
+/// What SIGTERM and Ctrl-C ask of a worker.
+pub(super) fn follow_signals() -> anyhow::Result<watch::Receiver<Phase>> {
+    let (tell, phase) = watch::channel(Phase::Serve);
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for Ctrl-C")?;
+    tokio::spawn(async move {
+        for next in [Phase::Drain, Phase::Halt] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            tell.send_replace(next);
+        }
+        // The sender must outlive the worker.
+        tell.closed().await;
+    });
+    Ok(phase)
+}

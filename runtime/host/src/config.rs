@@ -1,0 +1,384 @@
+//! Configuration: defaults, then `lovage.toml`, then `LOVAGE_*`, then flags.
+//!
+//! The defaults stand on top here, all of them.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::Value;
+use figment::{Figment, Source};
+use lovage_queue::broker::Retention;
+use lovage_queue::task::{DEFAULT_QUEUE, DEFAULT_TENANT, check_name};
+use serde::{Deserialize, Serialize};
+
+use crate::engine::{self, Limits};
+use crate::units::{Size, Span};
+use crate::worker;
+
+/// The file that is read where none is named.
+pub const FILE: &str = "lovage.toml";
+/// Where the embedded broker lives where nothing else is said: in the folder
+/// that one works in.
+pub const BROKER: &str = "sqlite:.lovage/lovage.db";
+/// The folder of [`BROKER`].
+pub const FOLDER: &str = ".lovage";
+/// Variables that begin as ours do and are no keys: the log filter, and what
+/// the set-up of guest toolchains goes by.
+const NO_KEYS: [&str; 2] = ["log", "wasm_rustc"];
+
+/// All that can be configured.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where the broker is: `redis://…`, `rediss://…` or `sqlite:path`.
+    pub broker: String,
+    /// Whose jobs and modules commands see.
+    pub tenant: String,
+    /// The folder of compiled modules.
+    pub cache: PathBuf,
+    /// What a worker serves, and how.
+    pub worker: Worker,
+    /// What an attempt may use where neither the call nor the task says.
+    pub limits: LimitsConfig,
+    /// How long finished jobs are kept.
+    pub retention: RetentionConfig,
+}
+
+/// `[worker]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Queues with weights: `high=3,default`.
+    pub queues: String,
+    /// How many jobs run at once.
+    pub concurrency: usize,
+    /// Threads for guests.
+    pub threads: usize,
+    /// How often it gives a sign of life.
+    pub heartbeat: Span,
+    /// How long it counts as alive without one.
+    pub lease: Span,
+    /// How long running jobs may go on once it is asked to stop.
+    pub grace: Span,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Units of fuel.
+    pub fuel: u64,
+    /// Linear memory.
+    pub memory: Size,
+    /// Wall-clock time.
+    pub timeout: Span,
+    /// The result.
+    pub result: Size,
+    /// The log of an attempt.
+    pub log: Size,
+}
+
+/// `[retention]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RetentionConfig {
+    /// Completed and cancelled jobs.
+    pub completed: Span,
+    /// Discarded jobs.
+    pub discarded: Span,
+    /// At most so many of a kind in a tenant.
+    pub count: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let worker = worker::Settings::default();
+        let limits = Limits::default();
+        let retention = Retention::default();
+        Config {
+            broker: BROKER.into(),
+            tenant: DEFAULT_TENANT.into(),
+            cache: cache_folder(),
+            worker: Worker {
+                queues: DEFAULT_QUEUE.into(),
+                concurrency: worker.concurrency,
+                threads: worker.threads,
+                heartbeat: Span(worker.heartbeat),
+                lease: Span(worker.lease),
+                grace: Span(worker.grace),
+            },
+            limits: LimitsConfig {
+                fuel: limits.fuel,
+                memory: Size(limits.memory),
+                timeout: Span(limits.deadline),
+                result: Size(limits.result as u64),
+                log: Size(limits.log as u64),
+            },
+            retention: RetentionConfig {
+                completed: Span(retention.completed),
+                discarded: Span(retention.discarded),
+                count: retention.count,
+            },
+        }
+    }
+}
+
+fn cache_folder() -> PathBuf {
+    let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    base.or_else(home)
+        .unwrap_or_else(|| ".lovage".into())
+        .join("lovage")
+}
+
+/// A configuration that cannot be used: what is wrong, and where it says so.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{place}: {problem}")]
+pub struct ConfigError {
+    /// A file with the line, a variable, or a flag.
+    pub place: String,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+impl Config {
+    /// Reads the configuration. A `file` that was named must exist; the usual
+    /// one need not. `flags` are keys with their values.
+    ///
+    /// # Errors
+    /// An unknown key or a wrong value, with its place.
+    pub fn read(file: Option<&Path>, flags: &[(&str, Value)]) -> Result<Self, ConfigError> {
+        if let Some(file) = file.filter(|file| !file.is_file()) {
+            let problem = "there is no such file".into();
+            return Err(ConfigError {
+                place: file.display().to_string(),
+                problem,
+            });
+        }
+        let mut figment = Figment::from(Serialized::defaults(Config::default()));
+        let file = file.or_else(|| Some(Path::new(FILE)).filter(|usual| usual.is_file()));
+        if let Some(file) = file {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        figment = figment.merge(Env::prefixed("LOVAGE_").ignore(&NO_KEYS).split("__"));
+        for (key, value) in flags {
+            figment = figment.merge(Serialized::default(key, value));
+        }
+        let config: Config = figment.extract().map_err(|e| located(&e))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |place: &str, problem: String| ConfigError {
+            place: format!("`{place}`"),
+            problem,
+        };
+        check_name(&self.tenant, "tenant").map_err(|e| wrong("tenant", e.to_string()))?;
+        parse_queues(&self.worker.queues).map_err(|e| wrong("worker.queues", e))?;
+        let zero = |place: &str| wrong(place, "must not be zero".into());
+        if self.worker.concurrency == 0 {
+            return Err(zero("worker.concurrency"));
+        }
+        if self.worker.heartbeat.0.is_zero() {
+            return Err(zero("worker.heartbeat"));
+        }
+        if self.worker.lease.0 < self.worker.heartbeat.0 * 2 {
+            let problem =
+                "must be at least twice `worker.heartbeat`, or one late sign of life loses it"
+                    .into();
+            return Err(wrong("worker.lease", problem));
+        }
+        Ok(())
+    }
+
+    /// What the engine needs of it.
+    pub fn engine(&self) -> engine::Settings {
+        engine::Settings {
+            cache: Some(self.cache.join("modules")),
+            instances: u32::try_from(self.worker.concurrency)
+                .unwrap_or(u32::MAX)
+                .saturating_add(4),
+            ..engine::Settings::default()
+        }
+    }
+
+    /// What a worker needs of it.
+    pub fn worker(&self) -> worker::Settings {
+        worker::Settings {
+            queues: parse_queues(&self.worker.queues).unwrap_or_default(),
+            concurrency: self.worker.concurrency,
+            threads: self.worker.threads,
+            heartbeat: self.worker.heartbeat.0,
+            lease: self.worker.lease.0,
+            grace: self.worker.grace.0,
+            limits: self.limits(),
+            retention: Retention {
+                completed: self.retention.completed.0,
+                discarded: self.retention.discarded.0,
+                count: self.retention.count,
+            },
+        }
+    }
+
+    /// What an attempt may use.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            fuel: self.limits.fuel,
+            memory: self.limits.memory.0,
+            deadline: self.limits.timeout.0.max(Duration::from_millis(1)),
+            result: self.limits.result.0 as usize,
+            log: self.limits.log.0 as usize,
+            ..Limits::default()
+        }
+    }
+}
+
+/// Reads `high=3,default`.
+pub fn parse_queues(text: &str) -> Result<Vec<(String, u32)>, String> {
+    let mut queues: Vec<(String, u32)> = Vec::new();
+    for part in text.split(',').map(str::trim) {
+        let (name, weight) = part.split_once('=').unwrap_or((part, "1"));
+        let name = check_name(name.trim(), "queue").map_err(|e| e.to_string())?;
+        let weight = weight
+            .trim()
+            .parse()
+            .ok()
+            .filter(|weight| (1..=1000).contains(weight));
+        let weight = weight.ok_or_else(|| {
+            format!("the weight of queue `{name}` is not a number from 1 to 1000")
+        })?;
+        if queues.iter().any(|(other, _)| other == name) {
+            return Err(format!("queue `{name}` is named twice"));
+        }
+        queues.push((name.to_owned(), weight));
+    }
+    Ok(queues)
+}
+
+/// Where an error of figment's comes from, down to the line.
+fn located(e: &figment::Error) -> ConfigError {
+    let key = match &e.kind {
+        figment::error::Kind::UnknownField(field, _) => field.clone(),
+        _ => e.path.last().cloned().unwrap_or_default(),
+    };
+    let full = match &e.kind {
+        figment::error::Kind::UnknownField(..) => {
+            [&e.path[..], &[key.clone()][..]].concat().join(".")
+        }
+        _ => e.path.join("."),
+    };
+    let file = e.metadata.as_ref().and_then(|it| match &it.source {
+        Some(Source::File(path)) => Some(path.clone()),
+        _ => None,
+    });
+    // Figment forgets where an unknown key came from: look where it can be.
+    let file = file.or_else(|| {
+        let usual = PathBuf::from(FILE);
+        let unknown = matches!(e.kind, figment::error::Kind::UnknownField(..));
+        (unknown && line_of(&usual, &full).is_some()).then_some(usual)
+    });
+    let place = match file {
+        Some(path) => match line_of(&path, &full) {
+            Some(line) => format!("{}:{line}: `{full}`", path.display()),
+            None if full.is_empty() => path.display().to_string(),
+            None => format!("{}: `{full}`", path.display()),
+        },
+        None => {
+            let from = e.metadata.as_ref().map(|it| it.name.to_string());
+            match from.filter(|name| name.contains("environment")) {
+                Some(_) => format!("LOVAGE_{}", full.to_uppercase().replace('.', "__")),
+                None => format!("`{full}`"),
+            }
+        }
+    };
+    ConfigError {
+        place,
+        problem: e.kind.to_string(),
+    }
+}
+
+/// The line on which a TOML file sets a key, counted from 1.
+fn line_of(path: &Path, key: &str) -> Option<usize> {
+    let text = std::fs::read_to_string(path).ok()?;
+    let (mut section, mut number) = (String::new(), 0);
+    for line in text.lines() {
+        number += 1;
+        let line = line.trim();
+        if let Some(header) = line
+            .strip_prefix('[')
+            .and_then(|rest| rest.split(']').next())
+        {
+            section = format!("{}.", header.trim());
+        } else if let Some((name, _)) = line.split_once('=') {
+            if format!("{section}{}", name.trim().trim_matches('"')) == key {
+                return Some(number);
+            }
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queues_have_weights() {
+        let queues = parse_queues("high=3, default").unwrap();
+        assert_eq!(queues, [("high".into(), 3), ("default".into(), 1)]);
+        for wrong in ["", "a=0", "a=x", "a,a", "A"] {
+            assert!(parse_queues(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn flags_go_before_the_file_and_the_file_before_the_defaults() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        std::fs::write(
+            &file,
+            "tenant = 'a'\n[worker]\nconcurrency = 3\ngrace = '5s'\n",
+        )
+        .unwrap();
+        let flags = [("worker.queues", "x=2".into()), ("tenant", "b".into())];
+        let config = Config::read(Some(&file), &flags).unwrap();
+        assert_eq!(
+            (config.tenant.as_str(), config.worker.concurrency),
+            ("b", 3)
+        );
+        assert_eq!(config.worker().queues, [("x".into(), 2)]);
+        assert_eq!(config.worker().grace, Duration::from_secs(5));
+        assert_eq!(config.worker().lease, Duration::from_secs(10));
+    }
+
+    #[test]
+    fn an_error_names_the_file_the_line_and_the_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("c.toml");
+        for (text, line, said) in [
+            (
+                "broker = 'x:'\n\n[worker]\ncurrency = 3\n",
+                ":4: `worker.currency`",
+                "unknown field",
+            ),
+            (
+                "tenant = 'a'\n[worker]\nlease = 'soon'\n",
+                ":3: `worker.lease`",
+                "no span of time",
+            ),
+            (
+                "[limits]\nfuel = 'much'\n",
+                ":2: `limits.fuel`",
+                "invalid type",
+            ),
+        ] {
+            std::fs::write(&file, text).unwrap();
+            let e = Config::read(Some(&file), &[]).unwrap_err().to_string();
+            assert!(e.contains(line) && e.contains(said), "{text}: {e}");
+        }
+        let e = Config::read(Some(Path::new("/nowhere.toml")), &[]).unwrap_err();
+        assert!(e.to_string().contains("no such file"), "{e}");
+    }
+}

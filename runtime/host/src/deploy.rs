@@ -1,0 +1,164 @@
+//! A push: from a component's bytes to the active release of a name.
+//!
+//! It validates and describes the module in the sandbox, stores it, stages the
+//! release, waits until the live workers have compiled it, and activates it.
+//! Whatever goes wrong before the last step has changed nothing that runs.
+
+use std::time::{Duration, Instant};
+
+use lovage_queue::broker::BrokerError;
+use lovage_queue::client::Client;
+use lovage_queue::registry::{Manifest, Readiness, Release};
+use lovage_queue::task::{NameError, check_name};
+
+use crate::engine::{Engine, EngineError, LoadError, Refusal};
+
+/// How long an activation waits for the live workers.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// How often it asks them.
+const ASK: Duration = Duration::from_millis(20);
+
+/// A module that did not become a release.
+#[derive(Debug, thiserror::Error)]
+pub enum PushError {
+    /// The engine does not take it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A task's schema is none.
+    #[error("task `{task}` has an {which} schema that is no JSON Schema: {problem}")]
+    Schema {
+        /// The task.
+        task: String,
+        /// Input or output.
+        which: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A worker could not compile it.
+    #[error("a worker cannot run it: {0}")]
+    Worker(String),
+    /// The name breaks the rules.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// The broker's own error.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The engine is broken.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Where a push stands.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// The component is compiled and asked for its tasks.
+    Checking,
+    /// Its bytes go to the registry.
+    Storing,
+    /// The live workers compile it.
+    Waiting(Readiness),
+}
+
+/// A push that went through.
+#[derive(Clone, Debug)]
+pub struct Pushed {
+    /// The active release.
+    pub release: Release,
+    /// What the module says of itself.
+    pub manifest: Manifest,
+    /// How many live workers had compiled it when it became active.
+    pub readiness: Readiness,
+}
+
+/// A push to come.
+pub struct Push<'a> {
+    /// The module's name.
+    pub name: &'a str,
+    /// The component.
+    pub bytes: Vec<u8>,
+    /// Who pushes.
+    pub by: &'a str,
+    /// How long to wait for the live workers; zero for not at all.
+    pub patience: Duration,
+}
+
+/// Pushes a module and tells of each step.
+///
+/// # Errors
+/// See [`PushError`].
+pub async fn push(
+    engine: &Engine,
+    client: &Client,
+    push: Push<'_>,
+    mut tell: impl FnMut(Step),
+) -> Result<Pushed, PushError> {
+    check_name(push.name, "module")?;
+    tell(Step::Checking);
+    let manifest = inspect(engine, push.bytes.clone()).await?;
+    tell(Step::Storing);
+    let (broker, tenant) = (client.broker(), client.tenant());
+    let digest = broker.put(tenant, &push.bytes, &manifest).await?;
+    let mut release = broker.stage(tenant, push.name, digest, push.by).await?;
+    let readiness = all_ready(client, &release, push.patience, &mut tell).await?;
+    broker.activate(tenant, push.name, release.number).await?;
+    release.active = true;
+    Ok(Pushed {
+        release,
+        manifest,
+        readiness,
+    })
+}
+
+/// What a module says of itself, once it is known to be one.
+///
+/// # Errors
+/// See [`PushError`].
+pub async fn inspect(engine: &Engine, bytes: Vec<u8>) -> Result<Manifest, PushError> {
+    let size = bytes.len() as u64;
+    let module = engine.compile_aside(bytes).await.map_err(|e| match e {
+        LoadError::Refused(refusal) => PushError::Refused(refusal),
+        LoadError::Fetch(e) | LoadError::Engine(e) => PushError::Engine(e),
+        e @ (LoadError::Missing(_) | LoadError::Corrupt(_)) => {
+            PushError::Engine(EngineError::Setup(e.to_string()))
+        }
+    })?;
+    let tasks = engine.describe(&module).await?;
+    for task in &tasks {
+        for (which, schema) in [
+            ("input", &task.input_schema),
+            ("output", &task.output_schema),
+        ] {
+            if let Err(e) = jsonschema::validator_for(schema) {
+                return Err(PushError::Schema {
+                    task: task.name.clone(),
+                    which,
+                    problem: e.to_string(),
+                });
+            }
+        }
+    }
+    Ok(Manifest { size, tasks })
+}
+
+async fn all_ready(
+    client: &Client,
+    release: &Release,
+    patience: Duration,
+    tell: &mut impl FnMut(Step),
+) -> Result<Readiness, PushError> {
+    let since = Instant::now();
+    loop {
+        let readiness = client
+            .broker()
+            .readiness(client.tenant(), release.digest)
+            .await?;
+        if let Some(refusal) = readiness.refused.first() {
+            return Err(PushError::Worker(refusal.clone()));
+        }
+        if readiness.ready >= readiness.live || since.elapsed() >= patience {
+            return Ok(readiness);
+        }
+        tell(Step::Waiting(readiness));
+        tokio::time::sleep(ASK).await;
+    }
+}

@@ -1,0 +1,185 @@
+//! One attempt: a fresh instance, one call, an outcome.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use wasmtime::component::{
+    ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc,
+};
+use wasmtime::{Store, UpdateDeadline};
+
+use super::bindings::lovage::task::types;
+use super::host::{Host, State};
+use super::invocation::{Cancel, Invocation, JobContext};
+use super::limits::{HANDLES, Limits};
+use super::outcome::{self, End, Evidence, Misfit, Outcome, Stop};
+use super::{Engine, Module, Refusal};
+
+/// The type of `handler.run`.
+type Run = (Result<Vec<u8>, types::Failure>,);
+
+/// A deadline so far off that it stands for none.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Runs `invocation` in an instance of its own. The caller has a slot for it.
+pub(super) async fn run(
+    engine: &Engine,
+    module: &Module,
+    invocation: Invocation,
+    host: Arc<dyn Host>,
+) -> Outcome {
+    let Invocation {
+        context,
+        task,
+        input,
+        limits,
+        cancel,
+    } = invocation;
+    let started = Instant::now();
+    let mut store = store(engine, context, limits, cancel, host);
+    let answer = guarded(&mut store, async |store| {
+        let instance = module.pre().instantiate_async(&mut *store).await?;
+        let run = function::<(&str, &[u8]), Run>(store, &instance, module.run())?;
+        run.call_async(&mut *store, (&task, &input)).await
+    })
+    .await;
+    conclude(store, started, |limits| match answer {
+        Ok(Ok((Ok(result),))) if result.len() > limits.result => {
+            Ok(outcome::too_large(result.len(), limits))
+        }
+        Ok(Ok((Ok(result),))) => Ok(End::Completed(result)),
+        Ok(Ok((Err(failure),))) => Ok(End::Failed(outcome::bounded(failure.into()))),
+        Ok(Err(error)) => Err(error),
+        Err(stop) => Ok(outcome::stopped(stop, limits)),
+    })
+}
+
+/// Calls `describe` in an instance of its own, and makes sure that `run` has
+/// the type that a call will need.
+pub(super) async fn describe(
+    engine: &Engine,
+    module: &Module,
+    host: Arc<dyn Host>,
+) -> Result<Vec<types::TaskInfo>, Refusal> {
+    let limits = Limits::of_describe();
+    let context = JobContext::local(module.digest(), "");
+    let started = Instant::now();
+    let mut store = store(engine, context, limits, Cancel::default(), host);
+    let answer = guarded(&mut store, async |store| {
+        let instance = module.pre().instantiate_async(&mut *store).await?;
+        function::<(&str, &[u8]), Run>(store, &instance, module.run())?;
+        let describe =
+            function::<(), (Vec<types::TaskInfo>,)>(store, &instance, module.describe())?;
+        describe.call_async(&mut *store, ()).await
+    })
+    .await;
+    let error = match answer {
+        Ok(Ok((tasks,))) => return Ok(tasks),
+        Ok(Err(error)) => match error.downcast_ref::<Misfit>() {
+            Some(misfit) => return Err(Refusal::World(misfit.to_string())),
+            None => error,
+        },
+        Err(stop) => stop.into(),
+    };
+    let outcome = conclude(store, started, |_| Err(error));
+    let failure = outcome.end.failure();
+    let message = failure.map_or("was stopped", |failure| &failure.message);
+    Err(Refusal::Describe(message.to_owned()))
+}
+
+/// A function of the handler, which must have the type that the contract says.
+fn function<Params, Return>(
+    store: &mut Store<State>,
+    instance: &Instance,
+    index: &ComponentExportIndex,
+) -> wasmtime::Result<TypedFunc<Params, Return>>
+where
+    Params: ComponentNamedList + Lower,
+    Return: ComponentNamedList + Lift,
+{
+    instance
+        .get_typed_func(store, index)
+        .map_err(|error| Misfit(format!("{error:#}")).into())
+}
+
+/// A store with every bound set.
+fn store(
+    engine: &Engine,
+    context: JobContext,
+    limits: Limits,
+    cancel: Cancel,
+    host: Arc<dyn Host>,
+) -> Store<State> {
+    let (fuel, transfer) = (limits.fuel, limits.transfer());
+    let deadline = Instant::now() + limits.deadline.min(FAR);
+    let state = State::new(context, limits, cancel, deadline, host);
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.set_fuel(fuel).expect("fuel is switched on");
+    store.limiter(|state| &mut state.limiter);
+    store.set_hostcall_fuel(transfer);
+    store.set_max_component_handles(HANDLES);
+    // At every tick the guest comes back here. It is asked nothing by itself:
+    // a guest that never calls the host is stopped all the same.
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|context| {
+        let state = context.data();
+        if state.cancel.is_stopped() {
+            return Err(Stop::Cancelled.into());
+        }
+        if Instant::now() >= state.deadline {
+            return Err(Stop::Deadline.into());
+        }
+        // Tokio's own yield, which lets its timers and sockets go first: a
+        // plain wake-up would starve them behind spinning guests.
+        let turn = Box::pin(tokio::task::yield_now());
+        Ok(UpdateDeadline::YieldCustom(1, turn))
+    });
+    store
+}
+
+/// Does `work`, and ends it from outside where it waits for its host past the
+/// deadline, or when it is stopped.
+async fn guarded<T>(
+    store: &mut Store<State>,
+    work: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
+) -> Result<wasmtime::Result<T>, Stop> {
+    let cancel = store.data().cancel.clone();
+    let deadline = tokio::time::Instant::from_std(store.data().deadline);
+    tokio::select! {
+        // In order: most attempts are done at the first poll, and then neither
+        // a timer nor a waiter is ever set up.
+        biased;
+        answer = work(store) => Ok(answer),
+        () = cancel.stopped() => Err(Stop::Cancelled),
+        () = tokio::time::sleep_until(deadline) => Err(Stop::Deadline),
+    }
+}
+
+/// Reads the meters, and gives the slot back.
+fn conclude(
+    store: Store<State>,
+    started: Instant,
+    end: impl FnOnce(&Limits) -> wasmtime::Result<End>,
+) -> Outcome {
+    let state = store.data();
+    let limits = &state.limits;
+    let log = state.machine.log();
+    let end = end(limits).unwrap_or_else(|error| {
+        let evidence = Evidence {
+            limits,
+            refused_memory: state.limiter.refused(),
+            log: &log,
+        };
+        outcome::classify(&error, &evidence)
+    });
+    let left = store.get_fuel().expect("fuel is switched on");
+    let outcome = Outcome {
+        end,
+        fuel: limits.fuel.saturating_sub(left),
+        peak_memory: state.limiter.peak(),
+        wall: started.elapsed(),
+        log,
+    };
+    drop(store);
+    outcome
+}

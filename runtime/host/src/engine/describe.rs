@@ -1,0 +1,205 @@
+//! What a module says of its tasks, checked before anybody relies on it.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use lovage_queue::job::MAX_PRIORITY;
+use lovage_queue::retry::{Backoff, Retry};
+use lovage_queue::task::{Failure, Rate, TaskInfo, TaskOptions, check_name};
+use serde_json::Value;
+
+use super::bindings::lovage::task::types;
+use super::module::Refusal;
+use super::outcome::cut;
+
+/// Tasks that a module may have.
+const TASKS: usize = 1_000;
+/// Bytes of all docs and schemas together: they are kept with the digest and
+/// read by dashboards.
+const TEXT: usize = 4 * 1024 * 1024;
+
+/// Reads the answer of `describe`.
+pub(super) fn read(tasks: Vec<types::TaskInfo>) -> Result<Vec<TaskInfo>, Refusal> {
+    if tasks.is_empty() {
+        return refuse("names no task: a module has at least one");
+    }
+    if tasks.len() > TASKS {
+        return refuse(format!("names {} tasks, more than {TASKS}", tasks.len()));
+    }
+    let text: usize = tasks
+        .iter()
+        .map(|task| task.doc.len() + task.input_schema.len() + task.output_schema.len())
+        .sum();
+    if text > TEXT {
+        return refuse(format!("answers with {text} bytes, more than {TEXT}"));
+    }
+    let mut names = HashSet::new();
+    let mut infos = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        let info = task_info(task)?;
+        if !names.insert(info.name.clone()) {
+            return refuse(format!("names the task `{}` twice", info.name));
+        }
+        infos.push(info);
+    }
+    Ok(infos)
+}
+
+fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal::Describe(text.into()))
+}
+
+fn task_info(task: types::TaskInfo) -> Result<TaskInfo, Refusal> {
+    let name = cut(&task.name, 100);
+    if let Err(error) = check_name(&task.name, "task") {
+        return refuse(format!("names a task that cannot be: {error}"));
+    }
+    let schema = |text: &str, of: &str| match serde_json::from_str::<Value>(text) {
+        Ok(schema) if schema.is_object() => Ok(schema),
+        Ok(_) => refuse(format!("of `{name}`: its {of} schema is no JSON object")),
+        Err(error) => refuse(format!("of `{name}`: its {of} schema is no JSON: {error}")),
+    };
+    let input_schema = schema(&task.input_schema, "input")?;
+    let output_schema = schema(&task.output_schema, "output")?;
+    let options = match options(task.options) {
+        Ok(options) => options,
+        Err(what) => return refuse(format!("of `{name}`: {what}")),
+    };
+    Ok(TaskInfo {
+        name: task.name,
+        doc: task.doc,
+        input_schema,
+        output_schema,
+        options,
+    })
+}
+
+fn options(options: types::TaskOptions) -> Result<TaskOptions, String> {
+    if let Some(queue) = &options.queue {
+        check_name(queue, "queue").map_err(|error| error.to_string())?;
+    }
+    if options.priority.is_some_and(|it| it > MAX_PRIORITY) {
+        return Err(format!("its priority is not 0 to {MAX_PRIORITY}"));
+    }
+    let none_is_zero = [
+        ("max-attempts", options.max_attempts == Some(0)),
+        ("timeout-ms", options.timeout_ms == Some(0)),
+        ("fuel", options.fuel == Some(0)),
+        ("memory", options.memory == Some(0)),
+        ("concurrency", options.concurrency == Some(0)),
+        (
+            "rate",
+            options
+                .rate
+                .is_some_and(|rate| rate.count == 0 || rate.period_ms == 0),
+        ),
+    ];
+    if let Some((name, _)) = none_is_zero.iter().find(|(_, zero)| *zero) {
+        return Err(format!("its {name} is 0, so that it could never run"));
+    }
+    let backoff = options.backoff.map(backoff).transpose()?;
+    Ok(TaskOptions {
+        queue: options.queue,
+        priority: options.priority,
+        max_attempts: options.max_attempts,
+        backoff,
+        timeout: options.timeout_ms.map(Duration::from_millis),
+        fuel: options.fuel,
+        memory: options.memory,
+        rate: options.rate.map(|rate| Rate {
+            count: rate.count,
+            period: Duration::from_millis(rate.period_ms),
+        }),
+        concurrency: options.concurrency,
+    })
+}
+
+fn backoff(backoff: types::Backoff) -> Result<Backoff, String> {
+    if !(backoff.factor.is_finite() && backoff.factor >= 0.0) {
+        return Err(format!("its backoff factor is {}", backoff.factor));
+    }
+    Ok(Backoff {
+        base: Duration::from_millis(backoff.base_ms),
+        factor: backoff.factor,
+        max: Duration::from_millis(backoff.max_ms),
+    })
+}
+
+impl From<types::Failure> for Failure {
+    fn from(failure: types::Failure) -> Self {
+        Failure {
+            kind: failure.kind,
+            message: failure.message,
+            detail: failure.detail,
+            retry: match failure.retry {
+                types::Retry::Policy => Retry::Policy,
+                types::Retry::Now => Retry::Now,
+                types::Retry::After(ms) => Retry::After(Duration::from_millis(ms)),
+                types::Retry::Never => Retry::Never,
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn task(name: &str) -> types::TaskInfo {
+        types::TaskInfo {
+            name: name.into(),
+            doc: String::new(),
+            input_schema: "{}".into(),
+            output_schema: "{}".into(),
+            options: types::TaskOptions {
+                queue: None,
+                priority: None,
+                max_attempts: None,
+                backoff: None,
+                timeout_ms: None,
+                fuel: None,
+                memory: None,
+                rate: None,
+                concurrency: None,
+            },
+        }
+    }
+
+    fn refusal(tasks: Vec<types::TaskInfo>) -> String {
+        read(tasks).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_sound_answer_is_taken() {
+        let mut b = task("b");
+        b.options.timeout_ms = Some(1500);
+        let infos = read(vec![task("a"), b]).unwrap();
+        assert_eq!(infos[0].options, TaskOptions::default());
+        let timeout = infos[1].options.timeout;
+        assert_eq!(timeout, Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        assert!(refusal(vec![]).contains("no task"));
+        assert!(refusal(vec![task("a"), task("a")]).contains("`a` twice"));
+        assert!(refusal(vec![task("A b")]).contains("`A b` is no valid task name"));
+        let mut schema = task("a");
+        schema.output_schema = "[]".into();
+        let text = refusal(vec![schema]);
+        assert_eq!(
+            text,
+            "`describe` of `a`: its output schema is no JSON object"
+        );
+        let mut zero = task("a");
+        zero.options.fuel = Some(0);
+        assert!(refusal(vec![zero]).contains("its fuel is 0"));
+        let mut factor = task("a");
+        factor.options.backoff = Some(types::Backoff {
+            base_ms: 1,
+            factor: f64::NAN,
+            max_ms: 1,
+        });
+        assert!(refusal(vec![factor]).contains("NaN"));
+    }
+}

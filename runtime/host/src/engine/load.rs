@@ -1,0 +1,189 @@
+//! From bytes to a module: from memory, from disk, or from the compiler.
+
+use lovage_queue::registry::Digest;
+use wasmtime::component::Component;
+
+use super::module::{Module, Refusal, check_header};
+use super::shelf::Verdict;
+use super::{Engine, EngineError};
+
+/// Why a module could not be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError<E> {
+    /// Its bytes could not be had.
+    #[error("{0}")]
+    Fetch(E),
+    /// There are no such bytes.
+    #[error("there is no module {}", .0.short())]
+    Missing(Digest),
+    /// The bytes are those of another module.
+    #[error("the bytes of module {} are of another digest", .0.short())]
+    Corrupt(Digest),
+    /// The engine does not take it. It never will: this verdict is kept.
+    #[error(transparent)]
+    Refused(Refusal),
+    /// The engine is broken.
+    #[error(transparent)]
+    Engine(EngineError),
+}
+
+impl Engine {
+    /// Compiles a module, unless it is in memory or on disk. It blocks, for seconds where the module is large;
+    /// [`compile_aside`](Engine::compile_aside) does not.
+    pub fn compile(&self, module: &[u8]) -> Result<Module, Refusal> {
+        check_header(module)?;
+        let digest = Digest::of(module);
+        if let Some(verdict) = self.0.shelf.get(digest) {
+            return verdict;
+        }
+        if let Some(module) = self.kept(digest) {
+            return Ok(module);
+        }
+        let verdict = self.compile_as(digest, module);
+        self.0.shelf.put(digest, verdict.clone());
+        verdict
+    }
+
+    /// The same on a thread of its own, one module at a time.
+    pub async fn compile_aside(&self, module: Vec<u8>) -> Result<Module, LoadError<EngineError>> {
+        let engine = self.clone();
+        let compiled = self.aside(move || engine.compile(&module)).await;
+        compiled
+            .map_err(LoadError::Engine)?
+            .map_err(LoadError::Refused)
+    }
+
+    /// A module that is in memory.
+    pub fn cached(&self, digest: Digest) -> Option<Module> {
+        self.0.shelf.get(digest)?.ok()
+    }
+
+    /// Gets a module: from memory, or else from disk, or else by compiling what
+    /// `fetch` brings (`None` where there is nothing). However many ask for one
+    /// digest at a time, it is fetched and compiled once.
+    pub async fn load<E, F>(
+        &self,
+        digest: Digest,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<Module, LoadError<E>>
+    where
+        F: Future<Output = Result<Option<Vec<u8>>, E>>,
+    {
+        if let Some(verdict) = self.0.shelf.get(digest) {
+            return verdict.map_err(LoadError::Refused);
+        }
+        let load = self.load_anew(digest, fetch);
+        let verdict = self.0.shelf.load(digest, load).await?;
+        verdict.map_err(LoadError::Refused)
+    }
+
+    async fn load_anew<E, F>(
+        &self,
+        digest: Digest,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<Verdict, LoadError<E>>
+    where
+        F: Future<Output = Result<Option<Vec<u8>>, E>>,
+    {
+        // Somebody may have been faster between the look and here.
+        if let Some(verdict) = self.0.shelf.get(digest) {
+            return Ok(verdict);
+        }
+        if self.0.cache.is_some() {
+            let engine = self.clone();
+            let kept = tokio::task::spawn_blocking(move || engine.kept(digest)).await;
+            if let Some(module) = kept.map_err(|error| LoadError::Engine(died(&error)))? {
+                return Ok(Ok(module));
+            }
+        }
+        let bytes = fetch().await.map_err(LoadError::Fetch)?;
+        let bytes = bytes.ok_or(LoadError::Missing(digest))?;
+        let engine = self.clone();
+        let verdict = self.aside(move || {
+            if Digest::of(&bytes) != digest {
+                return None;
+            }
+            let verdict = check_header(&bytes).and_then(|()| engine.compile_as(digest, &bytes));
+            // Here and not by the caller: where that one gave up waiting, the
+            // work is not lost.
+            engine.0.shelf.put(digest, verdict.clone());
+            Some(verdict)
+        });
+        let verdict = verdict.await.map_err(LoadError::Engine)?;
+        verdict.ok_or(LoadError::Corrupt(digest))
+    }
+
+    /// Does slow work on a thread that may block, and no two at a time.
+    async fn aside<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let turn = std::sync::Arc::clone(&self.0.compiler).lock_owned().await;
+        let done = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work()
+        });
+        done.await.map_err(|error| died(&error))
+    }
+
+    /// Compiles, and keeps the artifact on disk.
+    fn compile_as(&self, digest: Digest, bytes: &[u8]) -> Verdict {
+        let artifact = self
+            .wasmtime()
+            .precompile_component(bytes)
+            .map_err(|error| Refusal::Invalid(format!("{error:#}")))?;
+        let module = self.assemble(digest, bytes.len() as u64, &artifact)?;
+        if let Some(cache) = &self.0.cache {
+            cache.put(digest, bytes.len() as u64, &artifact);
+        }
+        Ok(module)
+    }
+
+    /// The module of an artifact on disk, put on the shelf.
+    fn kept(&self, digest: Digest) -> Option<Module> {
+        let cache = self.0.cache.as_ref()?;
+        let (size, artifact) = cache.get(digest)?;
+        match self.assemble(digest, size, &artifact) {
+            Ok(module) => {
+                self.0.shelf.put(digest, Ok(module.clone()));
+                Some(module)
+            }
+            // Settings of the pool are no part of the fingerprint: it may not
+            // fit any more. The compiler will say so properly.
+            Err(error) => {
+                tracing::warn!(%digest, %error, "removing a compiled module that does not load");
+                cache.remove(digest);
+                None
+            }
+        }
+    }
+
+    /// Makes a module of an artifact that this engine wrote: just now, or in an
+    /// earlier life and authenticated by the cache.
+    fn assemble(&self, digest: Digest, size: u64, artifact: &[u8]) -> Verdict {
+        let component = trusted(self.wasmtime(), artifact)
+            .map_err(|error| Refusal::Needs(format!("{error:#}")))?;
+        // Now rather than at the first job. Where it fails, that one does it.
+        let _ = component.initialize_copy_on_write_image();
+        Module::link(&self.0.linker, &component, digest, size)
+    }
+}
+
+/// Maps an artifact as executable code.
+#[expect(
+    unsafe_code,
+    reason = "the one place where a compiled artifact is trusted"
+)]
+fn trusted(engine: &wasmtime::Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
+    // SAFETY: the bytes must be what wasmtime's own compiler wrote, unaltered.
+    // There are two callers, through `assemble`: one has them from
+    // `precompile_component` in this very process; the other has them from
+    // `Cache::get`, which answers only with bytes whose MAC proves that this
+    // host wrote them for this digest. They are in memory that nobody else can
+    // change, and `deserialize` checks compiler version and settings itself.
+    unsafe { Component::deserialize(engine, artifact) }
+}
+
+fn died(error: &tokio::task::JoinError) -> EngineError {
+    EngineError::Thread(error.to_string())
+}

@@ -1,0 +1,198 @@
+//! The engine: a component and an invocation in, an outcome out. It knows no
+//! queue and no broker.
+//!
+//! # Layout
+//! - this file: [`Engine`]
+//! - `config`: its [`Settings`], and what they make of wasmtime's
+//! - [`module`]: a [`Module`] that is ready to run, or the [`Refusal`] of one
+//! - `load`: from bytes to a module: memory, disk, compiler
+//! - `cache`: compiled modules on disk; `shelf`: those in memory
+//! - `invocation`: what is run, and the flag that stops it
+//! - `attempt`: one run, in a fresh instance
+//! - `describe`: what a module says of its tasks, checked
+//! - [`limits`]: what an attempt may use; [`outcome`]: what became of it
+//! - [`host`]: what a module may call, one capability a file
+//! - `ticker`: the thread that brings running guests back
+//! - `bindings`: `wit/` as Rust types
+//!
+//! # How a guest is held
+//! **Fuel** is an attempt's budget, the same on every machine. The **epoch**
+//! ticks every millisecond; at each tick a running guest yields to the
+//! executor, and its deadline and its [`Cancel`] are looked at. While it waits
+//! for the host, a timer does that. **Memory** is counted over all its
+//! memories. A trap is an outcome: nothing that a guest does is an `Err` here.
+
+mod attempt;
+mod bindings;
+mod cache;
+mod config;
+mod describe;
+pub mod host;
+mod invocation;
+pub mod limits;
+mod load;
+pub mod module;
+pub mod outcome;
+mod shelf;
+mod ticker;
+
+use std::sync::Arc;
+
+use lovage_queue::task::TaskInfo;
+use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
+use wasmtime::component::Linker;
+
+pub use self::config::Settings;
+pub use self::host::local::NoHost;
+pub use self::host::{CallError, ChildJob, Host, Reply, Request};
+pub use self::invocation::{Cancel, Invocation, JobContext};
+pub use self::limits::Limits;
+pub use self::load::LoadError;
+pub use self::module::{Module, Refusal};
+pub use self::outcome::{End, Outcome};
+
+use self::cache::Cache;
+use self::host::State;
+use self::shelf::Shelf;
+use self::ticker::Ticker;
+
+/// The engine itself is broken. No module can cause one of these.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// This machine cannot run it, or the settings make no sense.
+    #[error("cannot set up the WebAssembly engine: {0}")]
+    Setup(String),
+    /// The folder of compiled modules.
+    #[error("cannot use `{path}` for compiled modules: {source}")]
+    Cache {
+        /// Where it is.
+        path: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A thread cannot be started, or has died.
+    #[error("a thread of the engine failed: {0}")]
+    Thread(String),
+}
+
+/// Runs modules. Cheap to clone; all clones are one engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    linker: Linker<State>,
+    /// Slots of the pool. A full pool would fail an attempt that did nothing
+    /// wrong; so attempts wait here.
+    slots: Semaphore,
+    ticker: Ticker,
+    cache: Option<Cache>,
+    shelf: Shelf,
+    /// Held by the one compilation that may run: a module that takes seconds
+    /// must not take all the cores from those that are running.
+    compiler: Arc<Mutex<()>>,
+    /// Last, so that it is dropped after all that uses it.
+    wasmtime: wasmtime::Engine,
+}
+
+impl Engine {
+    /// Sets one up. It reserves address space, no memory.
+    pub fn new(settings: Settings) -> Result<Self, EngineError> {
+        let setup = |error: wasmtime::Error| EngineError::Setup(format!("{error:#}"));
+        let wasmtime = wasmtime::Engine::new(&settings.wasmtime()).map_err(setup)?;
+        let mut linker = Linker::new(&wasmtime);
+        host::link(&mut linker).map_err(setup)?;
+        let cache = settings
+            .cache
+            .as_deref()
+            .map(|dir| {
+                let compiler = wasmtime.precompile_compatibility_hash();
+                Cache::open(dir, compiler, settings.cache_bytes).map_err(|source| {
+                    let path = dir.display().to_string();
+                    EngineError::Cache { path, source }
+                })
+            })
+            .transpose()?;
+        let ticking = wasmtime.clone();
+        let ticker = Ticker::start(settings.tick, move || ticking.increment_epoch())
+            .map_err(|error| EngineError::Thread(error.to_string()))?;
+        Ok(Engine(Arc::new(Inner {
+            slots: Semaphore::new(settings.instances.max(1) as usize),
+            shelf: Shelf::new(settings.modules, settings.module_bytes),
+            compiler: Arc::default(),
+            settings,
+            linker,
+            ticker,
+            cache,
+            wasmtime,
+        })))
+    }
+
+    /// What it was set up with.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// Runs one attempt, in a fresh instance. Waits for a slot where all are
+    /// taken; the deadline counts from the moment that it has one.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with a timer.
+    pub async fn run(
+        &self,
+        module: &Module,
+        invocation: Invocation,
+        host: Arc<dyn Host>,
+    ) -> Outcome {
+        let cancel = invocation.cancel.clone();
+        // Dropped in reverse order: the slot is free once the instance is gone.
+        let slot = tokio::select! {
+            biased;
+            () = cancel.stopped() => None,
+            slot = self.slot() => Some(slot),
+        };
+        let Some(_slot) = slot else {
+            return Outcome::unrun(End::Cancelled);
+        };
+        if !self.made(module) {
+            let text = "the module was compiled by another engine";
+            let ending = lovage_queue::job::Ending::HostError;
+            return Outcome::unrun(End::trapped(ending, text));
+        }
+        let _working = self.0.ticker.working();
+        attempt::run(self, module, invocation, host).await
+    }
+
+    /// Asks a module for its tasks, in the sandbox, within limits of its own.
+    pub async fn describe(&self, module: &Module) -> Result<Vec<TaskInfo>, Refusal> {
+        if !self.made(module) {
+            let text = "cannot be called: the module was compiled by another engine";
+            return Err(Refusal::Describe(text.into()));
+        }
+        let _slot = self.slot().await;
+        let _working = self.0.ticker.working();
+        let host = Arc::new(NoHost::default());
+        describe::read(attempt::describe(self, module, host).await?)
+    }
+
+    fn made(&self, module: &Module) -> bool {
+        wasmtime::Engine::same(module.pre().engine(), &self.0.wasmtime)
+    }
+
+    async fn slot(&self) -> SemaphorePermit<'_> {
+        let slot = self.0.slots.acquire().await;
+        slot.expect("the semaphore is never closed")
+    }
+
+    fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.0.wasmtime
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine")
+            .field("settings", &self.0.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,180 @@
+//! A module that is ready to run, and why one is not taken.
+
+use std::sync::Arc;
+
+use lovage_queue::registry::Digest;
+use lovage_queue::registry::blob::MAX_MODULE;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
+
+use super::host::{self, State};
+use super::outcome::{bytes, cut};
+
+/// What every module exports. A name of a compatible version is found by it.
+const HANDLER: &str = "lovage:task/handler@0.1.0";
+
+/// Why a module is not taken. Meant for its author: each says what is wrong,
+/// and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The bytes are something else altogether.
+    #[error("not a WebAssembly file: it does not begin with `\\0asm`")]
+    NotWasm,
+    /// A core module.
+    #[error(
+        "a core module, not a component: build it for `wasm32-wasip2`, or wrap it with `wasm-tools component new`"
+    )]
+    CoreModule,
+    /// It does not validate.
+    #[error("not a valid component: {0}")]
+    Invalid(String),
+    /// It has too many bytes.
+    #[error("{} is more than the {} that a module may have: strip it", bytes(*.0), bytes(MAX_MODULE as u64))]
+    TooLarge(u64),
+    /// It asks for what the host does not have.
+    #[error(
+        "imports what this host does not offer: {}; remove what uses it, or bring it along",
+        .0.join(", ")
+    )]
+    Imports(Vec<String>),
+    /// It does not export the handler.
+    #[error(
+        "a component of another world: it does not export `lovage:task/handler@0.1.x` ({0}); build it with one of Lovage's SDKs"
+    )]
+    World(String),
+    /// It does not fit into a slot of the pool.
+    #[error("needs more than a slot of the host has: {0}")]
+    Needs(String),
+    /// Its `describe` did not answer, or answered nonsense.
+    #[error("`describe` {0}")]
+    Describe(String),
+}
+
+/// A compiled module with its imports resolved. Cheap to clone; it belongs to
+/// the engine that made it.
+#[derive(Clone)]
+pub struct Module(Arc<Inner>);
+
+struct Inner {
+    digest: Digest,
+    size: u64,
+    pre: InstancePre<State>,
+    /// Found once, so that a call looks up no names.
+    run: ComponentExportIndex,
+    describe: ComponentExportIndex,
+}
+
+impl Module {
+    /// Resolves a component's imports and exports.
+    pub(super) fn link(
+        linker: &Linker<State>,
+        component: &Component,
+        digest: Digest,
+        size: u64,
+    ) -> Result<Self, Refusal> {
+        let ty = component.component_type();
+        let missing: Vec<String> = ty
+            .imports(component.engine())
+            .filter(|(name, _)| !host::offers(name))
+            .map(|(name, _)| format!("`{}`", cut(name, 200)))
+            .collect();
+        if !missing.is_empty() {
+            return Err(Refusal::Imports(missing));
+        }
+        // The interfaces are ours, so what fails here is one of their items.
+        let pre = linker
+            .instantiate_pre(component)
+            .map_err(|error| Refusal::Imports(vec![format!("{error:#}")]))?;
+        let handler = component.get_export_index(None, HANDLER).ok_or_else(|| {
+            let names: Vec<_> = ty
+                .exports(component.engine())
+                .map(|(name, _)| format!("`{}`", cut(name, 200)))
+                .take(5)
+                .collect();
+            Refusal::World(match names.is_empty() {
+                true => "it exports nothing".into(),
+                false => format!("it exports {}", names.join(", ")),
+            })
+        })?;
+        let export = |name: &str| {
+            let index = component.get_export_index(Some(&handler), name);
+            index.ok_or_else(|| Refusal::World(format!("its handler lacks `{name}`")))
+        };
+        let (run, describe) = (export("run")?, export("describe")?);
+        Ok(Module(Arc::new(Inner {
+            digest,
+            size,
+            pre,
+            run,
+            describe,
+        })))
+    }
+
+    /// The digest of its bytes.
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// The size of its bytes before compilation.
+    pub fn size(&self) -> u64 {
+        self.0.size
+    }
+
+    /// Bytes that its compiled form occupies in memory.
+    pub fn footprint(&self) -> u64 {
+        let image = self.0.pre.component().image_range();
+        (image.end as usize).saturating_sub(image.start as usize) as u64
+    }
+
+    pub(super) fn pre(&self) -> &InstancePre<State> {
+        &self.0.pre
+    }
+
+    pub(super) fn run(&self) -> &ComponentExportIndex {
+        &self.0.run
+    }
+
+    pub(super) fn describe(&self) -> &ComponentExportIndex {
+        &self.0.describe
+    }
+}
+
+impl std::fmt::Debug for Module {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Module").field(&self.0.digest).finish()
+    }
+}
+
+/// Looks at the first bytes: what is no component at all is told apart here,
+/// with the reason that its author can use.
+pub(super) fn check_header(module: &[u8]) -> Result<(), Refusal> {
+    if module.len() > MAX_MODULE {
+        return Err(Refusal::TooLarge(module.len() as u64));
+    }
+    match module {
+        [0, b'a', b's', b'm', rest @ ..] => match rest {
+            // Version, then layer: 0 for core modules, 1 for components.
+            [_, _, 1, 0, ..] => Ok(()),
+            [1, 0, 0, 0, ..] => Err(Refusal::CoreModule),
+            [_, _, _, _, ..] => Err(Refusal::Invalid("of an unknown version".into())),
+            _ => Err(Refusal::Invalid("it ends in its header".into())),
+        },
+        _ => Err(Refusal::NotWasm),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_component_is_told_apart() {
+        assert_eq!(check_header(b""), Err(Refusal::NotWasm));
+        assert_eq!(check_header(b"(component)"), Err(Refusal::NotWasm));
+        assert_eq!(check_header(b"\0asm\x01\0\0\0"), Err(Refusal::CoreModule));
+        assert_eq!(check_header(b"\0asm\x0d\0\x01\0"), Ok(()));
+        assert!(matches!(
+            check_header(b"\0asm\x0d"),
+            Err(Refusal::Invalid(_))
+        ));
+    }
+}

@@ -1,0 +1,157 @@
+//! The claim loop. Its duties:
+//! 1. keep every slot busy and hold little more than that,
+//! 2. divide its claims among the queues by their weights,
+//! 3. repeat a claim whose answer was lost under the same number,
+//! 4. tick, so that the heartbeat vouches for a loop that is alive,
+//! 5. block when there is nothing to do, and never poll.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lovage_queue::broker::{BrokerError, Claim};
+use lovage_queue::job::Partition;
+
+use super::load::Pace;
+use super::session::{Ended, Session};
+use super::{Guests, attempt};
+
+/// The loop ticks at least this often, also when it waits.
+const TICK: Duration = Duration::from_secs(1);
+/// The wait after a broker did not answer: doubled each time up to the last.
+const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
+
+/// Claims until the worker is declared dead.
+pub(super) async fn run(session: &Arc<Session>, guests: &Guests) -> Ended {
+    let partitions = usize::from(session.broker.partitions());
+    let mut numbers = vec![1; partitions];
+    let mut shares = Shares::new(&session.settings.queues);
+    let mut pace = Pace::new(session.settings.concurrency);
+    let mut backoff = BACKOFF[0];
+    let (mut at, mut empty) = (0, 0);
+    loop {
+        session.pulse.tick();
+        let wanted = pace.wanted(&session.load);
+        if wanted == 0 {
+            let _ = tokio::time::timeout(TICK, session.load.changed()).await;
+            continue;
+        }
+        let claim = Claim {
+            partition: Partition(at as u16),
+            worker: session.worker,
+            number: numbers[at],
+            queues: shares.of(wanted),
+            max: wanted as u32,
+            lease: session.settings.lease,
+        };
+        match session.broker.claim(&claim).await {
+            Ok(jobs) => {
+                numbers[at] += 1;
+                backoff = BACKOFF[0];
+                empty = if jobs.is_empty() { empty + 1 } else { 0 };
+                session.load.take(jobs.len());
+                for job in jobs {
+                    guests.spawn(attempt::run(session.clone(), job));
+                }
+            }
+            Err(BrokerError::Dead(_)) => return Ended::Dead,
+            Err(e) => {
+                tracing::warn!(error = %e, "could not claim; will try again");
+                tokio::time::sleep(backoff).await;
+                backoff = (backoff * 2).min(BACKOFF[1]);
+                continue;
+            }
+        }
+        at = (at + 1) % partitions;
+        if empty >= partitions {
+            empty = 0;
+            while tokio::time::timeout(TICK, session.work.notified())
+                .await
+                .is_err()
+            {
+                session.pulse.tick();
+            }
+        }
+    }
+}
+
+/// Divides claims among queues: over time each gets its weight's share, also
+/// where single claims are too small to be divided.
+struct Shares {
+    queues: Vec<(String, f64)>,
+    credit: Vec<f64>,
+}
+
+impl Shares {
+    fn new(weights: &[(String, u32)]) -> Self {
+        let total: f64 = weights
+            .iter()
+            .map(|(_, weight)| f64::from((*weight).max(1)))
+            .sum();
+        let queues: Vec<_> = weights
+            .iter()
+            .map(|(queue, weight)| (queue.clone(), f64::from((*weight).max(1)) / total))
+            .collect();
+        Shares {
+            credit: vec![0.0; queues.len()],
+            queues,
+        }
+    }
+
+    fn of(&mut self, jobs: usize) -> Vec<(String, u32)> {
+        let mut left = jobs;
+        let mut shares: Vec<u32> = Vec::with_capacity(self.queues.len());
+        for ((_, part), credit) in self.queues.iter().zip(&mut self.credit) {
+            *credit += part * jobs as f64;
+            let share = (credit.floor().max(0.0) as usize).min(left);
+            *credit -= share as f64;
+            left -= share;
+            shares.push(share as u32);
+        }
+        // What rounding left over goes to whoever is owed most.
+        let mut order: Vec<usize> = (0..shares.len()).collect();
+        order.sort_by(|a, b| self.credit[*b].total_cmp(&self.credit[*a]));
+        for i in order.iter().cycle().take(left) {
+            shares[*i] += 1;
+            self.credit[*i] -= 1.0;
+        }
+        order.sort_by_key(|i| std::cmp::Reverse(shares[*i]));
+        order
+            .into_iter()
+            .map(|i| (self.queues[i].0.clone(), shares[i]))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashMap;
+
+    fn over(claims: usize, jobs: usize) -> HashMap<String, u32> {
+        let mut shares = Shares::new(&[("high".into(), 3), ("default".into(), 1)]);
+        let mut sums = HashMap::new();
+        for _ in 0..claims {
+            let claim = shares.of(jobs);
+            assert_eq!(claim.iter().map(|(_, n)| *n as usize).sum::<usize>(), jobs);
+            for (queue, share) in claim {
+                *sums.entry(queue).or_insert(0) += share;
+            }
+        }
+        sums
+    }
+
+    #[test]
+    fn queues_get_their_weights_share_however_small_the_claims() {
+        for jobs in [1, 3, 100] {
+            let sums = over(400, jobs);
+            let parts = f64::from(sums["high"]) / f64::from(sums["default"]);
+            assert!((2.9..3.1).contains(&parts), "{jobs}: {sums:?}");
+        }
+    }
+
+    #[test]
+    fn the_queue_with_the_larger_share_comes_first() {
+        let mut shares = Shares::new(&[("default".into(), 1), ("high".into(), 3)]);
+        assert_eq!(shares.of(4), [("high".into(), 3), ("default".into(), 1)]);
+    }
+}

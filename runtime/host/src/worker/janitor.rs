@@ -1,0 +1,84 @@
+//! What any worker does for all: promote what is due, reclaim from the dead,
+//! prune what was kept long enough. None is the leader; each step is harmless
+//! when two take it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lovage_queue::job::Partition;
+
+use super::session::Session;
+
+/// Jobs a step: a step must stay short for the broker.
+const STEP: u32 = 500;
+/// How often finished jobs are looked through.
+const PRUNE: Duration = Duration::from_secs(10);
+
+/// Looks after all partitions until the session ends.
+pub(super) async fn run(session: Arc<Session>) {
+    tokio::join!(promote(&session), reclaim(&session), prune(&session));
+}
+
+async fn promote(session: &Session) {
+    loop {
+        let mut next = session.settings.heartbeat;
+        for partition in partitions(session) {
+            match session.broker.promote(partition, STEP).await {
+                Ok(promoted) if promoted.jobs == STEP => next = Duration::ZERO,
+                Ok(promoted) => next = next.min(promoted.next.unwrap_or(next)),
+                Err(e) => tracing::debug!(error = %e, "could not promote"),
+            }
+        }
+        // Whatever is scheduled before that is signalled.
+        let _ = tokio::time::timeout(next, session.due.notified()).await;
+    }
+}
+
+async fn reclaim(session: &Session) {
+    loop {
+        for partition in partitions(session) {
+            match session.broker.reclaim(partition, STEP).await {
+                Ok(it) if it.workers + it.jobs + it.lost > 0 => tracing::warn!(
+                    workers = it.workers,
+                    jobs = it.jobs,
+                    lost = it.lost,
+                    "took jobs back from dead workers"
+                ),
+                Ok(_) => {}
+                Err(e) => tracing::debug!(error = %e, "could not reclaim"),
+            }
+        }
+        // All workers look, so each may take its time: not all at once.
+        let wait = session
+            .settings
+            .heartbeat
+            .mul_f64(rand::random_range(0.5..1.5));
+        tokio::time::sleep(wait).await;
+    }
+}
+
+async fn prune(session: &Session) {
+    loop {
+        tokio::time::sleep(PRUNE.mul_f64(rand::random_range(0.5..1.5))).await;
+        for partition in partitions(session) {
+            let mut gone = STEP;
+            while gone >= STEP {
+                match session
+                    .broker
+                    .prune(partition, &session.settings.retention, STEP)
+                    .await
+                {
+                    Ok(pruned) => gone = pruned,
+                    Err(e) => {
+                        tracing::debug!(error = %e, "could not prune");
+                        gone = 0;
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn partitions(session: &Session) -> impl Iterator<Item = Partition> {
+    (0..session.broker.partitions()).map(Partition)
+}

@@ -1,0 +1,131 @@
+//! How many jobs a worker holds, and how many it may.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+/// A worker claims no more than this much work beyond what runs, by its own
+/// measured rate: so no job waits behind a long one while another worker is
+/// free.
+const AHEAD: Duration = Duration::from_millis(5);
+/// However fast it is: a claim must stay a short step for the broker.
+const MOST_AHEAD: f64 = 1000.0;
+/// A shorter stretch says little of the rate.
+const STRETCH: Duration = Duration::from_millis(20);
+
+/// The jobs in a worker's hands.
+#[derive(Default)]
+pub(super) struct Load {
+    held: AtomicUsize,
+    ended: AtomicU64,
+    changed: Notify,
+}
+
+impl Load {
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Ordering::Acquire)
+    }
+
+    pub(super) fn take(&self, jobs: usize) {
+        self.held.fetch_add(jobs, Ordering::AcqRel);
+    }
+
+    pub(super) fn release(&self) {
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        self.held.fetch_sub(1, Ordering::AcqRel);
+        self.changed.notify_one();
+    }
+
+    /// Returns once a job was released since the last call.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+/// The rate at which jobs end, and what follows from it.
+pub(super) struct Pace {
+    concurrency: usize,
+    since: Instant,
+    ended: u64,
+    per_second: f64,
+}
+
+impl Pace {
+    pub(super) fn new(concurrency: usize) -> Self {
+        Pace {
+            concurrency,
+            since: Instant::now(),
+            ended: 0,
+            per_second: 0.0,
+        }
+    }
+
+    /// How many jobs to claim now; none if it is better to wait.
+    pub(super) fn wanted(&mut self, load: &Load) -> usize {
+        self.measure(load.ended.load(Ordering::Relaxed), self.since.elapsed());
+        self.wanted_at(load.held())
+    }
+
+    fn measure(&mut self, ended: u64, stretch: Duration) {
+        if stretch >= STRETCH {
+            let newest = (ended - self.ended) as f64 / stretch.as_secs_f64();
+            self.per_second = (self.per_second + newest) / 2.0;
+            self.ended = ended;
+            self.since = Instant::now();
+        }
+    }
+
+    fn wanted_at(&self, held: usize) -> usize {
+        let ahead = (self.per_second * AHEAD.as_secs_f64()).min(MOST_AHEAD) as usize;
+        let free = (self.concurrency + ahead).saturating_sub(held);
+        // An idle slot is filled at once; what is only ahead of need comes in
+        // batches that are worth a call.
+        if held < self.concurrency || free * 4 > ahead.max(1) * 3 {
+            free
+        } else {
+            0
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace(per_second: f64) -> Pace {
+        Pace {
+            per_second,
+            ..Pace::new(10)
+        }
+    }
+
+    #[test]
+    fn long_jobs_are_claimed_one_for_one() {
+        let pace = pace(1.0);
+        assert_eq!(pace.wanted_at(0), 10);
+        assert_eq!(pace.wanted_at(9), 1);
+        assert_eq!(pace.wanted_at(10), 0);
+    }
+
+    #[test]
+    fn short_jobs_are_claimed_some_milliseconds_ahead_in_batches() {
+        let pace = pace(20_000.0);
+        assert_eq!(pace.wanted_at(0), 110);
+        assert_eq!(pace.wanted_at(110), 0);
+        assert_eq!(pace.wanted_at(100), 0, "too few to be worth a call");
+        assert_eq!(pace.wanted_at(30), 80);
+        assert_eq!(pace.wanted_at(9), 101, "a slot is idle");
+    }
+
+    #[test]
+    fn the_rate_follows_what_is_measured() {
+        let mut pace = pace(0.0);
+        pace.measure(400, Duration::from_millis(20));
+        assert_eq!(pace.per_second, 10_000.0);
+        pace.measure(400, Duration::from_millis(20));
+        assert_eq!(pace.per_second, 5_000.0);
+        pace.measure(500, Duration::from_millis(1));
+        assert_eq!(pace.per_second, 5_000.0, "too short a stretch");
+    }
+}

@@ -1,0 +1,200 @@
+//! A worker: pulls jobs from a broker, runs them in the engine, and records
+//! what became of them. The only room that knows both.
+//!
+//! # Layout
+//! - this file: settings, and a worker's life from start to drain
+//! - [`session`]: what all parts of a worker share under one identity
+//! - `claim`: the claim loop; `load`: how many jobs it may hold
+//! - `attempt`: one job from claim to settlement; `host`: what it may call
+//! - `modules`: from a digest to something that runs
+//! - `settle`: settlements on their way to the broker
+//! - `lease`: the heartbeat, on a thread that no guest can starve
+//! - `janitor`: promote, reclaim, prune
+//!
+//! Guests run on threads of their own: the loops that talk to the broker share
+//! the processor with them by the operating system's fairness, not by theirs.
+
+mod attempt;
+mod claim;
+mod host;
+mod janitor;
+mod lease;
+mod load;
+mod modules;
+pub mod session;
+mod settle;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lovage_queue::broker::{Broker, BrokerError, Place, Retention};
+use lovage_queue::job::Partition;
+use tokio::sync::watch;
+
+use self::session::{Ended, Session};
+use crate::engine::{Engine, Limits};
+
+/// What a worker serves, and how.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The queues and their weights.
+    pub queues: Vec<(String, u32)>,
+    /// How many jobs run at once.
+    pub concurrency: usize,
+    /// Threads for guests.
+    pub threads: usize,
+    /// How often the worker gives a sign of life.
+    pub heartbeat: Duration,
+    /// How long it counts as alive without one.
+    pub lease: Duration,
+    /// How long running jobs may go on once the worker is asked to stop.
+    pub grace: Duration,
+    /// What an attempt may use where neither the call nor the task says.
+    pub limits: Limits,
+    /// How long finished jobs are kept.
+    pub retention: Retention,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        Settings {
+            queues: vec![(lovage_queue::task::DEFAULT_QUEUE.into(), 1)],
+            concurrency: cores * 10,
+            threads: cores,
+            heartbeat: Duration::from_secs(1),
+            lease: Duration::from_secs(10),
+            grace: Duration::from_secs(30),
+            limits: Limits::default(),
+            retention: Retention::default(),
+        }
+    }
+}
+
+/// What a worker is asked to do. It only ever goes up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// Work.
+    Serve,
+    /// Claim nothing more, finish what runs within the grace, then end.
+    Drain,
+    /// Give everything back and end.
+    Halt,
+}
+
+/// Why a worker could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// The broker refused what no waiting will mend.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// The operating system gave no thread.
+    #[error("the worker could not start a thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// Runs a worker until `phase` says otherwise. An outage of the broker does not
+/// end it; the first connection must succeed, though, so that a wrong URL is an
+/// error and not a silence.
+///
+/// # Errors
+/// See [`WorkerError`].
+pub async fn run(
+    place: &Place,
+    engine: Engine,
+    settings: Settings,
+    mut phase: watch::Receiver<Phase>,
+) -> Result<(), WorkerError> {
+    let broker = place.connect().await?;
+    let guests = Guests::start(settings.threads)?;
+    loop {
+        let session = Session::new(broker.clone(), engine.clone(), settings.clone());
+        tracing::info!(worker = %session.worker, place = %place, "working");
+        match serve(&session, place, &guests, &mut phase).await? {
+            Ended::Asked => break,
+            Ended::Dead => {
+                tracing::warn!(worker = %session.worker, "was declared dead: goes on under a new identity");
+                session.stop_running();
+            }
+        }
+    }
+    Ok(())
+}
+
+/// One identity's life: serve until asked to stop or declared dead, then drain.
+async fn serve(
+    session: &Arc<Session>,
+    place: &Place,
+    guests: &Guests,
+    phase: &mut watch::Receiver<Phase>,
+) -> Result<Ended, WorkerError> {
+    let lease = lease::start(session, place)?;
+    let settler = tokio::spawn(settle::run(session.clone()));
+    let helpers = [
+        tokio::spawn(session::follow_signals(session.clone())),
+        tokio::spawn(janitor::run(session.clone())),
+        tokio::spawn(modules::compile_staged(session.clone())),
+    ];
+    let ended = tokio::select! {
+        ended = claim::run(session, guests) => ended,
+        () = session.died() => Ended::Dead,
+        _ = phase.wait_for(|it| *it >= Phase::Drain) => Ended::Asked,
+    };
+    if ended == Ended::Asked {
+        session.drain(phase).await;
+    }
+    session.close_settlements();
+    if ended == Ended::Asked {
+        // What ran to its end must be on the record before the lease goes.
+        let _ = settler.await;
+        for partition in 0..session.broker.partitions() {
+            retire(&session.broker, Partition(partition), session).await;
+        }
+    } else {
+        settler.abort();
+    }
+    for helper in &helpers {
+        helper.abort();
+    }
+    lease.stop();
+    Ok(ended)
+}
+
+async fn retire(broker: &Arc<dyn Broker>, partition: Partition, session: &Session) {
+    if let Err(e) = broker.retire(partition, session.worker).await {
+        // Its jobs come back when the lease runs out.
+        tracing::warn!(error = %e, "could not end the lease");
+    }
+}
+
+/// The threads that guests run on.
+pub struct Guests(Option<tokio::runtime::Runtime>);
+
+impl Guests {
+    fn start(threads: usize) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("guest")
+            .enable_time()
+            // A guest yields every tick of the epoch: look at new jobs and
+            // timers between any two of them.
+            .global_queue_interval(2)
+            .event_interval(2)
+            .build()?;
+        Ok(Guests(Some(runtime)))
+    }
+
+    fn spawn(&self, attempt: impl Future<Output = ()> + Send + 'static) {
+        if let Some(runtime) = &self.0 {
+            runtime.spawn(attempt);
+        }
+    }
+}
+
+impl Drop for Guests {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}

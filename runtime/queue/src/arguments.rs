@@ -1,0 +1,160 @@
+//! The arguments of a call: values by name, MessagePack on the wire.
+
+use rmpv::Value;
+use serde::Serialize;
+
+/// Why arguments could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArgumentsError {
+    /// Something else than one map of names.
+    #[error("the arguments must be one object, by name, and not {0}")]
+    NoObject(&'static str),
+    /// Bytes that are no MessagePack.
+    #[error("the arguments are no MessagePack: {0}")]
+    Encoding(String),
+    /// A value that MessagePack has no form for.
+    #[error("argument `{0}` cannot be encoded: {1}")]
+    Value(String, String),
+}
+
+/// The arguments of one call. Setting a name twice keeps the last value.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Arguments(Vec<(Value, Value)>);
+
+impl Arguments {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a JSON object apart.
+    ///
+    /// # Errors
+    /// [`ArgumentsError::NoObject`] for anything else.
+    pub fn from_json(json: serde_json::Value) -> Result<Self, ArgumentsError> {
+        let serde_json::Value::Object(map) = json else {
+            return Err(ArgumentsError::NoObject(match json {
+                serde_json::Value::Null => "null",
+                serde_json::Value::Bool(_) => "a boolean",
+                serde_json::Value::Number(_) => "a number",
+                serde_json::Value::String(_) => "a string",
+                _ => "an array",
+            }));
+        };
+        let mut arguments = Self::new();
+        for (name, value) in map {
+            arguments.set(&name, &value)?;
+        }
+        Ok(arguments)
+    }
+
+    /// Reads a job's input.
+    ///
+    /// # Errors
+    /// [`ArgumentsError::Encoding`] and [`ArgumentsError::NoObject`].
+    pub fn decode(mut input: &[u8]) -> Result<Self, ArgumentsError> {
+        match rmpv::decode::read_value(&mut input) {
+            Ok(Value::Map(entries)) => Ok(Arguments(entries)),
+            Ok(_) => Err(ArgumentsError::NoObject("one value")),
+            Err(e) => Err(ArgumentsError::Encoding(e.to_string())),
+        }
+    }
+
+    /// Sets an argument to any value that serde can write.
+    ///
+    /// # Errors
+    /// [`ArgumentsError::Value`] where it cannot.
+    pub fn set(
+        &mut self,
+        name: &str,
+        value: &(impl Serialize + ?Sized),
+    ) -> Result<&mut Self, ArgumentsError> {
+        let value = rmpv::ext::to_value(value)
+            .map_err(|e| ArgumentsError::Value(name.to_owned(), e.to_string()))?;
+        Ok(self.put(name, value))
+    }
+
+    /// Sets an argument to bytes.
+    pub fn set_bytes(&mut self, name: &str, bytes: Vec<u8>) -> &mut Self {
+        self.put(name, Value::Binary(bytes))
+    }
+
+    fn put(&mut self, name: &str, value: Value) -> &mut Self {
+        let name = Value::from(name);
+        self.0.retain(|(other, _)| *other != name);
+        self.0.push((name, value));
+        self
+    }
+
+    /// The arguments as a job's input.
+    pub fn encode(self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        rmpv::encode::write_value(&mut bytes, &Value::Map(self.0))
+            .expect("a vector takes all writes");
+        bytes
+    }
+
+    /// The arguments as a JSON Schema sees them.
+    pub fn to_json(&self) -> serde_json::Value {
+        to_json(&Value::Map(self.0.clone()), &|_| String::new())
+    }
+}
+
+/// MessagePack as JSON. `bytes` says how binary is written, since JSON has no
+/// form of its own for it.
+pub fn to_json(value: &Value, bytes: &dyn Fn(&[u8]) -> String) -> serde_json::Value {
+    use serde_json::Value as Json;
+    match value {
+        Value::Nil => Json::Null,
+        Value::Boolean(is) => Json::Bool(*is),
+        Value::Integer(n) => match (n.as_i64(), n.as_u64()) {
+            (Some(n), _) => n.into(),
+            (_, Some(n)) => n.into(),
+            _ => Json::Null,
+        },
+        // NaN and the infinities have no JSON form either.
+        Value::F32(n) => serde_json::Number::from_f64((*n).into()).map_or(Json::Null, Json::Number),
+        Value::F64(n) => serde_json::Number::from_f64(*n).map_or(Json::Null, Json::Number),
+        Value::String(text) => Json::String(String::from_utf8_lossy(text.as_bytes()).into_owned()),
+        Value::Binary(it) | Value::Ext(_, it) => Json::String(bytes(it)),
+        Value::Array(items) => items.iter().map(|item| to_json(item, bytes)).collect(),
+        Value::Map(entries) => {
+            let name = |key: &Value| match key {
+                Value::String(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
+                other => other.to_string(),
+            };
+            Json::Object(
+                entries
+                    .iter()
+                    .map(|(k, v)| (name(k), to_json(v, bytes)))
+                    .collect(),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_one_map_by_name() {
+        let mut arguments =
+            Arguments::from_json(serde_json::json!({"b": 1, "a": [true, null]})).unwrap();
+        arguments.set("b", &2).unwrap().set_bytes("c", vec![0xff]);
+        assert_eq!(
+            arguments.to_json(),
+            serde_json::json!({"a": [true, null], "b": 2, "c": ""})
+        );
+        let read: std::collections::BTreeMap<String, rmpv::Value> =
+            rmp_serde::from_slice(&arguments.encode()).unwrap();
+        assert_eq!(read["c"], Value::Binary(vec![0xff]));
+        assert_eq!(read["b"], Value::from(2));
+    }
+
+    #[test]
+    fn anything_but_an_object_is_refused() {
+        let refused = Arguments::from_json(serde_json::json!([1]));
+        assert_eq!(refused, Err(ArgumentsError::NoObject("an array")));
+    }
+}

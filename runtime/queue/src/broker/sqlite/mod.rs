@@ -1,0 +1,348 @@
+//! The embedded broker: one SQLite file, for as many processes as share a host.
+//!
+//! # Layout
+//! - this file: the broker, delegating; [`Durability`]
+//! - `open`: what a file must be; one `Core` a file and process
+//! - `writer`: the thread that owns the write connection; `step`: what a
+//!   command is made of; `signals`: who is woken; `fault`: errors
+//! - `enqueue`, `claim`, `settle`, `lease`, `delayed`, `registry`: the steps,
+//!   where Redis has scripts; `read`: what needs no writer
+//! - `sql/*.sql`: the statements, twins of those scripts; `sql`: finds them
+//!
+//! There is one partition. Every operation that writes is a command to the
+//! writer, every one that only reads runs on a pool of connections beside it;
+//! none of them runs on the executor's threads.
+
+mod claim;
+mod delayed;
+mod enqueue;
+mod fault;
+mod lease;
+mod open;
+mod read;
+mod registry;
+mod settle;
+mod signals;
+mod sql;
+mod step;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use open::Core;
+
+use super::{
+    Broker, BrokerError, Claim, Claimed, Enqueued, Filter, Heartbeat, Note, Page, Promoted, Pulse,
+    QueueCounts, Reclaimed, Result, Retention, Settled, Signals,
+};
+use crate::clock::Clock;
+use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, WorkerId};
+use crate::registry::{Digest, Manifest, Readiness, Registry, Release, blob};
+
+/// What an answer promises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// What was answered survives the end of this process, `kill -9` included,
+    /// but the last moments may be missing after a power cut; the file is
+    /// whole in any case. (`synchronous = NORMAL` with a write-ahead log: it is
+    /// synced to disk at checkpoints.)
+    #[default]
+    Process,
+    /// What was answered survives a power cut. Each batch of commands waits for
+    /// the disk. (`synchronous = FULL`.)
+    Power,
+}
+
+impl Durability {
+    fn pragma(self) -> &'static str {
+        match self {
+            Durability::Process => "NORMAL",
+            Durability::Power => "FULL",
+        }
+    }
+}
+
+/// A broker over one file. Clones, and brokers that are opened on the same file
+/// in the same process, share its writer.
+#[derive(Clone)]
+pub struct SqliteBroker {
+    core: Arc<Core>,
+    clock: Clock,
+}
+
+impl SqliteBroker {
+    /// Opens a file, and makes it if it does not exist; its directory must.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unsuitable`] for a file that is no database, that of
+    /// another application or of a newer Lovage, or one that cannot be written.
+    pub async fn open(path: &Path, clock: Clock) -> Result<Self> {
+        Self::open_with(path, clock, Durability::default()).await
+    }
+
+    /// The same with a choice of what an answer promises. Where one process
+    /// opens a file twice, the stronger promise holds for both.
+    ///
+    /// # Errors
+    /// As [`open`](SqliteBroker::open).
+    pub async fn open_with(path: &Path, clock: Clock, durability: Durability) -> Result<Self> {
+        let path = path.to_owned();
+        let open = tokio::task::spawn_blocking(move || Core::shared(&path, durability));
+        let core = open.await.unwrap_or_else(|error| {
+            Err(BrokerError::Unsuitable {
+                place: "sqlite".into(),
+                reason: error.to_string(),
+            })
+        })?;
+        Ok(SqliteBroker { core, clock })
+    }
+}
+
+/// There is one partition, and it has the number zero.
+fn ours(partition: Partition) -> Result<()> {
+    match partition {
+        Partition(0) => Ok(()),
+        Partition(other) => Err(BrokerError::Invalid(format!(
+            "there is no partition {other} in a file: it is one"
+        ))),
+    }
+}
+
+#[async_trait::async_trait]
+impl Broker for SqliteBroker {
+    fn partitions(&self) -> u16 {
+        1
+    }
+
+    async fn enqueue(&self, tenant: &str, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
+        super::check_jobs(tenant, jobs, self.partitions())?;
+        let ready = jobs.iter().map(enqueue::Ready::new);
+        let ready: Vec<_> = ready.collect::<Result<_>>()?;
+        let tenant = tenant.to_owned();
+        self.core
+            .write(&self.clock, move |step| {
+                enqueue::enqueue(step, &tenant, &ready)
+            })
+            .await
+    }
+
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>> {
+        ours(claim.partition)?;
+        let claim = claim.clone();
+        self.core
+            .write(&self.clock, move |step| claim::claim(step, &claim))
+            .await
+    }
+
+    async fn extend(&self, beat: &Heartbeat) -> Result<Pulse> {
+        ours(beat.partition)?;
+        let beat = beat.clone();
+        self.core
+            .write(&self.clock, move |step| lease::extend(step, &beat))
+            .await
+    }
+
+    async fn settle(&self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
+        super::check_settlements(settlements)?;
+        let settlements = settlements.to_vec();
+        self.core
+            .write(&self.clock, move |step| {
+                settle::settle(step, worker, &settlements)
+            })
+            .await
+    }
+
+    async fn note(&self, worker: WorkerId, notes: &[Note]) -> Result<()> {
+        let notes = notes.to_vec();
+        self.core
+            .write(&self.clock, move |step| settle::note(step, worker, &notes))
+            .await
+    }
+
+    async fn checkpoint(&self, tenant: &str, id: JobId) -> Result<Option<Checkpoint>> {
+        let tenant = tenant.to_owned();
+        self.core
+            .read(move |db| read::checkpoint(db, &tenant, id))
+            .await
+    }
+
+    async fn promote(&self, partition: Partition, limit: u32) -> Result<Promoted> {
+        ours(partition)?;
+        self.core
+            .write(&self.clock, move |step| delayed::promote(step, limit))
+            .await
+    }
+
+    async fn reclaim(&self, partition: Partition, limit: u32) -> Result<Reclaimed> {
+        ours(partition)?;
+        self.core
+            .write(&self.clock, move |step| lease::reclaim(step, limit))
+            .await
+    }
+
+    async fn retire(&self, partition: Partition, worker: WorkerId) -> Result<()> {
+        ours(partition)?;
+        self.core
+            .write(&self.clock, move |step| lease::retire(step, worker))
+            .await
+    }
+
+    async fn prune(&self, partition: Partition, keep: &Retention, limit: u32) -> Result<u32> {
+        ours(partition)?;
+        let keep = *keep;
+        self.core
+            .write(&self.clock, move |step| delayed::prune(step, &keep, limit))
+            .await
+    }
+
+    async fn jobs(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<Option<Job>>> {
+        let (tenant, ids) = (tenant.to_owned(), ids.to_vec());
+        self.core
+            .read(move |db| read::jobs(db, &tenant, &ids))
+            .await
+    }
+
+    async fn wait(
+        &self,
+        tenant: &str,
+        ids: &[JobId],
+        at_most: Duration,
+    ) -> Result<Vec<Option<Job>>> {
+        // First the ear, then the look: an end in between is heard.
+        let ticket = self.core.hub.await_end(ids);
+        self.core.look();
+        let ends = tokio::time::sleep(at_most);
+        tokio::pin!(ends);
+        let mut waiting = ids.to_vec();
+        loop {
+            let name = tenant.to_owned();
+            waiting = self
+                .core
+                .read(move |db| {
+                    read::keep_waiting(db, &name, &mut waiting)?;
+                    Ok(waiting)
+                })
+                .await?;
+            if waiting.is_empty() {
+                break;
+            }
+            tokio::select! {
+                () = ticket.woken() => {}
+                () = &mut ends => break,
+            }
+        }
+        self.jobs(tenant, ids).await
+    }
+
+    async fn list(&self, tenant: &str, filter: &Filter) -> Result<Page> {
+        let (tenant, filter) = (tenant.to_owned(), filter.clone());
+        self.core
+            .read(move |db| read::list(db, &tenant, &filter))
+            .await
+    }
+
+    async fn counts(&self, tenant: &str) -> Result<Vec<QueueCounts>> {
+        let tenant = tenant.to_owned();
+        self.core.read(move |db| read::counts(db, &tenant)).await
+    }
+
+    async fn signals(&self, worker: WorkerId) -> Result<Signals> {
+        let signals = self.core.hub.listen(worker);
+        self.core.look();
+        Ok(signals)
+    }
+}
+
+#[async_trait::async_trait]
+impl Registry for SqliteBroker {
+    async fn put(&self, tenant: &str, module: &[u8], manifest: &Manifest) -> Result<Digest> {
+        if module.len() > blob::MAX_MODULE {
+            return Err(BrokerError::Invalid(format!(
+                "a module has at most {} bytes, this one {}",
+                blob::MAX_MODULE,
+                module.len()
+            )));
+        }
+        let invalid =
+            |what: &str| BrokerError::Invalid(format!("the module cannot be stored: {what}"));
+        let manifest =
+            serde_json::to_string(manifest).map_err(|error| invalid(&error.to_string()))?;
+        let module = module.to_vec();
+        let pack =
+            tokio::task::spawn_blocking(move || Ok((Digest::of(&module), blob::pack(&module)?)));
+        let packed: std::io::Result<_> = pack.await.map_err(|error| invalid(&error.to_string()))?;
+        let (digest, chunks) = packed.map_err(|error| invalid(&error.to_string()))?;
+        let upload = self.core.write(&self.clock, registry::begin_upload).await?;
+        for (no, bytes) in chunks.into_iter().enumerate() {
+            self.core
+                .write(&self.clock, move |step| {
+                    registry::chunk(step, upload, no, &bytes)
+                })
+                .await?;
+        }
+        let tenant = tenant.to_owned();
+        self.core
+            .write(&self.clock, move |step| {
+                registry::finish_upload(step, &tenant, digest, upload, &manifest)
+            })
+            .await?;
+        Ok(digest)
+    }
+
+    async fn module(&self, tenant: &str, digest: Digest) -> Result<Option<Vec<u8>>> {
+        let tenant = tenant.to_owned();
+        self.core
+            .read(move |db| registry::module(db, &tenant, digest))
+            .await
+    }
+
+    async fn manifest(&self, tenant: &str, digest: Digest) -> Result<Option<Manifest>> {
+        let tenant = tenant.to_owned();
+        self.core
+            .read(move |db| registry::manifest(db, &tenant, digest))
+            .await
+    }
+
+    async fn stage(&self, tenant: &str, name: &str, digest: Digest, by: &str) -> Result<Release> {
+        let [tenant, name, by] = [tenant, name, by].map(str::to_owned);
+        self.core
+            .write(&self.clock, move |step| {
+                registry::stage(step, &tenant, &name, digest, &by)
+            })
+            .await
+    }
+
+    async fn readiness(&self, tenant: &str, digest: Digest) -> Result<Readiness> {
+        let (tenant, now) = (tenant.to_owned(), writer::now(&self.clock));
+        self.core
+            .read(move |db| registry::readiness(db, &tenant, digest, now))
+            .await
+    }
+
+    async fn activate(&self, tenant: &str, name: &str, number: u32) -> Result<()> {
+        let [tenant, name] = [tenant, name].map(str::to_owned);
+        self.core
+            .write(&self.clock, move |step| {
+                registry::activate(step, &tenant, &name, number)
+            })
+            .await
+    }
+
+    async fn releases(&self, tenant: &str, name: &str) -> Result<Vec<Release>> {
+        let [tenant, name] = [tenant, name].map(str::to_owned);
+        self.core
+            .read(move |db| registry::releases(db, &tenant, &name))
+            .await
+    }
+
+    async fn active(&self, tenant: &str) -> Result<Vec<(String, Release)>> {
+        let tenant = tenant.to_owned();
+        self.core
+            .read(move |db| registry::active(db, &tenant))
+            .await
+    }
+}

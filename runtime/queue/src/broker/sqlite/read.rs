@@ -1,0 +1,145 @@
+//! Looking at jobs, on connections that the writer never waits for.
+
+use rusqlite::{Row, params};
+
+use super::fault::Done;
+use super::sql::sql;
+use super::step::{Db, id_at, state_at};
+use crate::broker::{Filter, Page, QueueCounts, corrupt};
+use crate::job::{Checkpoint, Job, JobId, Progress};
+use crate::record::{self, Route};
+
+/// How many jobs one page of a listing looks at: a filter that matches next to
+/// nothing must not read a whole history in one call.
+const SCAN: u32 = 10_000;
+
+/// A note's part; one that cannot be read is no reason to hide the job.
+fn unpacked<T: serde::de::DeserializeOwned>(bytes: Option<Vec<u8>>) -> Option<T> {
+    bytes.and_then(|bytes| rmp_serde::from_slice(&bytes).ok())
+}
+
+fn decode(
+    tenant: &str,
+    id: JobId,
+    record: &[u8],
+    progress: Option<Vec<u8>>,
+) -> Result<Job, record::RecordError> {
+    let job = record::decode(tenant, id, record)?;
+    Ok(Job {
+        progress: unpacked::<Progress>(progress),
+        ..job
+    })
+}
+
+/// Jobs by id, all of one moment.
+pub(super) fn jobs(db: Db<'_>, tenant: &str, ids: &[JobId]) -> Done<Vec<Option<Job>>> {
+    let snapshot = db.0.unchecked_transaction()?;
+    let mut found = Vec::with_capacity(ids.len());
+    for id in ids {
+        let row = db.one(sql!("read", "job"), params![tenant, id.0], |row| {
+            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))
+        })?;
+        let job = row.map(|(record, progress)| {
+            decode(tenant, *id, &record, progress)
+                .map_err(|error| corrupt(format!("job {id}"), error))
+        });
+        found.push(job.transpose()?);
+    }
+    snapshot.finish()?;
+    Ok(found)
+}
+
+/// Drops those that have ended or are not there: for these nobody need wait.
+pub(super) fn keep_waiting(db: Db<'_>, tenant: &str, ids: &mut Vec<JobId>) -> Done<()> {
+    let mut failure = None;
+    ids.retain(|id| {
+        match db.one(sql!("read", "state"), params![tenant, id.0], |row| {
+            state_at(row, 0)
+        }) {
+            Ok(state) => state.is_some_and(|state| !state.is_final()),
+            Err(error) => {
+                failure = Some(error);
+                true
+            }
+        }
+    });
+    failure.map_or(Ok(()), |error| Err(error.into()))
+}
+
+/// What an earlier attempt saved.
+pub(super) fn checkpoint(db: Db<'_>, tenant: &str, id: JobId) -> Done<Option<Checkpoint>> {
+    let saved = db.one(sql!("read", "checkpoint"), params![tenant, id.0], |row| {
+        row.get(0)
+    })?;
+    Ok(unpacked(saved.flatten()))
+}
+
+/// One page of a listing.
+pub(super) fn list(db: Db<'_>, tenant: &str, filter: &Filter) -> Done<Page> {
+    let order = if filter.state.is_final() {
+        sql!("read", "newest")
+    } else {
+        sql!("read", "soonest")
+    };
+    let mut statement = db.0.prepare_cached(order)?;
+    // One more than is looked at, to know whether there is a next page.
+    let window = params![
+        tenant,
+        filter.state as u8,
+        SCAN + 1,
+        filter.offset.cast_signed()
+    ];
+    let mut rows = statement.query(window)?;
+    let mut page = Page::default();
+    let mut passed = 0;
+    while let Some(row) = rows.next()? {
+        let full = page.jobs.len() + page.corrupt.len() >= filter.limit as usize;
+        if full || passed == SCAN {
+            page.next = Some(filter.offset + u64::from(passed));
+            break;
+        }
+        passed += 1;
+        look_at(row, tenant, filter, &mut page)?;
+    }
+    Ok(page)
+}
+
+fn look_at(row: &Row<'_>, tenant: &str, filter: &Filter, page: &mut Page) -> Done<()> {
+    let other = |wish: &Option<String>, is: &str| wish.as_ref().is_some_and(|wish| wish != is);
+    if other(&filter.queue, row.get_ref(1)?.as_str().unwrap_or("")) {
+        return Ok(());
+    }
+    let record = row.get_ref(2)?.as_blob().unwrap_or(&[]);
+    // The module is cheap to read; only what has the right one is decoded.
+    if let Ok((route, _)) = Route::decode(record)
+        && other(&filter.module, route.module)
+    {
+        return Ok(());
+    }
+    let id = id_at(row, 0)?;
+    match decode(tenant, id, record, row.get(3)?) {
+        Ok(job) if other(&filter.task, &job.call.task) => {}
+        Ok(job) => page.jobs.push(job),
+        Err(error) => page.corrupt.push((id, error.to_string())),
+    }
+    Ok(())
+}
+
+/// Depths, from the counters alone.
+pub(super) fn counts(db: Db<'_>, tenant: &str) -> Done<Vec<QueueCounts>> {
+    let rows = db.all(sql!("read", "counts"), [tenant], |row| {
+        let (queue, jobs): (String, i64) = (row.get(0)?, row.get(2)?);
+        Ok((queue, state_at(row, 1)?, jobs.cast_unsigned()))
+    })?;
+    let mut queues: Vec<QueueCounts> = Vec::new();
+    for (queue, state, jobs) in rows {
+        if queues.last().is_none_or(|last| last.queue != queue) {
+            queues.push(QueueCounts {
+                queue,
+                ..QueueCounts::default()
+            });
+        }
+        *queues.last_mut().expect("one was pushed").of(state) += jobs;
+    }
+    Ok(queues)
+}

@@ -1,0 +1,61 @@
+-- Twin of claim.lua; the walk over the rings is claim.rs. Every statement is
+-- one descent of an index and at most as many rows as jobs are wanted.
+
+-- name: next_tenant
+SELECT tenant FROM tenant_ring WHERE queue = ?1 ORDER BY turn LIMIT 1;
+
+-- Counts no further than ?2: past that the share is the least one anyhow, and
+-- the cost must not grow with the ring.
+-- name: tenants
+SELECT count(*) FROM (SELECT 1 FROM tenant_ring WHERE queue = ?1 LIMIT ?2);
+
+-- name: next_lane
+SELECT lane FROM lane_ring WHERE tenant = ?1 AND queue = ?2 ORDER BY turn LIMIT 1;
+
+-- name: lanes
+SELECT count(*) FROM (SELECT 1 FROM lane_ring WHERE tenant = ?1 AND queue = ?2 LIMIT ?3);
+
+-- name: jobs
+SELECT a.rank, a.seq, j.n, j.id, j.state, j.at, j.record
+FROM available a CROSS JOIN job j ON j.n = a.n
+WHERE a.tenant = ?1 AND a.queue = ?2 AND a.lane = ?3
+ORDER BY a.rank, a.seq LIMIT ?4;
+
+-- name: take
+DELETE FROM available
+WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND (rank, seq) <= (?4, ?5);
+
+-- name: more
+SELECT EXISTS (SELECT 1 FROM available WHERE tenant = ?1 AND queue = ?2 AND lane = ?3);
+
+-- name: rotate_lane
+UPDATE lane_ring
+SET turn = (SELECT max(turn) + 1 FROM lane_ring WHERE tenant = ?1 AND queue = ?2)
+WHERE tenant = ?1 AND queue = ?2 AND lane = ?3;
+
+-- name: leave_lanes
+DELETE FROM lane_ring WHERE tenant = ?1 AND queue = ?2 AND lane = ?3;
+
+-- name: rotate_tenant
+UPDATE tenant_ring
+SET turn = (SELECT max(turn) + 1 FROM tenant_ring WHERE queue = ?1)
+WHERE queue = ?1 AND tenant = ?2;
+
+-- name: leave_tenants
+DELETE FROM tenant_ring WHERE queue = ?1 AND tenant = ?2;
+
+-- What the last claim handed out and is still held.
+-- name: again
+SELECT j.tenant, j.id, j.queue, f.delivery, j.record
+FROM inflight f CROSS JOIN job j ON j.n = f.n
+WHERE f.worker = ?1 AND f.number = ?2
+ORDER BY f.pos;
+
+-- name: active
+SELECT digest, number FROM history WHERE tenant = ?1 AND name = ?2 AND active;
+
+-- name: release
+SELECT digest, number FROM history WHERE tenant = ?1 AND name = ?2 AND number = ?3;
+
+-- name: digest
+SELECT digest, 0 FROM module WHERE tenant = ?1 AND digest = ?2;

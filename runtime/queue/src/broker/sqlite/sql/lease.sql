@@ -1,0 +1,45 @@
+-- Twin of extend.lua, reclaim.lua and retire.lua.
+
+-- name: find
+SELECT number FROM lease WHERE worker = ?1;
+
+-- name: is_dead
+SELECT 1 FROM tombstone WHERE worker = ?1;
+
+-- name: renew
+INSERT INTO lease (worker, until, number) VALUES (?1, ?2, ?3)
+ON CONFLICT DO UPDATE SET until = excluded.until, number = excluded.number;
+
+-- name: end
+DELETE FROM lease WHERE worker = ?1;
+
+-- name: run_out
+SELECT worker FROM lease WHERE until <= ?1;
+
+-- name: bury
+INSERT INTO tombstone (worker, at, holds) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING;
+
+-- name: holding
+SELECT worker FROM tombstone WHERE holds;
+
+-- name: emptied
+UPDATE tombstone SET holds = 0 WHERE worker = ?1;
+
+-- name: jobs
+SELECT n FROM inflight WHERE worker = ?1 ORDER BY number DESC, pos DESC LIMIT ?2;
+
+-- name: has_work
+SELECT EXISTS (SELECT 1 FROM tenant_ring WHERE queue = ?1);
+
+-- A word on a digest that is no longer staged is of no use to anybody.
+-- name: word
+INSERT INTO word (tenant, digest, worker, refusal)
+SELECT tenant, digest, ?3, ?4 FROM staged WHERE tenant = ?1 AND digest = ?2
+ON CONFLICT DO UPDATE SET refusal = excluded.refusal;
+
+-- name: unsaid
+SELECT tenant, digest FROM staged s
+WHERE NOT EXISTS (
+    SELECT 1 FROM word w WHERE w.tenant = s.tenant AND w.digest = s.digest AND w.worker = ?1
+)
+ORDER BY stamp;

@@ -1,0 +1,27 @@
+//! The attributes of the Lovage SDK for Rust. Authors use them through `lovage`, which documents them.
+//!
+//! # Layout
+//!
+//! - `options`: what stands in the parentheses of `#[task(…)]`
+//! - `values`: durations, sizes, rates and names, as they are written
+//! - `function`: the function below the attribute
+//! - `expand`: both put together into a registered task
+
+mod expand;
+mod function;
+mod options;
+mod values;
+
+use proc_macro::TokenStream;
+
+/// Makes a function a task. See `lovage::task`.
+#[proc_macro_attribute]
+pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    expand::task(attribute.into(), item.into()).into()
+}
+
+/// Makes a type one that tasks take or return. See `lovage::data`.
+#[proc_macro_attribute]
+pub fn data(attribute: TokenStream, item: TokenStream) -> TokenStream {
+    expand::data(attribute.into(), item.into()).into()
+}

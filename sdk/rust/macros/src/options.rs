@@ -1,0 +1,247 @@
+//! What stands in the parentheses of `#[task(…)]`. An option that is unknown, doubled or wrong is refused at its span.
+
+use crate::values::{self, Rate};
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::parse::{Parse, ParseStream};
+use syn::{Error, LitFloat, LitInt, LitStr, Result, Token};
+
+const VALID: &str =
+    "name, queue, priority, retries, backoff, timeout, fuel, memory, rate, concurrency";
+const VALID_BACKOFF: &str = "base, factor, max";
+
+/// How the waits between attempts grow. What an author leaves out is the host's own default, spelled out, since the
+/// contract knows a backoff only as a whole.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Backoff {
+    pub(crate) base_ms: u64,
+    pub(crate) factor: f64,
+    pub(crate) max_ms: u64,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self {
+            base_ms: 5_000,
+            factor: 3.0,
+            max_ms: 3_600_000,
+        }
+    }
+}
+
+/// The options that an author set.
+#[derive(Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) name: Option<String>,
+    pub(crate) queue: Option<String>,
+    pub(crate) priority: Option<u8>,
+    /// Runs in all: one more than the author's `retries`.
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) backoff: Option<Backoff>,
+    pub(crate) timeout_ms: Option<u64>,
+    pub(crate) fuel: Option<u64>,
+    pub(crate) memory: Option<u64>,
+    pub(crate) rate: Option<Rate>,
+    pub(crate) concurrency: Option<u32>,
+}
+
+impl Parse for Options {
+    fn parse(input: ParseStream) -> Result<Self> {
+        let mut options = Self::default();
+        while !input.is_empty() {
+            let option = input.call(Ident::parse_any)?;
+            options.set(&option, input)?;
+            if !input.is_empty() {
+                input.parse::<Token![,]>()?;
+            }
+        }
+        Ok(options)
+    }
+}
+
+impl Options {
+    fn set(&mut self, option: &Ident, input: ParseStream) -> Result<()> {
+        match option.to_string().as_str() {
+            "name" => once(&mut self.name, option, name(input)?),
+            "queue" => once(&mut self.queue, option, queue(input)?),
+            "priority" => once(&mut self.priority, option, number(input, 0, 9)? as u8),
+            // One less than the type holds, for the first run.
+            "retries" => once(
+                &mut self.max_attempts,
+                option,
+                number(input, 0, u64::from(u32::MAX) - 1)? as u32 + 1,
+            ),
+            "backoff" => once(&mut self.backoff, option, backoff(input)?),
+            "timeout" => once(
+                &mut self.timeout_ms,
+                option,
+                values::duration(&text(input)?)?,
+            ),
+            "fuel" => once(&mut self.fuel, option, number(input, 1, u64::MAX)?),
+            "memory" => once(&mut self.memory, option, values::size(&text(input)?)?),
+            "rate" => once(&mut self.rate, option, values::rate(&text(input)?)?),
+            "concurrency" => once(
+                &mut self.concurrency,
+                option,
+                number(input, 1, u64::from(u32::MAX))? as u32,
+            ),
+            unknown => Err(Error::new(
+                option.span(),
+                format!("no option `{unknown}`: the options are {VALID}"),
+            )),
+        }
+    }
+
+    /// The options as a value of the SDK's own type.
+    pub(crate) fn tokens(&self) -> TokenStream {
+        let queue = optional(&self.queue);
+        let priority = optional(&self.priority);
+        let max_attempts = optional(&self.max_attempts);
+        let timeout_ms = optional(&self.timeout_ms);
+        let fuel = optional(&self.fuel);
+        let memory = optional(&self.memory);
+        let concurrency = optional(&self.concurrency);
+        let backoff = optional(&self.backoff.as_ref().map(
+            |Backoff {
+                 base_ms,
+                 factor,
+                 max_ms,
+             }| {
+                quote!(::lovage::Backoff { base_ms: #base_ms, factor: #factor, max_ms: #max_ms })
+            },
+        ));
+        let rate = optional(&self.rate.as_ref().map(|Rate { count, period_ms }| {
+            quote!(::lovage::Rate { count: #count, period_ms: #period_ms })
+        }));
+        quote! {
+            ::lovage::TaskOptions {
+                queue: #queue,
+                priority: #priority,
+                max_attempts: #max_attempts,
+                backoff: #backoff,
+                timeout_ms: #timeout_ms,
+                fuel: #fuel,
+                memory: #memory,
+                rate: #rate,
+                concurrency: #concurrency,
+            }
+        }
+    }
+}
+
+fn optional<T: quote::ToTokens>(value: &Option<T>) -> TokenStream {
+    match value {
+        Some(value) => quote!(::core::option::Option::Some(#value)),
+        None => quote!(::core::option::Option::None),
+    }
+}
+
+fn once<T>(slot: &mut Option<T>, option: &Ident, value: T) -> Result<()> {
+    if slot.replace(value).is_some() {
+        return Err(Error::new(
+            option.span(),
+            format!("option `{option}` is given twice"),
+        ));
+    }
+    Ok(())
+}
+
+fn text(input: ParseStream) -> Result<LitStr> {
+    input.parse::<Token![=]>()?;
+    input.parse()
+}
+
+fn name(input: ParseStream) -> Result<String> {
+    let literal = text(input)?;
+    values::task_name(&literal.value()).map_err(|message| Error::new(literal.span(), message))?;
+    Ok(literal.value())
+}
+
+fn queue(input: ParseStream) -> Result<String> {
+    let literal = text(input)?;
+    if literal.value().is_empty() {
+        return Err(Error::new(literal.span(), "a queue has a name"));
+    }
+    Ok(literal.value())
+}
+
+fn number(input: ParseStream, least: u64, most: u64) -> Result<u64> {
+    input.parse::<Token![=]>()?;
+    let literal: LitInt = input.parse()?;
+    let value = literal
+        .base10_parse::<u64>()
+        .ok()
+        .filter(|value| (least..=most).contains(value));
+    value.ok_or_else(|| {
+        Error::new(
+            literal.span(),
+            format!("`{literal}` is not a whole number from {least} to {most}"),
+        )
+    })
+}
+
+/// `= "5s"` or `(base = "5s", factor = 3.0, max = "1h")`.
+fn backoff(input: ParseStream) -> Result<Backoff> {
+    let default = Backoff::default();
+    if input.peek(Token![=]) {
+        let base_ms = values::duration(&text(input)?)?;
+        return Ok(Backoff {
+            base_ms,
+            max_ms: default.max_ms.max(base_ms),
+            ..default
+        });
+    }
+    let fields;
+    let parentheses = syn::parenthesized!(fields in input);
+    let (mut base, mut factor, mut max) = (None, None, None);
+    while !fields.is_empty() {
+        let field = fields.call(Ident::parse_any)?;
+        match field.to_string().as_str() {
+            "base" => once(&mut base, &field, values::duration(&text(&fields)?)?)?,
+            "factor" => once(&mut factor, &field, backoff_factor(&fields)?)?,
+            "max" => once(&mut max, &field, values::duration(&text(&fields)?)?)?,
+            unknown => {
+                let message =
+                    format!("no option `{unknown}`: the options of `backoff` are {VALID_BACKOFF}");
+                return Err(Error::new(field.span(), message));
+            }
+        }
+        if !fields.is_empty() {
+            fields.parse::<Token![,]>()?;
+        }
+    }
+    let base_ms = base.unwrap_or(default.base_ms);
+    let max_ms = max.unwrap_or(default.max_ms.max(base_ms));
+    if max_ms < base_ms {
+        return Err(Error::new(
+            parentheses.span.join(),
+            "a backoff's `max` is at least its `base`",
+        ));
+    }
+    Ok(Backoff {
+        base_ms,
+        factor: factor.unwrap_or(default.factor),
+        max_ms,
+    })
+}
+
+/// A factor may be written `3` as well as `3.0`. Below 1 the waits would shrink, which no queue wants of a retry.
+fn backoff_factor(input: ParseStream) -> Result<f64> {
+    input.parse::<Token![=]>()?;
+    let (value, span) = if input.peek(LitInt) {
+        let literal: LitInt = input.parse()?;
+        (literal.base10_parse::<f64>(), literal.span())
+    } else {
+        let literal: LitFloat = input.parse()?;
+        (literal.base10_parse::<f64>(), literal.span())
+    };
+    let valid = value
+        .ok()
+        .filter(|value| value.is_finite() && *value >= 1.0);
+    valid.ok_or_else(|| Error::new(span, "a backoff's `factor` is a number from 1"))
+}
+
+#[cfg(test)]
+#[path = "options_tests.rs"]
+mod tests;

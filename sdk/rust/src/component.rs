@@ -1,0 +1,155 @@
+//! The border of the component: the host's calls in, and ours out. It alone knows the generated bindings, and turns
+//! their types into the SDK's.
+
+#[allow(
+    unsafe_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "generated; the component ABI is passed by pointer"
+)]
+#[path = "bindings.rs"]
+mod bindings;
+
+use crate::context::{Job, Saved};
+use crate::jobs::NewJob;
+use crate::{CallError, Failure, Retry, TaskOptions, registry};
+use bindings::exports::lovage::task::handler::Guest;
+use bindings::lovage::task::{context, jobs, types};
+use std::time::{Duration, SystemTime};
+
+struct Handler;
+
+// Exported here and not in the author's crate, so that a module is no more than its tasks.
+#[allow(unsafe_code, reason = "the exports of a component are symbols by name")]
+mod export {
+    super::bindings::export!(Handler with_types_in super::bindings);
+    use super::Handler;
+}
+
+impl Guest for Handler {
+    fn describe() -> Vec<types::TaskInfo> {
+        registry::tasks().into_iter().map(task_info).collect()
+    }
+
+    fn run(task: String, input: Vec<u8>) -> Result<Vec<u8>, types::Failure> {
+        registry::run(&task, &input).map_err(failure)
+    }
+}
+
+pub(crate) fn current() -> Job {
+    let job = context::current();
+    Job {
+        id: job.id,
+        tenant: job.tenant,
+        module: job.module,
+        task: job.task,
+        queue: job.queue,
+        digest: job.digest,
+        attempt: job.attempt,
+        max_attempts: job.max_attempts,
+        enqueued_at: SystemTime::UNIX_EPOCH + Duration::from_millis(job.enqueued_at_ms),
+        headers: job.headers,
+    }
+}
+
+pub(crate) fn remaining() -> Duration {
+    Duration::from_millis(context::remaining_ms())
+}
+
+pub(crate) fn cancelled() -> bool {
+    context::cancelled()
+}
+
+pub(crate) fn progress(share: Option<f64>, message: Option<&str>) -> Result<(), CallError> {
+    context::progress(share, message).map_err(call_error)
+}
+
+pub(crate) fn checkpoint(state: &[u8]) -> Result<(), CallError> {
+    context::checkpoint(state).map_err(call_error)
+}
+
+pub(crate) fn restore() -> Result<Option<Saved<Vec<u8>>>, CallError> {
+    let saved = context::restore().map_err(call_error)?;
+    Ok(saved.map(|saved| Saved {
+        digest: saved.digest,
+        state: saved.state,
+    }))
+}
+
+pub(crate) fn enqueue(new: Vec<NewJob>) -> Result<Vec<String>, CallError> {
+    let new: Vec<_> = new.into_iter().map(new_job).collect();
+    jobs::enqueue(&new).map_err(call_error)
+}
+
+fn new_job(job: NewJob) -> jobs::NewJob {
+    jobs::NewJob {
+        input: job.input(),
+        task: job.task,
+        key: job.key,
+        queue: job.queue,
+        lane: job.lane,
+        priority: job.priority,
+        delay_ms: job.delay.map(milliseconds),
+        max_attempts: job.max_attempts,
+        headers: job.headers,
+    }
+}
+
+fn task_info(task: &registry::Task) -> types::TaskInfo {
+    types::TaskInfo {
+        name: task.name.into(),
+        doc: task.doc.into(),
+        input_schema: task.input_schema(),
+        output_schema: task.output_schema(),
+        options: task_options(&task.options),
+    }
+}
+
+fn task_options(options: &TaskOptions) -> types::TaskOptions {
+    types::TaskOptions {
+        queue: options.queue.map(Into::into),
+        priority: options.priority,
+        max_attempts: options.max_attempts,
+        backoff: options.backoff.map(|backoff| types::Backoff {
+            base_ms: backoff.base_ms,
+            factor: backoff.factor,
+            max_ms: backoff.max_ms,
+        }),
+        timeout_ms: options.timeout_ms,
+        fuel: options.fuel,
+        memory: options.memory,
+        rate: options.rate.map(|rate| types::Rate {
+            count: rate.count,
+            period_ms: rate.period_ms,
+        }),
+        concurrency: options.concurrency,
+    }
+}
+
+fn failure(failure: Failure) -> types::Failure {
+    let retry = match failure.retry {
+        Retry::Policy => types::Retry::Policy,
+        Retry::Now => types::Retry::Now,
+        Retry::After(wait) => types::Retry::After(milliseconds(wait)),
+        Retry::Never => types::Retry::Never,
+    };
+    types::Failure {
+        kind: failure.kind,
+        message: failure.message,
+        detail: failure.detail,
+        retry,
+    }
+}
+
+fn call_error(error: types::CallError) -> CallError {
+    match error {
+        types::CallError::Denied(text) => CallError::Denied(text),
+        types::CallError::Invalid(text) => CallError::Invalid(text),
+        types::CallError::Limit(text) => CallError::Limit(text),
+        types::CallError::Unavailable(text) => CallError::Unavailable(text),
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}

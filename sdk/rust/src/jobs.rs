@@ -1,0 +1,242 @@
+//! Enqueue further jobs.
+//!
+//! A child's id derives from its parent and its key, or from its place among the calls of the attempt. So a parent that
+//! is run again makes no second child.
+
+use crate::{CallError, Failure, host, msgpack};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// A job to enqueue.
+///
+/// ```
+/// # extern crate lovage_sdk as lovage;
+/// use lovage::jobs::NewJob;
+///
+/// # fn spawn() -> Result<(), lovage::Failure> {
+/// let id = NewJob::new("images.thumbnail").arg("image", &lovage::Bytes::from("…")).arg("max_side", &64).enqueue()?;
+/// # Ok(())
+/// # }
+/// # spawn().unwrap();
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a job does nothing until it is enqueued"]
+pub struct NewJob {
+    pub(crate) task: String,
+    /// Each value in MessagePack.
+    arguments: Vec<(String, Vec<u8>)>,
+    pub(crate) key: Option<String>,
+    pub(crate) queue: Option<String>,
+    pub(crate) lane: Option<String>,
+    pub(crate) priority: Option<u8>,
+    pub(crate) delay: Option<Duration>,
+    pub(crate) max_attempts: Option<u32>,
+    pub(crate) headers: Vec<(String, String)>,
+    /// The first argument that could not be encoded, told when the job is enqueued.
+    error: Option<String>,
+}
+
+impl NewJob {
+    /// A job of `task`, which is written `module.task`.
+    pub fn new(task: impl Into<String>) -> Self {
+        Self {
+            task: task.into(),
+            arguments: Vec::new(),
+            key: None,
+            queue: None,
+            lane: None,
+            priority: None,
+            delay: None,
+            max_attempts: None,
+            headers: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// An argument by name. A second one of the same name takes the first one's place.
+    pub fn arg(mut self, name: impl Into<String>, value: &(impl Serialize + ?Sized)) -> Self {
+        let name = name.into();
+        match rmp_serde::to_vec_named(value) {
+            Ok(value) => {
+                self.arguments.retain(|(given, _)| *given != name);
+                self.arguments.push((name, value));
+            }
+            Err(error) => {
+                let message = format!(
+                    "argument `{name}` of `{}` cannot be encoded: {error}",
+                    self.task
+                );
+                self.error.get_or_insert(message);
+            }
+        }
+        self
+    }
+
+    /// Names this child among its parent's.
+    pub fn key(self, key: impl Into<String>) -> Self {
+        Self {
+            key: Some(key.into()),
+            ..self
+        }
+    }
+
+    /// The queue, where it is not the task's own.
+    pub fn queue(self, queue: impl Into<String>) -> Self {
+        Self {
+            queue: Some(queue.into()),
+            ..self
+        }
+    }
+
+    /// The lane of the queue.
+    pub fn lane(self, lane: impl Into<String>) -> Self {
+        Self {
+            lane: Some(lane.into()),
+            ..self
+        }
+    }
+
+    /// 0 to 9, 9 first.
+    pub fn priority(self, priority: u8) -> Self {
+        Self {
+            priority: Some(priority),
+            ..self
+        }
+    }
+
+    /// How long to wait before the job becomes available.
+    pub fn delay(self, delay: Duration) -> Self {
+        Self {
+            delay: Some(delay),
+            ..self
+        }
+    }
+
+    /// Runs in all, the first included.
+    pub fn max_attempts(self, attempts: u32) -> Self {
+        Self {
+            max_attempts: Some(attempts),
+            ..self
+        }
+    }
+
+    /// Something to send beside the arguments.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Enqueues this job, and answers with its id.
+    pub fn enqueue(self) -> Result<String, CallError> {
+        let ids = enqueue(vec![self])?;
+        ids.into_iter()
+            .next()
+            .ok_or_else(|| CallError::Unavailable("the host enqueued nothing".into()))
+    }
+
+    /// Its task, for tests.
+    pub fn task(&self) -> &str {
+        &self.task
+    }
+
+    /// One of its arguments, for tests.
+    pub fn argument<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
+        let found = self.arguments.iter().find(|(given, _)| given == name);
+        Ok(found
+            .map(|(_, value)| rmp_serde::from_slice(value))
+            .transpose()?)
+    }
+
+    /// The MessagePack map of its arguments.
+    #[cfg_attr(
+        not(any(target_family = "wasm", test)),
+        expect(dead_code, reason = "tests look at the arguments one by one")
+    )]
+    pub(crate) fn input(&self) -> Vec<u8> {
+        msgpack::map(
+            self.arguments
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_slice())),
+        )
+    }
+}
+
+/// Enqueues all of them or none, and answers with their ids in order.
+pub fn enqueue(jobs: Vec<NewJob>) -> Result<Vec<String>, CallError> {
+    if let Some(message) = jobs.iter().find_map(|job| job.error.clone()) {
+        return Err(CallError::Invalid(message));
+    }
+    host::enqueue(jobs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Context;
+    use serde_json::json;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn what_is_set_is_enqueued() {
+        let (ids, record) = Context::new().run(|| {
+            let first = NewJob::new("a.b")
+                .arg("n", &1)
+                .arg("n", &2)
+                .key("k")
+                .queue("q")
+                .lane("l")
+                .priority(9);
+            let first = first
+                .delay(Duration::from_secs(1))
+                .max_attempts(2)
+                .header("h", "v");
+            enqueue(vec![first, NewJob::new("a.c")]).unwrap()
+        });
+        assert_eq!(ids.len(), 2);
+        assert_ne!(ids[0], ids[1]);
+        let first = &record.jobs[0];
+        assert_eq!(first.argument("n").unwrap(), Some(2));
+        assert_eq!(first.argument::<u8>("m").unwrap(), None);
+        assert_eq!(
+            (
+                first.key.as_deref(),
+                first.queue.as_deref(),
+                first.lane.as_deref()
+            ),
+            (Some("k"), Some("q"), Some("l"))
+        );
+        assert_eq!((first.priority, first.max_attempts), (Some(9), Some(2)));
+        assert_eq!(first.headers, [("h".to_owned(), "v".to_owned())]);
+        assert_eq!(record.jobs[1].task(), "a.c");
+    }
+
+    #[test]
+    fn an_argument_that_cannot_be_encoded_is_named() {
+        struct Wrong;
+        impl Serialize for Wrong {
+            fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+                Err(serde::ser::Error::custom("no"))
+            }
+        }
+        let (result, record) = Context::new().run(|| NewJob::new("a.b").arg("n", &Wrong).enqueue());
+        assert_eq!(
+            result,
+            Err(CallError::Invalid(
+                "argument `n` of `a.b` cannot be encoded: no".into()
+            ))
+        );
+        assert!(record.jobs.is_empty());
+    }
+
+    #[test]
+    fn the_input_is_a_map() {
+        let job = NewJob::new("a.b").arg("n", &1).arg("text", "x");
+        let input: BTreeMap<String, serde_json::Value> =
+            rmp_serde::from_slice(&job.input()).unwrap();
+        assert_eq!(
+            input,
+            BTreeMap::from([("n".to_owned(), json!(1)), ("text".to_owned(), json!("x"))])
+        );
+    }
+}

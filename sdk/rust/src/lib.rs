@@ -1,0 +1,139 @@
+//! Write [Lovage](https://github.com/lovage-queue/lovage) task modules in Rust.
+//!
+//! A task is a function with an attribute. A module is a crate of them, compiled to a WebAssembly component:
+//!
+//! ```
+//! # extern crate lovage_sdk as lovage;
+//! use lovage::{Bytes, Failure};
+//!
+//! #[lovage::data]
+//! #[derive(Debug)]
+//! struct Thumbnail {
+//!     image: Bytes,
+//!     width: u32,
+//! }
+//!
+//! /// Makes a thumbnail.
+//! #[lovage::task(retries = 3, timeout = "30s", memory = "64MiB")]
+//! fn thumbnail(image: Bytes, max_side: u32) -> Result<Thumbnail, Failure> {
+//!     if image.is_empty() {
+//!         return Err(Failure::new("no picture").kind("image").never_retry());
+//!     }
+//!     lovage::context::progress(0.5, "decoded")?;
+//!     Ok(Thumbnail { image, width: max_side })
+//! }
+//!
+//! // It stays an ordinary function, so it is tested like one,
+//! assert_eq!(thumbnail(Bytes::from("…"), 64).unwrap().width, 64);
+//!
+//! // or as a worker calls it, with the arguments by name.
+//! #[lovage::data]
+//! struct Arguments {
+//!     image: Bytes,
+//! }
+//! let failure = lovage::testing::call::<Thumbnail>("thumbnail", &Arguments { image: Bytes::default() }).unwrap_err();
+//! assert_eq!(failure.message, "argument `max_side` of `thumbnail` is missing");
+//! ```
+//!
+//! Its `Cargo.toml` has `crate-type = ["cdylib"]` and `lovage = { package = "lovage-sdk", … }`, and
+//! `cargo build --release --target wasm32-wasip2` makes the component.
+//!
+//! # Layout
+//!
+//! - [`task`] and [`data`]: the attributes
+//! - [`Bytes`]: binary arguments and results · [`Failure`]: why a task did not succeed, and what to do next
+//! - [`context`]: the job that runs: attempt, deadline, progress, checkpoint
+//! - [`jobs`]: enqueue further jobs
+//! - `testing`: what a worker would do, for tests that run natively
+//! - inside: `arguments` (MessagePack map → typed values), `returned` (results), `schema`, `registry` (the list of
+//!   tasks), `msgpack`, and `component`, which alone knows the generated bindings
+//!
+//! # Panics
+//!
+//! A panic is a trap: it ends the attempt, and its message stands in the job's log. The job is retried as its policy
+//! says. What a caller can cause should be a [`Failure`].
+
+// The attributes write `::lovage::…`, in this crate's own tests too.
+#[cfg(test)]
+extern crate self as lovage;
+
+mod arguments;
+mod bytes;
+mod call_error;
+#[cfg(target_family = "wasm")]
+mod component;
+pub mod context;
+mod failure;
+pub mod jobs;
+mod msgpack;
+mod registry;
+mod returned;
+mod schema;
+#[cfg(test)]
+mod task_tests;
+#[cfg(not(target_family = "wasm"))]
+pub mod testing;
+
+#[cfg(target_family = "wasm")]
+use component as host;
+#[cfg(not(target_family = "wasm"))]
+use testing::host;
+
+pub use bytes::Bytes;
+pub use call_error::CallError;
+pub use failure::{Failure, Retry};
+pub use registry::{Backoff, Rate, TaskOptions};
+
+// What `#[data]` writes into an author's crate, so that it needs no dependency but this one.
+pub use {schemars, serde, serde_json};
+
+/// Makes a function a task of the module.
+///
+/// Its arguments are what callers send by name: any types that serde deserialises and schemars describes, such as
+/// those with [`data`]. An `Option` may be left out. It returns what callers get: a value, or a `Result` whose error
+/// turns into a [`Failure`]. The function's doc comment is the task's; an argument may have one too.
+///
+/// ```
+/// # extern crate lovage_sdk as lovage;
+/// /// Greets somebody.
+/// #[lovage::task(retries = 2, backoff(base = "1s", factor = 2.0, max = "1m"), rate = "100/1m")]
+/// fn greet(
+///     /// Whom to greet.
+///     name: String,
+///     greeting: Option<String>,
+/// ) -> String {
+///     format!("{}, {name}", greeting.as_deref().unwrap_or("hello"))
+/// }
+/// ```
+///
+/// All options are defaults, which a call may set otherwise:
+///
+/// | option | what it is |
+/// |---|---|
+/// | `name = "make-thumbnail"` | the task's name, where it is not the function's |
+/// | `queue = "media"` | the queue of its jobs |
+/// | `priority = 7` | 0 to 9, 9 first |
+/// | `retries = 3` | runs after the first one |
+/// | `backoff = "5s"`, `backoff(base = "5s", factor = 3.0, max = "1h")` | the waits between runs |
+/// | `timeout = "30s"` | the time that an attempt may take |
+/// | `fuel = 10_000_000` | the instructions that an attempt may burn |
+/// | `memory = "64MiB"` | the memory that an attempt may hold |
+/// | `rate = "100/1m"` | starts in each period |
+/// | `concurrency = 4` | jobs of this task that run at once |
+///
+/// Durations are written `250ms`, `30s`, `5m`, `1h`, `2d`; sizes `64KiB`, `64MiB`, `1GiB`.
+pub use lovage_sdk_macros::task;
+
+/// Makes a struct or an enum one that tasks take and return: it derives serde's `Serialize` and `Deserialize` and
+/// schemars' `JsonSchema`. `#[serde(…)]` and `#[schemars(…)]` attributes work below it.
+pub use lovage_sdk_macros::data;
+
+/// What the attributes write. Not for authors, and not stable.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::arguments::Arguments;
+    pub use crate::registry::Task;
+    pub use crate::returned::{Plain, Returned};
+    pub use crate::schema::InputSchema;
+    pub use inventory;
+}

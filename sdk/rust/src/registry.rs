@@ -1,0 +1,108 @@
+//! The module's list of tasks: filled by the attributes before anything runs, read by `describe` and `run`.
+
+use crate::Failure;
+use crate::schema::InputSchema;
+
+/// Exponential backoff with full jitter: the wait before attempt n + 1 is drawn evenly from zero to
+/// `base_ms * factor ^ (n - 1)`, at most `max_ms`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Backoff {
+    /// Milliseconds.
+    pub base_ms: u64,
+    /// At least 1.
+    pub factor: f64,
+    /// Milliseconds.
+    pub max_ms: u64,
+}
+
+/// At most `count` starts in each period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Starts.
+    pub count: u32,
+    /// Milliseconds.
+    pub period_ms: u64,
+}
+
+/// A task's defaults, as `#[task(…)]` sets them. What is not set is the host's default.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[expect(missing_docs, reason = "each is explained at `task`")]
+pub struct TaskOptions {
+    pub queue: Option<&'static str>,
+    pub priority: Option<u8>,
+    pub max_attempts: Option<u32>,
+    pub backoff: Option<Backoff>,
+    pub timeout_ms: Option<u64>,
+    pub fuel: Option<u64>,
+    pub memory: Option<u64>,
+    pub rate: Option<Rate>,
+    pub concurrency: Option<u32>,
+}
+
+/// One task of the module.
+#[derive(Debug)]
+#[expect(missing_docs, reason = "written by the attribute alone")]
+pub struct Task {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub options: TaskOptions,
+    /// From the MessagePack of the arguments to that of the result.
+    pub run: fn(&[u8]) -> Result<Vec<u8>, Failure>,
+    pub input: fn(&mut InputSchema),
+    pub output: fn() -> String,
+}
+
+inventory::collect!(Task);
+
+impl Task {
+    pub(crate) fn input_schema(&self) -> String {
+        let mut schema = InputSchema::new();
+        (self.input)(&mut schema);
+        schema.finish()
+    }
+
+    pub(crate) fn output_schema(&self) -> String {
+        (self.output)()
+    }
+}
+
+/// All tasks by name: the order in which they registered is the linker's, and `describe` must not depend on it.
+///
+/// # Panics
+///
+/// When two tasks have one name. A push fails then, with this message in its log.
+pub(crate) fn tasks() -> Vec<&'static Task> {
+    let mut tasks: Vec<_> = inventory::iter::<Task>.into_iter().collect();
+    tasks.sort_by_key(|task| task.name);
+    for pair in tasks.windows(2) {
+        assert!(
+            pair[0].name != pair[1].name,
+            "two tasks are named `{}`",
+            pair[0].name
+        );
+    }
+    tasks
+}
+
+/// Runs one task on the MessagePack map of its arguments.
+pub(crate) fn run(name: &str, input: &[u8]) -> Result<Vec<u8>, Failure> {
+    match inventory::iter::<Task>
+        .into_iter()
+        .find(|task| task.name == name)
+    {
+        Some(task) => (task.run)(input),
+        None => Err(unknown(name)),
+    }
+}
+
+fn unknown(name: &str) -> Failure {
+    let names: Vec<_> = tasks().iter().map(|task| task.name).collect();
+    let message = match names.as_slice() {
+        [] => format!("this module has no task `{name}`: it has none"),
+        names => format!(
+            "this module has no task `{name}`: its tasks are `{}`",
+            names.join("`, `")
+        ),
+    };
+    Failure::new(message).kind("unknown-task").never_retry()
+}

@@ -1,0 +1,47 @@
+//! The conformance suite: one case, every broker. Each test is a rule of the
+//! contract (`lovage_queue::broker`) and names it.
+//!
+//! # Layout
+//! - `harness`: a store of the test's own, a clock that it moves by hand, and
+//!   the words in which the cases are told
+//! - the others: the contract, operation by operation
+
+mod harness;
+
+/// One case for every broker: `name::redis` and `name::sqlite`.
+macro_rules! broker_test {
+    ($name:ident, |$bench:ident| $body:expr) => {
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+
+            async fn case($bench: $crate::broker::harness::Bench) {
+                $body.await
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn redis() {
+                case($crate::broker::harness::Bench::redis().await).await
+            }
+
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn sqlite() {
+                case($crate::broker::harness::Bench::sqlite().await).await
+            }
+        }
+    };
+}
+
+mod claim;
+mod corrupt;
+mod delayed;
+mod enqueue;
+mod fairness;
+mod lease;
+mod listing;
+mod modules;
+mod note;
+mod prune;
+mod settle;
+mod tenants;
+mod waking;

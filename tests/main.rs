@@ -1,0 +1,4 @@
+//! The one integration test binary, by area.
+
+mod engine;
+mod fixtures;
