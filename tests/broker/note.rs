@@ -1,10 +1,10 @@
 //! Notes: progress and checkpoints, fenced, and gone with the job's end.
 
 use lovage_queue::broker::{Claimed, Note};
-use lovage_queue::job::{Checkpoint, Progress, WorkerId};
+use lovage_queue::job::{Checkpoint, Progress, State, WorkerId};
 use lovage_queue::registry::Digest;
 
-use super::harness::{TENANT, Worker, complete, fail, secs};
+use super::harness::{TENANT, Worker, all, complete, fail, secs};
 
 fn progress(share: f64) -> Progress {
     Progress { share: Some(share), message: Some(format!("at {share}")) }
@@ -28,7 +28,7 @@ broker_test!(a_running_job_says_how_far_it_is, |b| async move {
         b.note(worker.id, &[note(&claimed, Some(progress(share)), None)]).await.unwrap();
         assert_eq!(b.look(claimed.id).await.progress, Some(progress(share)));
     }
-    let page = b.list(TENANT, &super::harness::all(lovage_queue::job::State::Running)).await.unwrap();
+    let page = b.list(TENANT, &all(State::Running)).await.unwrap();
     assert_eq!(page.jobs[0].progress, Some(progress(0.5)));
 });
 

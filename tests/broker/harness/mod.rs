@@ -167,6 +167,6 @@ pub fn all(state: State) -> Filter {
 }
 
 /// Seconds.
-pub fn secs(count: u64) -> Duration {
+pub const fn secs(count: u64) -> Duration {
     Duration::from_secs(count)
 }

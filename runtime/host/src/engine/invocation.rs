@@ -39,12 +39,12 @@ pub struct JobContext {
 
 impl JobContext {
     /// The context of a call that no job stands behind: `describe`, or an eager
-    /// local run. Its id is all zeros.
+    /// local run. Its id is all zeros, and its module is called `local`.
     pub fn local(digest: Digest, task: &str) -> Self {
         JobContext {
             id: JobId([0; 16]),
             tenant: lovage_queue::task::DEFAULT_TENANT.into(),
-            module: String::new(),
+            module: "local".into(),
             task: task.into(),
             queue: lovage_queue::task::DEFAULT_QUEUE.into(),
             digest,
