@@ -311,10 +311,10 @@ fn line_of(path: &Path, key: &str) -> Option<usize> {
             .and_then(|rest| rest.split(']').next())
         {
             section = format!("{}.", header.trim());
-        } else if let Some((name, _)) = line.split_once('=') {
-            if format!("{section}{}", name.trim().trim_matches('"')) == key {
-                return Some(number);
-            }
+        } else if let Some((name, _)) = line.split_once('=')
+            && format!("{section}{}", name.trim().trim_matches('"')) == key
+        {
+            return Some(number);
         }
     }
     None

@@ -128,8 +128,11 @@ impl Call {
 pub struct Client {
     broker: Arc<dyn Broker>,
     tenant: Arc<str>,
-    known: Arc<Mutex<HashMap<String, (Instant, Arc<Known>)>>>,
+    known: Arc<Mutex<Shelf>>,
 }
+
+/// Modules by name, pin or digest, and since when that is known.
+type Shelf = HashMap<String, (Instant, Arc<Known>)>;
 
 /// A module as calls are checked against it.
 struct Known {

@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Manifests in memory. They are small, and a thousand tenants have some.
 const MANIFESTS: usize = 10_000;
 
+type Manifests = HashMap<(String, Digest), Arc<Manifest>>;
+
 /// A module that a job can run.
 #[derive(Clone)]
 pub(super) struct Loaded {
@@ -38,7 +40,7 @@ pub(super) struct Modules {
     engine: Engine,
     broker: Arc<dyn Broker>,
     /// By tenant too: a tenant has no module that it did not push.
-    manifests: Arc<Mutex<HashMap<(String, Digest), Arc<Manifest>>>>,
+    manifests: Arc<Mutex<Manifests>>,
 }
 
 impl Modules {

@@ -15,7 +15,9 @@ pub(super) use sql;
 
 const MARK: &str = "-- name: ";
 
-/// What stands between the line `-- name: <name>` and the next such line.
+/// What stands behind the line `-- name: <name>`, up to its semicolon: with as
+/// much as a comment behind it, SQLite would not know the statement again among
+/// those that it has prepared.
 pub(super) const fn statement(file: &'static str, name: &str) -> &'static str {
     let bytes = file.as_bytes();
     let mut at = 0;
@@ -24,10 +26,10 @@ pub(super) const fn statement(file: &'static str, name: &str) -> &'static str {
             let start = at + MARK.len() + name.len();
             if start < bytes.len() && bytes[start] == b'\n' {
                 let mut end = start;
-                while end < bytes.len() && !has(bytes, end, MARK) {
+                while bytes[end] != b';' {
                     end += 1;
                 }
-                return file.split_at(end).0.split_at(start).1;
+                return file.split_at(end + 1).0.split_at(start + 1).1;
             }
         }
         at += 1;

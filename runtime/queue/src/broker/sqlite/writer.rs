@@ -2,8 +2,8 @@
 //!
 //! 1. It takes commands from a channel, as many as lie there, and runs them in
 //!    one transaction: a commit costs more than most commands do.
-//! 2. Each command is a savepoint, so that one that fails takes nothing of its
-//!    neighbours with it.
+//! 2. Each command with neighbours is a savepoint, so that one that fails takes
+//!    nothing of theirs with it.
 //! 3. It answers, and wakes whoever waits for what was done, after the commit.
 //! 4. While other processes write to the file too, it rests between batches:
 //!    otherwise they would find it locked nearly always.
@@ -245,15 +245,22 @@ impl Writer {
         // From here on nobody else writes: what others did is told apart from
         // what this batch does, of which our workers hear by its effects.
         self.look()?;
+        // One alone is undone with its transaction.
+        let neighbours = batch.len() > 1;
         for command in batch {
-            self.run_sql("SAVEPOINT command")?;
+            if neighbours {
+                self.run_sql("SAVEPOINT command")?;
+            }
             match command.run(&self.conn, &self.place) {
                 Ok(done) => effects.push(done),
                 // A full disk and the like undo the whole transaction.
                 Err(error) if self.conn.is_autocommit() => return Err(Fault::Broker(error)),
-                Err(_) => self.run_sql("ROLLBACK TO command")?,
+                Err(_) if neighbours => self.run_sql("ROLLBACK TO command")?,
+                Err(error) => return Err(Fault::Broker(error)),
             }
-            self.run_sql("RELEASE command")?;
+            if neighbours {
+                self.run_sql("RELEASE command")?;
+            }
         }
         if effects.iter().any(|it| it.delayed || it.staged) {
             self.remember()?;
