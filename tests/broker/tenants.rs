@@ -10,7 +10,13 @@ broker_test!(tenants_do_not_see_each_others_jobs, |b| async move {
     let other = b.neighbours(2).remove(1);
     let ids = b.add_plain(2).await;
     assert_eq!(b.jobs(&other, &ids).await.unwrap(), [None, None]);
-    assert!(b.list(&other, &all(State::Available)).await.unwrap().jobs.is_empty());
+    assert!(
+        b.list(&other, &all(State::Available))
+            .await
+            .unwrap()
+            .jobs
+            .is_empty()
+    );
     assert!(b.counts(&other).await.unwrap().is_empty());
     assert_eq!(b.checkpoint(&other, ids[0]).await.unwrap(), None);
     assert_eq!(b.depths_of(&other).await.available, 0);
@@ -25,29 +31,53 @@ broker_test!(one_id_in_two_tenants_is_two_jobs, |b| async move {
     let worker = Worker::new(&b);
     let claimed = worker.claim(9).await;
     assert_eq!(claimed.len(), 2);
-    assert_eq!(worker.settle(complete(&claimed[0], &[1])).await, Settled::Recorded);
+    assert_eq!(
+        worker.settle(complete(&claimed[0], &[1])).await,
+        Settled::Recorded
+    );
     let states = [&claimed[0].tenant, &claimed[1].tenant].map(|tenant| {
         let broker = b.broker.clone();
-        async move { broker.jobs(tenant, &[job.id]).await.unwrap()[0].as_ref().unwrap().state }
+        async move {
+            broker.jobs(tenant, &[job.id]).await.unwrap()[0]
+                .as_ref()
+                .unwrap()
+                .state
+        }
     });
     let [first, second] = states;
-    assert_eq!((first.await, second.await), (State::Completed, State::Running));
+    assert_eq!(
+        (first.await, second.await),
+        (State::Completed, State::Running)
+    );
 });
 
-broker_test!(a_settlement_reaches_its_own_tenants_job_alone, |b| async move {
-    let other = b.neighbours(2).remove(1);
-    b.add_plain(1).await;
-    let worker = Worker::new(&b);
-    let claimed = worker.claim_one().await;
-    let mut settlement = complete(&claimed, &[1]);
-    settlement.tenant = other;
-    assert_eq!(worker.settle(settlement).await, Settled::Missing);
-    assert_eq!(b.look(claimed.id).await.state, State::Running);
-});
+broker_test!(
+    a_settlement_reaches_its_own_tenants_job_alone,
+    |b| async move {
+        let other = b.neighbours(2).remove(1);
+        b.add_plain(1).await;
+        let worker = Worker::new(&b);
+        let claimed = worker.claim_one().await;
+        let mut settlement = complete(&claimed, &[1]);
+        settlement.tenant = other;
+        assert_eq!(worker.settle(settlement).await, Settled::Missing);
+        assert_eq!(b.look(claimed.id).await.state, State::Running);
+    }
+);
 
 broker_test!(tenants_do_not_see_each_others_modules, |b| async move {
     let other = b.neighbours(2).remove(1);
-    let digest = b.put(TENANT, b"a module", &Manifest { size: 8, tasks: Vec::new() }).await.unwrap();
+    let digest = b
+        .put(
+            TENANT,
+            b"a module",
+            &Manifest {
+                size: 8,
+                tasks: Vec::new(),
+            },
+        )
+        .await
+        .unwrap();
     let release = b.stage(TENANT, "basics", digest, "me").await.unwrap();
     b.activate(TENANT, "basics", release.number).await.unwrap();
     assert_eq!(b.module(&other, digest).await.unwrap(), None);

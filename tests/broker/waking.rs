@@ -16,7 +16,9 @@ const SOON: Duration = secs(10);
 broker_test!(waiting_for_what_has_ended_answers_at_once, |b| async move {
     let id = b.add_plain(1).await[0];
     let worker = Worker::new(&b);
-    worker.settle(complete(&worker.claim_one().await, &[7])).await;
+    worker
+        .settle(complete(&worker.claim_one().await, &[7]))
+        .await;
     let ended = b.wait(TENANT, &[id], SOON * 100).await.unwrap();
     assert_eq!(ended[0].as_ref().unwrap().result, Some(vec![7]));
     assert!(b.wait(TENANT, &[], SOON * 100).await.unwrap().is_empty());
@@ -40,30 +42,38 @@ broker_test!(a_wait_is_ended_when_a_job_is_lost, |b| async move {
     let waiting = wait(&b, vec![id]);
     b.pass(Worker::LEASE + secs(1));
     b.reclaim(b.home(), 10).await.unwrap();
-    assert_eq!(timeout(SOON, waiting).await.unwrap().unwrap()[0].state, State::Discarded);
+    assert_eq!(
+        timeout(SOON, waiting).await.unwrap().unwrap()[0].state,
+        State::Discarded
+    );
 });
 
-broker_test!(a_wait_for_several_ends_with_the_last_and_keeps_their_order, |b| async move {
-    let mut ids = b.add_plain(3).await;
-    let worker = Worker::new(&b);
-    let claimed = worker.claim(3).await;
-    ids.reverse();
-    let waiting = wait(&b, ids.clone());
-    for it in &claimed[..2] {
-        worker.settle(complete(it, &[1])).await;
+broker_test!(
+    a_wait_for_several_ends_with_the_last_and_keeps_their_order,
+    |b| async move {
+        let mut ids = b.add_plain(3).await;
+        let worker = Worker::new(&b);
+        let claimed = worker.claim(3).await;
+        ids.reverse();
+        let waiting = wait(&b, ids.clone());
+        for it in &claimed[..2] {
+            worker.settle(complete(it, &[1])).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!waiting.is_finished(), "one is left");
+        worker.settle(complete(&claimed[2], &[1])).await;
+        let ended = timeout(SOON, waiting).await.unwrap().unwrap();
+        assert_eq!(ended.iter().map(|job| job.call.id).collect::<Vec<_>>(), ids);
     }
-    tokio::time::sleep(Duration::from_millis(50)).await;
-    assert!(!waiting.is_finished(), "one is left");
-    worker.settle(complete(&claimed[2], &[1])).await;
-    let ended = timeout(SOON, waiting).await.unwrap().unwrap();
-    assert_eq!(ended.iter().map(|job| job.call.id).collect::<Vec<_>>(), ids);
-});
+);
 
 broker_test!(several_may_wait_for_one_job, |b| async move {
     let id = b.add_plain(1).await[0];
     let waiting: Vec<_> = (0..5).map(|_| wait(&b, vec![id])).collect();
     let worker = Worker::new(&b);
-    worker.settle(complete(&worker.claim_one().await, &[1])).await;
+    worker
+        .settle(complete(&worker.claim_one().await, &[1]))
+        .await;
     for it in waiting {
         timeout(SOON, it).await.unwrap().unwrap();
     }
@@ -72,9 +82,14 @@ broker_test!(several_may_wait_for_one_job, |b| async move {
 broker_test!(a_wait_ends_with_its_time, |b| async move {
     let ids = b.add_plain(2).await;
     let worker = Worker::new(&b);
-    worker.settle(complete(&worker.claim_one().await, &[1])).await;
+    worker
+        .settle(complete(&worker.claim_one().await, &[1]))
+        .await;
     let since = Instant::now();
-    let jobs = b.wait(TENANT, &ids, Duration::from_millis(50)).await.unwrap();
+    let jobs = b
+        .wait(TENANT, &ids, Duration::from_millis(50))
+        .await
+        .unwrap();
     assert!(since.elapsed() >= Duration::from_millis(50));
     assert_eq!(jobs[0].as_ref().unwrap().state, State::Completed);
     assert_eq!(jobs[1].as_ref().unwrap().state, State::Available);
@@ -127,15 +142,18 @@ broker_test!(an_idle_worker_hears_of_promoted_work, |b| async move {
     hears(&mut signals, Signal::Work).await;
 });
 
-broker_test!(an_idle_worker_hears_of_work_that_is_given_back, |b| async move {
-    let (other, worker) = (Worker::new(&b), Worker::new(&b));
-    let mut signals = listen(&b, worker.id).await;
-    b.add_plain(1).await;
-    let claimed = other.claim_one().await;
-    assert!(worker.claim(1).await.is_empty());
-    other.settle(give_back(&claimed, secs(0))).await;
-    hears(&mut signals, Signal::Work).await;
-});
+broker_test!(
+    an_idle_worker_hears_of_work_that_is_given_back,
+    |b| async move {
+        let (other, worker) = (Worker::new(&b), Worker::new(&b));
+        let mut signals = listen(&b, worker.id).await;
+        b.add_plain(1).await;
+        let claimed = other.claim_one().await;
+        assert!(worker.claim(1).await.is_empty());
+        other.settle(give_back(&claimed, secs(0))).await;
+        hears(&mut signals, Signal::Work).await;
+    }
+);
 
 broker_test!(an_idle_worker_hears_of_reclaimed_work, |b| async move {
     let worker = Worker::new(&b);
@@ -148,19 +166,33 @@ broker_test!(an_idle_worker_hears_of_reclaimed_work, |b| async move {
     hears(&mut signals, Signal::Work).await;
 });
 
-broker_test!(workers_hear_of_a_job_that_is_due_before_all_others, |b| async move {
-    let worker = Worker::new(&b);
-    let mut signals = listen(&b, worker.id).await;
-    for delay in [20, 10] {
-        b.add(&b.jobs_with(1, |_, job| job.delay = secs(delay))).await;
-        hears(&mut signals, Signal::Due).await;
+broker_test!(
+    workers_hear_of_a_job_that_is_due_before_all_others,
+    |b| async move {
+        let worker = Worker::new(&b);
+        let mut signals = listen(&b, worker.id).await;
+        for delay in [20, 10] {
+            b.add(&b.jobs_with(1, |_, job| job.delay = secs(delay)))
+                .await;
+            hears(&mut signals, Signal::Due).await;
+        }
     }
-});
+);
 
 broker_test!(workers_hear_of_a_staged_module, |b| async move {
     let worker = Worker::new(&b);
     let mut signals = listen(&b, worker.id).await;
-    let digest = b.put(TENANT, b"a module", &Manifest { size: 8, tasks: Vec::new() }).await.unwrap();
+    let digest = b
+        .put(
+            TENANT,
+            b"a module",
+            &Manifest {
+                size: 8,
+                tasks: Vec::new(),
+            },
+        )
+        .await
+        .unwrap();
     b.stage(TENANT, "basics", digest, "me").await.unwrap();
     hears(&mut signals, Signal::Staged).await;
 });

@@ -19,12 +19,12 @@ use lovage_queue::registry::Digest;
 
 use self::redis::Server;
 use self::sqlite::File;
-pub use self::worker::{Worker, attempt, cancel, complete, discard, fail, give_back};
+pub(crate) use self::worker::{Worker, attempt, cancel, complete, discard, fail, give_back};
 
 /// The tenant of cases that need no other.
-pub const TENANT: &str = "default";
+pub(crate) const TENANT: &str = "default";
 /// The time at which every case begins.
-pub const BEGIN: Millis = Millis(1_800_000_000_000);
+pub(crate) const BEGIN: Millis = Millis(1_800_000_000_000);
 /// How many partitions the Redis broker has: more than one, so that a mistake
 /// in choosing between them shows.
 const PARTITIONS: u16 = 4;
@@ -35,9 +35,9 @@ enum Store {
 }
 
 /// A broker under test. It derefs to the broker.
-pub struct Bench {
+pub(crate) struct Bench {
     /// For tasks that need it for longer than a borrow.
-    pub broker: Arc<dyn Broker>,
+    pub(crate) broker: Arc<dyn Broker>,
     now: Arc<AtomicU64>,
     store: Store,
 }
@@ -52,100 +52,134 @@ impl Deref for Bench {
 
 impl Bench {
     /// Over a Redis server of this test's own.
-    pub async fn redis() -> Self {
+    pub(crate) async fn redis() -> Self {
         let (server, now) = (Server::start(), Arc::new(AtomicU64::new(BEGIN.0)));
         let clock = Clock::Set(now.clone());
-        let broker = RedisBroker::connect(&server.url(), PARTITIONS, clock).await.unwrap();
-        Bench { broker: Arc::new(broker), now, store: Store::Redis(server) }
+        let broker = RedisBroker::connect(&server.url(), PARTITIONS, clock)
+            .await
+            .unwrap();
+        Bench {
+            broker: Arc::new(broker),
+            now,
+            store: Store::Redis(server),
+        }
     }
 
     /// Over a file of this test's own.
-    pub async fn sqlite() -> Self {
+    pub(crate) async fn sqlite() -> Self {
         let (file, now) = (File::new(), Arc::new(AtomicU64::new(BEGIN.0)));
-        let broker = SqliteBroker::open(&file.path(), Clock::Set(now.clone())).await.unwrap();
-        Bench { broker: Arc::new(broker), now, store: Store::Sqlite(file) }
+        let broker = SqliteBroker::open(&file.path(), Clock::Set(now.clone()))
+            .await
+            .unwrap();
+        Bench {
+            broker: Arc::new(broker),
+            now,
+            store: Store::Sqlite(file),
+        }
     }
 
     /// The broker's time.
-    pub fn now(&self) -> Millis {
+    pub(crate) fn now(&self) -> Millis {
         Millis(self.now.load(Ordering::SeqCst))
     }
 
     /// Lets time pass.
-    pub fn pass(&self, span: Duration) {
+    pub(crate) fn pass(&self, span: Duration) {
         self.now.fetch_add(millis(span), Ordering::SeqCst);
     }
 
     /// Where a tenant lives.
-    pub fn partition(&self, tenant: &str) -> Partition {
+    pub(crate) fn partition(&self, tenant: &str) -> Partition {
         Partition::of(tenant, self.partitions())
     }
 
     /// Where [`TENANT`] lives.
-    pub fn home(&self) -> Partition {
+    pub(crate) fn home(&self) -> Partition {
         self.partition(TENANT)
     }
 
     /// Tenants that live where [`TENANT`] does, itself the first.
-    pub fn neighbours(&self, count: usize) -> Vec<String> {
-        let others = (0..).map(|n| format!("tenant-{n}")).filter(|it| self.partition(it) == self.home());
-        std::iter::once(TENANT.to_owned()).chain(others).take(count).collect()
+    pub(crate) fn neighbours(&self, count: usize) -> Vec<String> {
+        let others = (0..)
+            .map(|n| format!("tenant-{n}"))
+            .filter(|it| self.partition(it) == self.home());
+        std::iter::once(TENANT.to_owned())
+            .chain(others)
+            .take(count)
+            .collect()
     }
 
     /// A job of a tenant with all defaults.
-    pub fn job_of(&self, tenant: &str) -> NewJob {
-        NewJob::new(JobId::new(self.partition(tenant)), "basics", "add", vec![0x81, 0xa1, b'a', 1])
+    pub(crate) fn job_of(&self, tenant: &str) -> NewJob {
+        NewJob::new(
+            JobId::new(self.partition(tenant)),
+            "basics",
+            "add",
+            vec![0x81, 0xa1, b'a', 1],
+        )
     }
 
     /// A job with all defaults.
-    pub fn job(&self) -> NewJob {
+    pub(crate) fn job(&self) -> NewJob {
         self.job_of(TENANT)
     }
 
     /// Jobs that are changed from the defaults one by one.
-    pub fn jobs_with(&self, count: usize, change: impl Fn(usize, &mut NewJob)) -> Vec<NewJob> {
+    pub(crate) fn jobs_with(
+        &self,
+        count: usize,
+        change: impl Fn(usize, &mut NewJob),
+    ) -> Vec<NewJob> {
         let mut jobs: Vec<_> = (0..count).map(|_| self.job()).collect();
-        jobs.iter_mut().enumerate().for_each(|(n, job)| change(n, job));
+        jobs.iter_mut()
+            .enumerate()
+            .for_each(|(n, job)| change(n, job));
         jobs
     }
 
     /// Enqueues jobs; their ids.
-    pub async fn add(&self, jobs: &[NewJob]) -> Vec<JobId> {
+    pub(crate) async fn add(&self, jobs: &[NewJob]) -> Vec<JobId> {
         self.enqueue(TENANT, jobs).await.unwrap();
         jobs.iter().map(|job| job.id).collect()
     }
 
     /// Enqueues so many jobs with all defaults; their ids.
-    pub async fn add_plain(&self, count: usize) -> Vec<JobId> {
+    pub(crate) async fn add_plain(&self, count: usize) -> Vec<JobId> {
         self.add(&self.jobs_with(count, |_, _| {})).await
     }
 
     /// The job as the broker knows it.
-    pub async fn look(&self, id: JobId) -> Job {
+    pub(crate) async fn look(&self, id: JobId) -> Job {
         self.jobs(TENANT, &[id]).await.unwrap().remove(0).unwrap()
     }
 
     /// Jobs of a state in the broker's order, by id.
-    pub async fn ids_in(&self, state: State) -> Vec<JobId> {
+    pub(crate) async fn ids_in(&self, state: State) -> Vec<JobId> {
         let page = self.list(TENANT, &all(state)).await.unwrap();
         page.jobs.iter().map(|job| job.call.id).collect()
     }
 
     /// The depths of the default queue.
-    pub async fn depths(&self) -> QueueCounts {
+    pub(crate) async fn depths(&self) -> QueueCounts {
         self.depths_of(TENANT).await
     }
 
     /// The depths of a tenant's default queue; none where there is no such
     /// queue, or no longer.
-    pub async fn depths_of(&self, tenant: &str) -> QueueCounts {
-        let none = QueueCounts { queue: "default".into(), ..QueueCounts::default() };
+    pub(crate) async fn depths_of(&self, tenant: &str) -> QueueCounts {
+        let none = QueueCounts {
+            queue: "default".into(),
+            ..QueueCounts::default()
+        };
         let counts = self.counts(tenant).await.unwrap();
-        counts.into_iter().find(|it| it.queue == "default").unwrap_or(none)
+        counts
+            .into_iter()
+            .find(|it| it.queue == "default")
+            .unwrap_or(none)
     }
 
     /// Overwrites a job's record with what is none.
-    pub async fn corrupt(&self, tenant: &str, id: JobId, record: &[u8]) {
+    pub(crate) async fn corrupt(&self, tenant: &str, id: JobId, record: &[u8]) {
         match &self.store {
             Store::Redis(server) => server.corrupt(self.partition(tenant), tenant, id, record),
             Store::Sqlite(file) => file.corrupt(tenant, id, record),
@@ -153,7 +187,7 @@ impl Bench {
     }
 
     /// Overwrites a chunk of a module's bytes.
-    pub async fn corrupt_module(&self, tenant: &str, digest: Digest) {
+    pub(crate) async fn corrupt_module(&self, tenant: &str, digest: Digest) {
         match &self.store {
             Store::Redis(server) => server.corrupt_module(self.partition(tenant), tenant, digest),
             Store::Sqlite(file) => file.corrupt_module(tenant, digest),
@@ -162,11 +196,18 @@ impl Bench {
 }
 
 /// All jobs of a state.
-pub fn all(state: State) -> Filter {
-    Filter { state, queue: None, module: None, task: None, limit: 1_000, offset: 0 }
+pub(crate) fn all(state: State) -> Filter {
+    Filter {
+        state,
+        queue: None,
+        module: None,
+        task: None,
+        limit: 1_000,
+        offset: 0,
+    }
 }
 
 /// Seconds.
-pub const fn secs(count: u64) -> Duration {
+pub(crate) const fn secs(count: u64) -> Duration {
     Duration::from_secs(count)
 }

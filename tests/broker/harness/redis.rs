@@ -17,14 +17,14 @@ const HOLD: &str = r#"redis-server "$@" & read _; kill $!; wait"#;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server on a loopback port, without persistence.
-pub struct Server {
+pub(crate) struct Server {
     shell: Child,
     port: u16,
     dir: TempDir,
 }
 
 impl Server {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         match Command::new("redis-server").arg("--version").output() {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 panic!("these tests need a Redis server: apt-get install redis-server")
@@ -33,14 +33,28 @@ impl Server {
         }
         // A port that is free now may be taken a moment later by another test:
         // then the server that answers is not ours.
-        (0..10).find_map(|_| Self::try_start()).expect("no Redis server could be started")
+        (0..10)
+            .find_map(|_| Self::try_start())
+            .expect("no Redis server could be started")
     }
 
     fn try_start() -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let shell = Command::new("sh")
-            .args(["-c", HOLD, "sh", "--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args([
+                "-c",
+                HOLD,
+                "sh",
+                "--port",
+                &port.to_string(),
+                "--bind",
+                "127.0.0.1",
+            ])
             .args(["--save", "", "--appendonly", "no", "--dir"])
             .arg(dir.path())
             .stdin(Stdio::piped())
@@ -53,7 +67,9 @@ impl Server {
         while since.elapsed() < PATIENCE {
             if let Some(answer) = server.try_call(&[b"CONFIG", b"GET", b"dir"]) {
                 let dir = server.dir.path().to_string_lossy();
-                return String::from_utf8_lossy(&answer).contains(&*dir).then_some(server);
+                return String::from_utf8_lossy(&answer)
+                    .contains(&*dir)
+                    .then_some(server);
             }
             // Nothing tells when a server listens but that it does.
             std::thread::sleep(Duration::from_millis(5));
@@ -61,7 +77,7 @@ impl Server {
         None
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
@@ -83,19 +99,37 @@ impl Server {
 
     fn change(&self, command: &[&[u8]]) {
         let answer = self.try_call(command).unwrap();
-        assert!(answer.starts_with(b"+OK"), "{}", String::from_utf8_lossy(&answer));
+        assert!(
+            answer.starts_with(b"+OK"),
+            "{}",
+            String::from_utf8_lossy(&answer)
+        );
     }
 
     fn key(partition: Partition, tenant: &str, kind: &str, id: &[u8]) -> Vec<u8> {
-        [format!("lovage:{{{}}}:{tenant}:{kind}:", partition.0).as_bytes(), id].concat()
+        [
+            format!("lovage:{{{}}}:{tenant}:{kind}:", partition.0).as_bytes(),
+            id,
+        ]
+        .concat()
     }
 
-    pub fn corrupt(&self, partition: Partition, tenant: &str, id: JobId, record: &[u8]) {
-        self.change(&[b"SET", &Self::key(partition, tenant, "j", &id.0), record, b"XX"]);
+    pub(crate) fn corrupt(&self, partition: Partition, tenant: &str, id: JobId, record: &[u8]) {
+        self.change(&[
+            b"SET",
+            &Self::key(partition, tenant, "j", &id.0),
+            record,
+            b"XX",
+        ]);
     }
 
-    pub fn corrupt_module(&self, partition: Partition, tenant: &str, digest: Digest) {
-        self.change(&[b"LSET", &Self::key(partition, tenant, "b", &digest.0), b"0", b"\0"]);
+    pub(crate) fn corrupt_module(&self, partition: Partition, tenant: &str, digest: Digest) {
+        self.change(&[
+            b"LSET",
+            &Self::key(partition, tenant, "b", &digest.0),
+            b"0",
+            b"\0",
+        ]);
     }
 }
 

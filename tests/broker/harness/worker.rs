@@ -11,21 +11,25 @@ use lovage_queue::task::Failure;
 use super::Bench;
 
 /// A worker of the default tenant's partition, with a lease of ten seconds.
-pub struct Worker<'b> {
+pub(crate) struct Worker<'b> {
     bench: &'b Bench,
-    pub id: WorkerId,
+    pub(crate) id: WorkerId,
     number: Cell<u64>,
 }
 
 impl<'b> Worker<'b> {
-    pub const LEASE: Duration = Duration::from_secs(10);
+    pub(crate) const LEASE: Duration = Duration::from_secs(10);
 
-    pub fn new(bench: &'b Bench) -> Self {
-        Worker { bench, id: WorkerId::random(), number: Cell::new(0) }
+    pub(crate) fn new(bench: &'b Bench) -> Self {
+        Worker {
+            bench,
+            id: WorkerId::random(),
+            number: Cell::new(0),
+        }
     }
 
     /// The wish for up to `max` jobs of the default queue, as its next claim.
-    pub fn wish(&self, max: u32) -> Claim {
+    pub(crate) fn wish(&self, max: u32) -> Claim {
         self.number.set(self.number.get() + 1);
         Claim {
             partition: self.bench.home(),
@@ -37,32 +41,44 @@ impl<'b> Worker<'b> {
         }
     }
 
-    pub async fn claim(&self, max: u32) -> Vec<Claimed> {
+    pub(crate) async fn claim(&self, max: u32) -> Vec<Claimed> {
         self.bench.claim(&self.wish(max)).await.unwrap()
     }
 
     /// The one job there is.
-    pub async fn claim_one(&self) -> Claimed {
+    pub(crate) async fn claim_one(&self) -> Claimed {
         let mut claimed = self.claim(1).await;
         assert_eq!(claimed.len(), 1, "a job was to be claimed");
         claimed.remove(0)
     }
 
-    pub async fn claim_ids(&self, max: u32) -> Vec<JobId> {
+    pub(crate) async fn claim_ids(&self, max: u32) -> Vec<JobId> {
         self.claim(max).await.iter().map(|it| it.id).collect()
     }
 
-    pub async fn claim_from(&self, queues: &[(&str, u32)], max: u32) -> Vec<Claimed> {
-        let queues = queues.iter().map(|(name, share)| ((*name).to_owned(), *share)).collect();
-        self.bench.claim(&Claim { queues, ..self.wish(max) }).await.unwrap()
+    pub(crate) async fn claim_from(&self, queues: &[(&str, u32)], max: u32) -> Vec<Claimed> {
+        let queues = queues
+            .iter()
+            .map(|(name, share)| ((*name).to_owned(), *share))
+            .collect();
+        self.bench
+            .claim(&Claim {
+                queues,
+                ..self.wish(max)
+            })
+            .await
+            .unwrap()
     }
 
-    pub async fn beat(&self) -> Result<Pulse> {
+    pub(crate) async fn beat(&self) -> Result<Pulse> {
         self.beat_with(Vec::new()).await
     }
 
     /// A heartbeat with a word on staged modules.
-    pub async fn beat_with(&self, compiled: Vec<(String, Digest, Option<String>)>) -> Result<Pulse> {
+    pub(crate) async fn beat_with(
+        &self,
+        compiled: Vec<(String, Digest, Option<String>)>,
+    ) -> Result<Pulse> {
         let beat = Heartbeat {
             partition: self.bench.home(),
             worker: self.id,
@@ -73,14 +89,13 @@ impl<'b> Worker<'b> {
         self.bench.extend(&beat).await
     }
 
-    pub async fn settle(&self, settlement: Settlement) -> Settled {
+    pub(crate) async fn settle(&self, settlement: Settlement) -> Settled {
         self.bench.settle(self.id, &[settlement]).await.unwrap()[0]
     }
 }
 
-
 /// An attempt as a worker tells of it.
-pub fn attempt(claimed: &Claimed, ending: Ending) -> Attempt {
+pub(crate) fn attempt(claimed: &Claimed, ending: Ending) -> Attempt {
     Attempt {
         ending,
         delivery: claimed.delivery,
@@ -107,23 +122,27 @@ fn settlement(claimed: &Claimed, action: Action, ending: Option<Ending>) -> Sett
     }
 }
 
-pub fn complete(claimed: &Claimed, result: &[u8]) -> Settlement {
-    settlement(claimed, Action::Complete(result.to_vec()), Some(Ending::Completed))
+pub(crate) fn complete(claimed: &Claimed, result: &[u8]) -> Settlement {
+    settlement(
+        claimed,
+        Action::Complete(result.to_vec()),
+        Some(Ending::Completed),
+    )
 }
 
 /// A failed attempt, and another after this wait.
-pub fn fail(claimed: &Claimed, wait: Duration) -> Settlement {
+pub(crate) fn fail(claimed: &Claimed, wait: Duration) -> Settlement {
     settlement(claimed, Action::Retry(wait), Some(Ending::Failed))
 }
 
-pub fn discard(claimed: &Claimed) -> Settlement {
+pub(crate) fn discard(claimed: &Claimed) -> Settlement {
     settlement(claimed, Action::Discard, Some(Ending::OutOfFuel))
 }
 
-pub fn cancel(claimed: &Claimed) -> Settlement {
+pub(crate) fn cancel(claimed: &Claimed) -> Settlement {
     settlement(claimed, Action::Cancel, Some(Ending::Cancelled))
 }
 
-pub fn give_back(claimed: &Claimed, wait: Duration) -> Settlement {
+pub(crate) fn give_back(claimed: &Claimed, wait: Duration) -> Settlement {
     settlement(claimed, Action::GiveBack(wait), None)
 }

@@ -6,6 +6,7 @@
 //! - `scripts.rs`: how they are put together; `keys.rs`: roots and channels
 //! - `connection.rs`: reconnecting, and what Redis' errors mean
 //! - `reply.rs`: reading answers; `signals.rs`: being woken
+//! - `read.rs`: looking at jobs, and waiting for them
 //! - `registry.rs`: modules and releases
 //!
 //! What survives a crash of Redis is what its persistence setting says: with
@@ -14,6 +15,7 @@
 
 mod connection;
 mod keys;
+mod read;
 mod registry;
 mod reply;
 mod scripts;
@@ -23,6 +25,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use redis::{Cmd, Value};
+use tokio::sync::watch;
 
 pub(super) use self::connection::without_password;
 use self::connection::{Connection, unexpected};
@@ -46,6 +49,8 @@ pub struct RedisBroker {
     /// This process' own number among those who wait for results.
     waiter: u64,
     waiters: OnceLock<Arc<Waiters>>,
+    /// Dropped with the broker: whoever listens for it then stops.
+    alive: watch::Sender<()>,
 }
 
 impl RedisBroker {
@@ -60,6 +65,7 @@ impl RedisBroker {
             clock,
             waiter: rand::random(),
             waiters: OnceLock::new(),
+            alive: watch::Sender::new(()),
         })
     }
 
@@ -131,31 +137,10 @@ impl RedisBroker {
             lost: reply.number()? as u32,
         })
     }
-
-    fn waiters(&self) -> &Arc<Waiters> {
-        self.waiters.get_or_init(|| {
-            let channels = (0..self.partitions)
-                .map(|p| keys::waiter_channel(Partition(p), self.waiter))
-                .collect();
-            Waiters::start(self.connection.client().clone(), channels)
-        })
-    }
 }
 
 fn id_bytes(worker: WorkerId) -> [u8; 8] {
     worker.0.to_le_bytes()
-}
-
-/// Reads a record and the progress beside it.
-fn read_job(
-    tenant: &str,
-    id: JobId,
-    record: &[u8],
-    progress: &[u8],
-) -> std::result::Result<Job, String> {
-    let mut job = record::decode(tenant, id, record).map_err(|e| e.to_string())?;
-    job.progress = rmp_serde::from_slice(progress).ok();
-    Ok(job)
 }
 
 /// The runs of jobs that share all that a group of `enqueue.lua` says once.
@@ -385,23 +370,7 @@ impl Broker for RedisBroker {
     }
 
     async fn jobs(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<Option<Job>>> {
-        let mut command = self.of_tenant(&scripts::JOBS, tenant);
-        for id in ids {
-            command.arg(&id.0);
-        }
-        let mut reply = self.list_of(&scripts::JOBS, &command).await?;
-        let mut jobs = Vec::with_capacity(ids.len());
-        for id in ids {
-            let (record, progress) = (reply.bytes()?, reply.bytes()?);
-            jobs.push(match record.is_empty() {
-                true => None,
-                false => Some(
-                    read_job(tenant, *id, &record, &progress)
-                        .map_err(|e| super::corrupt(format!("job {id}"), e))?,
-                ),
-            });
-        }
-        Ok(jobs)
+        self.read_jobs(tenant, ids).await
     }
 
     async fn wait(
@@ -410,86 +379,15 @@ impl Broker for RedisBroker {
         ids: &[JobId],
         at_most: Duration,
     ) -> Result<Vec<Option<Job>>> {
-        let partition = Partition::of(tenant, self.partitions);
-        let channel = keys::waiter_channel(partition, self.waiter);
-        let all_ended = async {
-            let place = self.waiters().place(ids).await;
-            let mut open = ids.to_vec();
-            loop {
-                let mut command = self.of_tenant(&scripts::WAIT, tenant);
-                command.arg(&channel);
-                for id in &open {
-                    command.arg(&id.0);
-                }
-                let mut reply = self.list_of(&scripts::WAIT, &command).await?;
-                open.clear();
-                while !reply.is_empty() {
-                    open.push(reply.id()?);
-                }
-                if open.is_empty() {
-                    return Ok(());
-                }
-                place.woken().await;
-            }
-        };
-        if let Ok(ended) = tokio::time::timeout(at_most, all_ended).await {
-            ended?;
-        }
-        self.jobs(tenant, ids).await
+        self.wait_for(tenant, ids, at_most).await
     }
 
     async fn list(&self, tenant: &str, filter: &Filter) -> Result<Page> {
-        let mut command = self.of_tenant(&scripts::LIST, tenant);
-        command
-            .arg(filter.state as u8)
-            .arg(filter.queue.as_deref().unwrap_or_default());
-        command
-            .arg(filter.module.as_deref().unwrap_or_default())
-            .arg(filter.limit)
-            .arg(filter.offset);
-        let mut reply = self.list_of(&scripts::LIST, &command).await?;
-        let mut page = Page {
-            next: u64::try_from(reply.int()?).ok(),
-            ..Page::default()
-        };
-        while !reply.is_empty() {
-            let (id, record, progress) = (reply.id()?, reply.bytes()?, reply.bytes()?);
-            match read_job(tenant, id, &record, &progress) {
-                Ok(job)
-                    if filter
-                        .task
-                        .as_ref()
-                        .is_none_or(|task| *task == job.call.task) =>
-                {
-                    page.jobs.push(job);
-                }
-                Ok(_) => {}
-                Err(reason) => page.corrupt.push((id, reason)),
-            }
-        }
-        Ok(page)
+        self.read_page(tenant, filter).await
     }
 
     async fn counts(&self, tenant: &str) -> Result<Vec<QueueCounts>> {
-        let command = self.of_tenant(&scripts::COUNTS, tenant);
-        let mut reply = self.list_of(&scripts::COUNTS, &command).await?;
-        let mut queues = Vec::new();
-        while !reply.is_empty() {
-            let mut row = reply.list()?;
-            let mut counts = QueueCounts {
-                queue: row.text()?,
-                ..QueueCounts::default()
-            };
-            while !row.is_empty() {
-                let (state, jobs) = (row.number()?, row.int()?.max(0) as u64);
-                if let Some(state) = State::from_code(state as u8) {
-                    *counts.of(state) = jobs;
-                }
-            }
-            queues.push(counts);
-        }
-        queues.sort_by(|a, b| a.queue.cmp(&b.queue));
-        Ok(queues)
+        self.read_counts(tenant).await
     }
 
     async fn signals(&self, worker: WorkerId) -> Result<Signals> {
@@ -501,7 +399,11 @@ impl Broker for RedisBroker {
                 ]
             })
             .collect();
-        Ok(signals::listen(self.connection.client().clone(), channels))
+        Ok(signals::listen(
+            self.connection.client().clone(),
+            channels,
+            self.alive.subscribe(),
+        ))
     }
 }
 

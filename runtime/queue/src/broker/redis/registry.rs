@@ -77,8 +77,8 @@ impl Registry for RedisBroker {
             return Err(BrokerError::Missing(format!("module {digest}")));
         }
         let mut reply = super::Reply::of(&scripts::STAGE, value)?;
-        let number = reply.number()? as u32;
-        read_release(number, false, &reply.bytes()?)
+        let (number, active) = (reply.number()? as u32, reply.int()? == 1);
+        read_release(number, active, &reply.bytes()?)
     }
 
     async fn readiness(&self, tenant: &str, digest: Digest) -> Result<Readiness> {

@@ -52,8 +52,12 @@ async fn follow_always(client: &Client, channels: &[Vec<u8>], mut hear: impl FnM
     }
 }
 
-/// A worker's signals, for as long as somebody takes them.
-pub(super) fn listen(client: Client, channels: Vec<Vec<u8>>) -> Signals {
+/// A worker's signals, for as long as somebody takes them and the broker is there.
+pub(super) fn listen(
+    client: Client,
+    channels: Vec<Vec<u8>>,
+    mut broker: watch::Receiver<()>,
+) -> Signals {
     let (tell, signals) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         let hear = |heard: Heard<'_>| {
@@ -70,6 +74,8 @@ pub(super) fn listen(client: Client, channels: Vec<Vec<u8>>) -> Signals {
         tokio::select! {
             () = follow_always(&client, &channels, hear) => {}
             () = tell.closed() => {}
+            // Nothing is ever sent: the one change is that the sender is gone.
+            _ = broker.changed() => {}
         }
     });
     signals
@@ -82,22 +88,21 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    /// Starts listening; it ends with the last reference from outside.
-    pub(super) fn start(client: Client, channels: Vec<Vec<u8>>) -> Arc<Self> {
+    /// Starts listening, until the broker is gone.
+    pub(super) fn start(
+        client: Client,
+        channels: Vec<Vec<u8>>,
+        mut broker: watch::Receiver<()>,
+    ) -> Arc<Self> {
         let it = Arc::new(Waiters {
             waiting: Mutex::default(),
             connected: watch::Sender::new(false),
         });
-        let weak = Arc::downgrade(&it);
+        let listening = it.clone();
         tokio::spawn(async move {
-            let gone = Notify::new();
-            let hear = |heard: Heard<'_>| match weak.upgrade() {
-                Some(it) => it.hear(heard),
-                None => gone.notify_one(),
-            };
             tokio::select! {
-                () = follow_always(&client, &channels, hear) => {}
-                () = gone.notified() => {}
+                () = follow_always(&client, &channels, |heard| listening.hear(heard)) => {}
+                _ = broker.changed() => {}
             }
         });
         it

@@ -54,7 +54,7 @@ local function take_entry(tenant, queue, entry)
   if not record then return end
   if not readable(record) then
     -- Nobody could settle it: it goes to the dead list as it is.
-    gather(unreadable, R .. tenant .. ':f:' .. DISCARDED, id)
+    gather(unreadable, R .. tenant .. ':f:' .. DISCARDED, id .. queue)
     count(tenant, queue, DISCARDED, 1)
   elseif byte(record, 4) == AVAILABLE then
     local delivery = struct.pack('<I4', number(record, 5, 4) + 1)
@@ -128,14 +128,13 @@ end
 -- Walks a ring: each member in turn gets an even share of what is wanted, at
 -- least four; `turn` says whether it stays.
 local function walk(ring, want, turn)
+  local share = math.max(4, math.ceil(want / math.max(1, call('LLEN', ring))))
   while want > 0 do
-    local members = call('LLEN', ring)
-    if members == 0 then return end
-    local share = math.min(want, math.max(4, math.ceil(want / members)))
     local member = call('LINDEX', ring, 0)
+    if not member then return end
     local before = taken
-    if turn(member, share) then
-      if members > 1 then call('LMOVE', ring, ring, 'LEFT', 'RIGHT') end
+    if turn(member, math.min(want, share)) then
+      call('LMOVE', ring, ring, 'LEFT', 'RIGHT')
     else
       call('LPOP', ring)
     end

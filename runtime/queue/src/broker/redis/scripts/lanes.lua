@@ -2,6 +2,7 @@
 -- Invariants: a lane is in its ring exactly while its lists hold entries; a
 -- tenant is in a queue's ring exactly while its own ring of lanes is not empty.
 local lanes_touched, lane_lists = {}, {}
+local touched_in_order = {} -- lanes join their ring in the order of the jobs
 
 -- Remembers an entry for its lane; flush_lanes writes them. `front` puts it
 -- before all others of its priority: it has waited before.
@@ -12,6 +13,7 @@ local function push(tenant, queue, lane, priority, available, id, front)
   if not touched then
     touched = { tenant = tenant, queue = queue, qk = qk, lane = lane, added = 0, mask = 0 }
     lanes_touched[at] = touched
+    touched_in_order[#touched_in_order + 1] = touched
   end
   touched.added = touched.added + 1
   touched.mask = bit.bor(touched.mask, bit.lshift(1, priority))
@@ -46,7 +48,7 @@ local function flush_lanes()
     if #reversed > 0 then each_batch('LPUSH', list, reversed) end
   end
   local woken = {}
-  for _, it in pairs(lanes_touched) do
+  for _, it in ipairs(touched_in_order) do
     local state = tonumber(call('HGET', it.qk .. ':lanes', it.lane)) or 0
     local mask = bit.bor(state % 1024, it.mask)
     local entries = math.floor(state / 1024)

@@ -48,7 +48,7 @@ end
 sources[RETRYABLE] = sources[SCHEDULED]
 local function ended()
   local newest_first, ids = {}, call('LRANGE', R .. tenant .. ':f:' .. state, -offset - SCAN, -offset - 1)
-  for i = #ids, 1, -1 do newest_first[#newest_first + 1] = ids[i] end
+  for i = #ids, 1, -1 do newest_first[#newest_first + 1] = sub(ids[i], 1, 16) end
   return newest_first
 end
 

@@ -17,7 +17,8 @@
 --   T:n:ID               hash  its note: p(rogress), c(heckpoint)
 --   T:w:ID               set   channels of those who wait for its end
 --   T:delayed            zset  id -> when it is due
---   T:f:S                list  ids that ended in state S, oldest first
+--   T:f:S                list  ids that ended in state S, oldest first; behind
+--                              the id of an unreadable job stands its queue
 --   T:queues             set   names of the tenant's queues
 --   T:q:Q:n              hash  state -> how many jobs
 --   T:q:Q:ring           list  lanes with available jobs

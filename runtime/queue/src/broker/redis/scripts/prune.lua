@@ -10,13 +10,15 @@ for _, tenant in ipairs(call('SRANDMEMBER', R .. '@tenants', 100)) do
   for state, span in pairs(keep) do
     local list = R .. tenant .. ':f:' .. state
     local over, passed = call('LLEN', list) - most, 0
-    for i, id in ipairs(call('LRANGE', list, 0, limit - 1)) do
+    for i, entry in ipairs(call('LRANGE', list, 0, limit - 1)) do
+      local id, queue = sub(entry, 1, 16), sub(entry, 17)
       local head = head_of(tenant, id)
       local old = not readable(head) or number(head, 33, 6) + span <= now
       if i > over and not old then break end
       passed = i
-      if readable(head) and byte(head, 4) == state then
-        local _, queue = route(head)
+      local ended_so = readable(head) and byte(head, 4) == state
+      if ended_so then queue = select(2, route(head)) end
+      if ended_so or queue ~= '' then
         call('UNLINK', job_key(tenant, id), note_key(tenant, id))
         count(tenant, queue, state, -1)
         gone = gone + 1

@@ -9,10 +9,10 @@ for _, worker in ipairs(call('ZRANGEBYSCORE', R .. '@leases', '(' .. now, '+inf'
   answer[1] = answer[1] + 1
 end
 for i = 1, #words, 2 do
-  if words[i + 1] ~= 'ok' then
-    answer[#answer + 1] = words[i + 1]
-  elseif is_live[words[i]] then
+  if is_live[words[i]] and words[i + 1] == 'ok' then
     answer[2] = answer[2] + 1
+  elseif is_live[words[i]] then
+    answer[#answer + 1] = words[i + 1]
   end
 end
 return answer

@@ -1,7 +1,7 @@
 -- Makes a release that is not active yet, and tells the workers.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', tenant, name, digest, by
--- Returns {number, digest .. time .. by}; nil where the digest is not stored.
+-- Returns {number, 1 where it is active, digest .. time .. by}; nil where the digest is not stored.
 local tenant, digest = ARGV[2], ARGV[4]
 if call('EXISTS', R .. tenant .. ':m:' .. digest) == 0 then return nil end
 local releases = R .. tenant .. ':rel:' .. ARGV[3]
@@ -15,4 +15,5 @@ end
 call('SADD', R .. '@tenants', tenant)
 call('HSET', R .. '@staged', digest .. tenant, now)
 call('PUBLISH', KEYS[1] .. ':@all', 'staged')
-return { newest, release }
+local active = call('HGET', R .. tenant .. ':active', ARGV[3])
+return { newest, active and number(active, 1, 4) == newest and 1 or 0, release }

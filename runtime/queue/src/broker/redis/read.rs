@@ -1,0 +1,145 @@
+//! Looking at jobs: by id, by state, by queue, and once they have ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::signals::Waiters;
+use super::{RedisBroker, keys, scripts};
+use crate::broker::{Filter, Page, QueueCounts, Result, corrupt};
+use crate::job::{Job, JobId, Partition, State};
+use crate::record;
+
+impl RedisBroker {
+    pub(super) async fn read_jobs(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<Option<Job>>> {
+        let mut command = self.of_tenant(&scripts::JOBS, tenant);
+        for id in ids {
+            command.arg(&id.0);
+        }
+        let mut reply = self.list_of(&scripts::JOBS, &command).await?;
+        let mut jobs = Vec::with_capacity(ids.len());
+        for id in ids {
+            let (record, progress) = (reply.bytes()?, reply.bytes()?);
+            jobs.push(match record.is_empty() {
+                true => None,
+                false => Some(
+                    read_job(tenant, *id, &record, &progress)
+                        .map_err(|e| corrupt(format!("job {id}"), e))?,
+                ),
+            });
+        }
+        Ok(jobs)
+    }
+
+    pub(super) async fn wait_for(
+        &self,
+        tenant: &str,
+        ids: &[JobId],
+        at_most: Duration,
+    ) -> Result<Vec<Option<Job>>> {
+        let partition = Partition::of(tenant, self.partitions);
+        let channel = keys::waiter_channel(partition, self.waiter);
+        let all_ended = async {
+            let place = self.waiters().place(ids).await;
+            let mut open = ids.to_vec();
+            loop {
+                let mut command = self.of_tenant(&scripts::WAIT, tenant);
+                command.arg(&channel);
+                for id in &open {
+                    command.arg(&id.0);
+                }
+                let mut reply = self.list_of(&scripts::WAIT, &command).await?;
+                open.clear();
+                while !reply.is_empty() {
+                    open.push(reply.id()?);
+                }
+                if open.is_empty() {
+                    return Ok(());
+                }
+                place.woken().await;
+            }
+        };
+        if let Ok(ended) = tokio::time::timeout(at_most, all_ended).await {
+            ended?;
+        }
+        self.read_jobs(tenant, ids).await
+    }
+
+    pub(super) async fn read_page(&self, tenant: &str, filter: &Filter) -> Result<Page> {
+        let mut command = self.of_tenant(&scripts::LIST, tenant);
+        command
+            .arg(filter.state as u8)
+            .arg(filter.queue.as_deref().unwrap_or_default());
+        command
+            .arg(filter.module.as_deref().unwrap_or_default())
+            .arg(filter.limit)
+            .arg(filter.offset);
+        let mut reply = self.list_of(&scripts::LIST, &command).await?;
+        let mut page = Page {
+            next: u64::try_from(reply.int()?).ok(),
+            ..Page::default()
+        };
+        while !reply.is_empty() {
+            let (id, record, progress) = (reply.id()?, reply.bytes()?, reply.bytes()?);
+            match read_job(tenant, id, &record, &progress) {
+                Ok(job)
+                    if filter
+                        .task
+                        .as_ref()
+                        .is_none_or(|task| *task == job.call.task) =>
+                {
+                    page.jobs.push(job);
+                }
+                Ok(_) => {}
+                Err(reason) => page.corrupt.push((id, reason)),
+            }
+        }
+        Ok(page)
+    }
+
+    pub(super) async fn read_counts(&self, tenant: &str) -> Result<Vec<QueueCounts>> {
+        let command = self.of_tenant(&scripts::COUNTS, tenant);
+        let mut reply = self.list_of(&scripts::COUNTS, &command).await?;
+        let mut queues = Vec::new();
+        while !reply.is_empty() {
+            let mut row = reply.list()?;
+            let mut counts = QueueCounts {
+                queue: row.text()?,
+                ..QueueCounts::default()
+            };
+            while !row.is_empty() {
+                let (state, jobs) = (row.number()?, row.int()?.max(0) as u64);
+                if let Some(state) = State::from_code(state as u8) {
+                    *counts.of(state) = jobs;
+                }
+            }
+            queues.push(counts);
+        }
+        queues.sort_by(|a, b| a.queue.cmp(&b.queue));
+        Ok(queues)
+    }
+
+    fn waiters(&self) -> &Arc<Waiters> {
+        self.waiters.get_or_init(|| {
+            let channels = (0..self.partitions)
+                .map(|p| keys::waiter_channel(Partition(p), self.waiter))
+                .collect();
+            Waiters::start(
+                self.connection.client().clone(),
+                channels,
+                self.alive.subscribe(),
+            )
+        })
+    }
+}
+
+/// Reads a record and the progress beside it.
+fn read_job(
+    tenant: &str,
+    id: JobId,
+    record: &[u8],
+    progress: &[u8],
+) -> std::result::Result<Job, String> {
+    let mut job = record::decode(tenant, id, record).map_err(|e| e.to_string())?;
+    job.progress = rmp_serde::from_slice(progress).ok();
+    Ok(job)
+}
