@@ -11,8 +11,9 @@ local ends = { c = COMPLETED, d = DISCARDED, x = CANCELLED }
 
 local function settle(tenant, queue, id, delivery, action, wait, fuel, failed, entry)
   local key = job_key(tenant, id)
-  local head = call('GETRANGE', key, 0, HEADER - 1)
-  if not readable(head) then return 'm' end
+  local record = call('GET', key)
+  if not record or not readable(record) then return 'm' end
+  local head = sub(record, 1, HEADER)
   if sub(head, 5, 8) ~= delivery or sub(head, 9, 16) ~= worker then return 's' end
   if byte(head, 4) ~= RUNNING then return 'r' end -- a repeat
   left[#left + 1] = id .. tenant
@@ -27,14 +28,15 @@ local function settle(tenant, queue, id, delivery, action, wait, fuel, failed, e
   else
     state = AVAILABLE
     if action == 'r' then available = now end
-    local _, _, lane = route(head_of(tenant, id))
+    local _, _, lane = route(record)
     push(tenant, queue, lane, byte(head, 2), available, id, action == 'g')
   end
-  call('SETRANGE', key, 0, sub(head, 1, 3) .. char(state) .. sub(head, 5, 22)
+  head = sub(head, 1, 3) .. char(state) .. sub(head, 5, 22)
     .. struct.pack('<I2', number(head, 23, 2) + failed) .. sub(head, 25, 26)
     .. time6(available) .. (ends[action] and time6(now) or sub(head, 33, 38))
-    .. struct.pack('<I8', number(head, 39, 8) + fuel) .. sub(head, 47, 52) .. char(flags))
-  if entry ~= '' then call('APPEND', key, entry) end
+    .. struct.pack('<I8', number(head, 39, 8) + fuel) .. sub(head, 47, 52) .. char(flags) .. sub(head, 54)
+  -- Written whole: APPEND would leave as much room again behind the value.
+  call('SET', key, head .. sub(record, HEADER + 1) .. entry)
   count(tenant, queue, RUNNING, -1)
   count(tenant, queue, state, 1)
   return 'r'
