@@ -264,7 +264,8 @@ fn located(e: &figment::Error) -> ConfigError {
         _ => e.path.last().cloned().unwrap_or_default(),
     };
     let full = match &e.kind {
-        figment::error::Kind::UnknownField(..) => {
+        // The path ends in the unknown key or before it, as it happens.
+        figment::error::Kind::UnknownField(..) if e.path.last() != Some(&key) => {
             [&e.path[..], &[key.clone()][..]].concat().join(".")
         }
         _ => e.path.join("."),

@@ -13,7 +13,7 @@
 //! ```
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -26,6 +26,8 @@ use crate::task::{DEFAULT_QUEUE, DEFAULT_TENANT, NameError, TaskInfo, TaskName};
 
 /// The largest input, in bytes.
 pub const MAX_INPUT: usize = 16 * 1024 * 1024 - 64 * 1024;
+/// Modules that a client remembers.
+const MODULES: usize = 10_000;
 /// How long the client goes by what it knows of a name's active release.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
 
@@ -44,6 +46,9 @@ pub enum ClientError {
     /// No release of this name is active.
     #[error("there is no module `{0}`")]
     UnknownModule(String),
+    /// The module has no release of this number any more, or not yet.
+    #[error("module `{0}` has no release {1}")]
+    UnknownRelease(String, u32),
     /// The module has no such task.
     #[error("module `{module}` has no task `{task}`; it has {}", .known.join(", "))]
     UnknownTask {
@@ -128,17 +133,39 @@ impl Call {
 pub struct Client {
     broker: Arc<dyn Broker>,
     tenant: Arc<str>,
-    known: Arc<Mutex<Shelf>>,
+    shelf: Arc<Mutex<Shelf>>,
 }
 
-/// Modules by name, pin or digest, and since when that is known.
-type Shelf = HashMap<String, (Instant, Arc<Known>)>;
+/// What a client remembers.
+#[derive(Default)]
+struct Shelf {
+    /// Which digest a name's active release has, and since when that is known.
+    active: HashMap<String, (Instant, Digest)>,
+    modules: HashMap<Digest, Arc<Known>>,
+}
 
-/// A module as calls are checked against it.
+/// A module as calls are checked against it. It never changes: the digest is
+/// that of its bytes.
 struct Known {
-    digest: Digest,
     manifest: Manifest,
     checks: HashMap<String, jsonschema::Validator>,
+}
+
+impl Known {
+    fn task(&self, module: &str, task: &str) -> Result<&TaskInfo, ClientError> {
+        self.manifest
+            .task(task)
+            .ok_or_else(|| ClientError::UnknownTask {
+                module: module.to_owned(),
+                task: task.to_owned(),
+                known: self
+                    .manifest
+                    .tasks
+                    .iter()
+                    .map(|it| format!("`{}`", it.name))
+                    .collect(),
+            })
+    }
 }
 
 impl Client {
@@ -156,7 +183,7 @@ impl Client {
         Client {
             broker,
             tenant: tenant.into(),
-            known: Arc::default(),
+            shelf: Arc::default(),
         }
     }
 
@@ -204,19 +231,7 @@ impl Client {
     pub async fn prepare(&self, call: Call) -> Result<NewJob, ClientError> {
         let known = self.module(&call.task.module, call.pin).await?;
         let TaskName { module, task } = call.task;
-        let info = known
-            .manifest
-            .task(&task)
-            .ok_or_else(|| ClientError::UnknownTask {
-                module: module.clone(),
-                task: task.clone(),
-                known: known
-                    .manifest
-                    .tasks
-                    .iter()
-                    .map(|it| format!("`{}`", it.name))
-                    .collect(),
-            })?;
+        let info = known.task(&module, &task)?;
         if let Some(check) = known.checks.get(&task) {
             let problems = problems(check, &call.arguments.to_json());
             if !problems.is_empty() {
@@ -250,58 +265,53 @@ impl Client {
     /// An unknown module or task.
     pub async fn task(&self, name: &TaskName) -> Result<TaskInfo, ClientError> {
         let known = self.module(&name.module, Pin::Active).await?;
-        known
-            .manifest
-            .task(&name.task)
-            .cloned()
-            .ok_or_else(|| ClientError::UnknownTask {
-                module: name.module.clone(),
-                task: name.task.clone(),
-                known: known
-                    .manifest
-                    .tasks
-                    .iter()
-                    .map(|it| format!("`{}`", it.name))
-                    .collect(),
-            })
+        known.task(&name.module, &name.task).cloned()
     }
 
     async fn module(&self, name: &str, pin: Pin) -> Result<Arc<Known>, ClientError> {
         let unknown = || ClientError::UnknownModule(name.to_owned());
-        let cached = |key: &str| {
-            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            known
-                .get(key)
-                .filter(|(since, _)| since.elapsed() < KNOWN_FOR)
-                .map(|(_, it)| it.clone())
-        };
-        let key = match pin {
-            Pin::Active => name.to_owned(),
-            Pin::Release(number) => format!("{name}@{number}"),
-            Pin::Digest(digest) => digest.to_string(),
-        };
-        if let Some(known) = cached(&key) {
-            return Ok(known);
-        }
         let digest = match pin {
             Pin::Digest(digest) => digest,
-            _ => {
+            Pin::Active => self.active(name).await?.ok_or_else(unknown)?,
+            Pin::Release(number) => {
                 let releases = self.broker.releases(&self.tenant, name).await?;
-                let wanted = |it: &&crate::registry::Release| match pin {
-                    Pin::Release(number) => it.number == number,
-                    _ => it.active,
-                };
-                releases.iter().find(wanted).ok_or_else(unknown)?.digest
+                let release = releases.iter().find(|it| it.number == number);
+                release
+                    .ok_or_else(|| ClientError::UnknownRelease(name.to_owned(), number))?
+                    .digest
             }
         };
-        let known = match cached(&digest.to_string()) {
-            Some(known) => known,
-            None => self.learn(digest).await?.ok_or_else(unknown)?,
-        };
-        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert(key, (Instant::now(), known.clone()));
-        all.insert(known.digest.to_string(), (Instant::now(), known.clone()));
+        if let Some(known) = self.shelf().modules.get(&digest) {
+            return Ok(known.clone());
+        }
+        let known = self.learn(digest).await?.ok_or_else(unknown)?;
+        let mut shelf = self.shelf();
+        // What a client remembers can be had again.
+        if shelf.modules.len() >= MODULES {
+            *shelf = Shelf::default();
+        }
+        shelf.modules.insert(digest, known.clone());
         Ok(known)
+    }
+
+    /// The active digest of a name, as it was a moment ago.
+    async fn active(&self, name: &str) -> Result<Option<Digest>, ClientError> {
+        if let Some((since, digest)) = self.shelf().active.get(name)
+            && since.elapsed() < KNOWN_FOR
+        {
+            return Ok(Some(*digest));
+        }
+        let releases = self.broker.releases(&self.tenant, name).await?;
+        let Some(release) = releases.iter().find(|it| it.active) else {
+            return Ok(None);
+        };
+        let known = (Instant::now(), release.digest);
+        self.shelf().active.insert(name.to_owned(), known);
+        Ok(Some(release.digest))
+    }
+
+    fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn learn(&self, digest: Digest) -> Result<Option<Arc<Known>>, ClientError> {
@@ -317,11 +327,7 @@ impl Client {
             ))
         };
         let checks = manifest.tasks.iter().filter_map(check).collect();
-        Ok(Some(Arc::new(Known {
-            digest,
-            manifest,
-            checks,
-        })))
+        Ok(Some(Arc::new(Known { manifest, checks })))
     }
 
     /// A job by its id.

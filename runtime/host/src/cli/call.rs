@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lovage_queue::client::Call as Order;
+use lovage_queue::client;
 use lovage_queue::clock::Millis;
 use lovage_queue::job::{Job, JobOptions, Pin, State};
 use serde_json::json;
@@ -62,33 +62,33 @@ pub(super) struct Call {
 
 impl Call {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let mut order = Order::new(&self.task)?;
-        order.delay = self
+        let mut call = client::Call::new(&self.task)?;
+        call.delay = self
             .eta
             .as_deref()
             .map(delay)
             .transpose()?
             .unwrap_or_default();
-        order.queue.clone_from(&self.queue);
-        order.lane = self.lane.clone().unwrap_or_default();
-        order.priority = self.priority;
-        order.pin = self.release.map_or(Pin::Active, Pin::Release);
-        order.options = JobOptions {
+        call.queue.clone_from(&self.queue);
+        call.lane = self.lane.clone().unwrap_or_default();
+        call.priority = self.priority;
+        call.pin = self.release.map_or(Pin::Active, Pin::Release);
+        call.options = JobOptions {
             max_attempts: self.retries.map(|it| it.saturating_add(1)),
             timeout: self.timeout.map(|it| it.0),
             fuel: self.fuel,
             memory: self.memory.map(|it| it.0),
             ..JobOptions::default()
         };
-        let client = context.client().await?;
-        let task = client.task(&order.task).await?;
-        order.arguments = arguments::read(&self.arguments, &task)?;
-        let id = client.enqueue(order).await?;
+        let queue = context.client().await?;
+        let task = queue.task(&call.task).await?;
+        call.arguments = arguments::read(&self.arguments, &task)?;
+        let id = queue.enqueue(call).await?;
         let Some(Span(at_most)) = self.wait else {
             return context.out.print(&json!({"id": id}), || id.to_string());
         };
         let spinner = context.out.spinner(&format!("waiting for {id}"));
-        let job = client.wait(id, at_most).await;
+        let job = queue.wait(id, at_most).await;
         spinner.finish_and_clear();
         self.report(context, &job?, at_most)
     }

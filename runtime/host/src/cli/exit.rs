@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lovage_queue::arguments::ArgumentsError;
 use lovage_queue::broker::BrokerError;
 use lovage_queue::client::ClientError;
 use lovage_queue::job::{IdError, State};
@@ -69,6 +70,7 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
             ClientError::Broker(it) => of_broker(it),
             ClientError::Name(_) => 2,
             ClientError::UnknownModule(_)
+            | ClientError::UnknownRelease(..)
             | ClientError::UnknownTask { .. }
             | ClientError::UnknownJob(_) => 4,
             ClientError::Arguments(_) | ClientError::Schema { .. } | ClientError::TooLarge(_) => 5,
@@ -88,7 +90,7 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(LoadError::<EngineError>::Refused(_)) = e.downcast_ref() {
         return Some(5);
     }
-    let refused = e.is::<Refusal>();
+    let refused = e.is::<Refusal>() || e.is::<ArgumentsError>();
     let usage =
         e.is::<ConfigError>() || e.is::<NameError>() || e.is::<UnitError>() || e.is::<IdError>();
     if refused { Some(5) } else { usage.then_some(2) }
@@ -113,7 +115,10 @@ pub fn hint(e: &anyhow::Error) -> Option<&'static str> {
                 return Some("`lovage releases` lists the modules, and `lovage push` makes one");
             }
             Some(ClientError::Broker(it)) => Some(it),
-            _ => e.downcast_ref::<BrokerError>(),
+            _ => match (e.downcast_ref(), e.downcast_ref()) {
+                (Some(PushError::Broker(it)), _) | (_, Some(WorkerError::Broker(it))) => Some(it),
+                _ => e.downcast_ref::<BrokerError>(),
+            },
         };
         match broker? {
             BrokerError::Unreachable { .. } => {

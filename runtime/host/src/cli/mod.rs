@@ -58,7 +58,7 @@ Exit codes:
     0  done
     1  the job, or the task, failed
     2  wrong usage or configuration
-    3  the broker cannot be reached or used
+    3  the broker cannot be reached or used, or is full
     4  what was named does not exist
     5  a module, or a call's arguments, were refused
     6  the time was up before the job ended
@@ -92,33 +92,22 @@ struct Global {
     json: bool,
 }
 
+// What help says of each stands on its own struct: a doc comment here would
+// take its place.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run a worker with an embedded broker, for development
     Dev(dev::Dev),
-    /// Run a worker
     Worker(worker::Worker),
-    /// Make a new module
     New(new::New),
-    /// Build a module into a component
     Build(build::Build),
-    /// Push a component: make it the active release of a name
     Push(push::Push),
-    /// List modules, or the releases of one
     Releases(releases::Releases),
-    /// Make an older release active again
     Rollback(rollback::Rollback),
-    /// Run a task of a component here and now, with no broker
     Run(run::Run),
-    /// Call a task: enqueue a job
     Call(call::Call),
-    /// Show a job
     Job(job::Job),
-    /// List jobs
     Jobs(jobs::Jobs),
-    /// List queues and how many jobs stand where
     Queues(queues::Queues),
-    /// Measure enqueue and drain on this machine
     Bench(bench::Bench),
 }
 

@@ -26,7 +26,12 @@ pub(super) struct New {
     /// The module's name, and the folder's
     name: String,
     /// Where the folder goes [default: here]
-    #[arg(long, value_name = "DIR", default_value = ".")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        hide_default_value = true
+    )]
     into: PathBuf,
     /// Use the SDK in this folder instead of the published one
     #[arg(long, value_name = "DIR")]
@@ -36,7 +41,11 @@ pub(super) struct New {
 impl New {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
         let name = check_name(&self.name, "module")?;
-        let folder = self.into.join(name);
+        // No `./` before what is to be typed again.
+        let folder = match self.into.as_path() {
+            here if here == Path::new(".") => PathBuf::from(name),
+            into => into.join(name),
+        };
         if folder.exists() {
             let text = format!(
                 "`{}` exists already: choose another name, or remove it",

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::Context;
 use super::exit::Verdict;
 use super::output::table;
-use crate::deploy::{self, Push as Order, Pushed, Step};
+use crate::deploy::{self, PushError, Pushed, Step};
 use crate::engine::{Engine, Refusal};
 use crate::units::{Size, Span};
 
@@ -63,18 +63,28 @@ pub(super) async fn push_file(
         deploy::PATIENCE
     };
     let spinner = context.out.spinner("");
-    let order = Order {
+    let push = deploy::Push {
         name: &name,
         bytes,
         by: &by,
         patience,
     };
-    let pushed = deploy::push(engine, client, order, |step| {
+    let pushed = deploy::push(engine, client, push, |step| {
         spinner.set_message(said(&name, &step))
     })
     .await;
     spinner.finish_and_clear();
-    report(context, &name, &pushed?)
+    report(context, &name, &pushed.map_err(|e| at_file(file, e))?)
+}
+
+/// Says which file was refused; what else goes wrong is not the file's doing.
+pub(super) fn at_file(file: &Path, e: PushError) -> anyhow::Error {
+    match e {
+        PushError::Refused(_) | PushError::Schema { .. } | PushError::Worker(_) => {
+            anyhow::Error::from(e).context(format!("`{}`", file.display()))
+        }
+        e => e.into(),
+    }
 }
 
 fn said(name: &str, step: &Step) -> String {
@@ -142,7 +152,7 @@ fn check_file(file: &Path) -> anyhow::Result<()> {
     }
     // Before it is read: it may not fit into memory.
     if about.len() > MAX_MODULE as u64 {
-        return Err(Refusal::TooLarge(about.len()).into());
+        return Err(at_file(file, Refusal::TooLarge(about.len()).into()));
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::exit::Verdict;
 use super::output::decoded;
-use super::push::{read_component, seconds};
+use super::push::{at_file, read_component, seconds};
 use super::{Context, arguments};
 use crate::deploy;
 use crate::engine::{End, Invocation, Limits, NoHost, Outcome};
@@ -43,7 +43,9 @@ impl Run {
         let bytes = read_component(&self.file)?;
         let engine = context.engine()?;
         let digest = Digest::of(&bytes);
-        let manifest = deploy::inspect(&engine, bytes.clone()).await?;
+        let manifest = deploy::inspect(&engine, bytes.clone())
+            .await
+            .map_err(|e| at_file(&self.file, e))?;
         let task = manifest.task(&self.task).ok_or_else(|| {
             let known: Vec<_> = manifest
                 .tasks

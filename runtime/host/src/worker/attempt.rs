@@ -31,6 +31,14 @@ const CUT: &[u8] = b"\n[the log goes on; the rest was not kept]\n";
 pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed) {
     let job = std::mem::replace(&mut claimed.job, Err(String::new()));
     let mut delivery = Delivery::new(session, claimed);
+    if delivery.number == 0 {
+        // Not even its header can be read: the broker has put it on the dead
+        // list, and there is nothing to settle.
+        let reason = job.err().unwrap_or_default();
+        tracing::error!(job = %delivery.id, reason, "the record of a job cannot be read");
+        delivery.settled = true;
+        return;
+    }
     let (action, attempt) = match attempt(&delivery, job).await {
         Ok(done) => (done.0, Some(done.1)),
         Err(Unrun::GiveBack(wait)) => (Action::GiveBack(wait), None),
@@ -53,6 +61,7 @@ async fn attempt(
     job: Result<Job, String>,
 ) -> Result<(Action, Attempt), Unrun> {
     let mut job = job.map_err(|reason| {
+        tracing::error!(job = %delivery.id, reason, "the record of a job cannot be read");
         let text = format!("the job's record cannot be read: {reason}");
         Unrun::Discard(Ending::HostError, Failure::fatal("corrupt-record", text))
     })?;

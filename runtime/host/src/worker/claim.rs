@@ -10,67 +10,136 @@ use std::time::Duration;
 
 use lovage_queue::broker::{BrokerError, Claim};
 use lovage_queue::job::Partition;
+use tokio::sync::watch;
 
 use super::load::Pace;
 use super::session::{Ended, Session};
-use super::{Guests, attempt};
+use super::{Guests, Phase, attempt};
 
-/// The loop ticks at least this often, also when it waits.
-const TICK: Duration = Duration::from_secs(1);
 /// The wait after a broker did not answer: doubled each time up to the last.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
 
-/// Claims until the worker is declared dead.
-pub(super) async fn run(session: &Arc<Session>, guests: &Guests) -> Ended {
-    let partitions = usize::from(session.broker.partitions());
-    let mut numbers = vec![1; partitions];
-    let mut shares = Shares::new(&session.settings.queues);
-    let mut pace = Pace::new(session.settings.concurrency);
-    let mut backoff = BACKOFF[0];
-    let (mut at, mut empty) = (0, 0);
+/// A claim under way may still be answered once the worker is asked to stop: its
+/// jobs then go back at once instead of with the lease.
+const LAST: Duration = Duration::from_secs(2);
+
+/// Claims until the worker is asked to stop or declared dead.
+pub(super) async fn run(
+    session: &Arc<Session>,
+    guests: &Guests,
+    phase: &mut watch::Receiver<Phase>,
+) -> Ended {
+    let mut claims = Claims::new(session);
     loop {
-        session.pulse.tick();
-        let wanted = pace.wanted(&session.load);
+        if *phase.borrow() >= Phase::Drain {
+            return Ended::Asked;
+        }
+        let pause = tokio::select! {
+            pause = session.ticking(claims.next(guests)) => pause,
+            () = session.died() => return Ended::Dead,
+            () = stopped(phase, LAST) => return Ended::Asked,
+        };
+        let waited = async {
+            match pause {
+                Pause::None => {}
+                Pause::Dead => session.declare_dead(),
+                Pause::Full => session.load.changed().await,
+                Pause::Idle => session.work.notified().await,
+                Pause::Away(wait) => tokio::time::sleep(wait).await,
+            }
+        };
+        tokio::select! {
+            () = session.ticking(waited) => {}
+            () = session.died() => return Ended::Dead,
+            () = stopped(phase, Duration::ZERO) => return Ended::Asked,
+        }
+    }
+}
+
+/// Returns once the worker has been asked to stop, for so long.
+async fn stopped(phase: &mut watch::Receiver<Phase>, since: Duration) {
+    let _ = phase.wait_for(|it| *it >= Phase::Drain).await;
+    tokio::time::sleep(since).await;
+}
+
+/// What to wait for before the next claim.
+enum Pause {
+    /// For nothing.
+    None,
+    /// A job to end: all slots are taken.
+    Full,
+    /// Work.
+    Idle,
+    /// The broker, for so long.
+    Away(Duration),
+    /// Nothing more: the worker was declared dead.
+    Dead,
+}
+
+/// The claims of a session, one after the other.
+struct Claims<'a> {
+    session: &'a Arc<Session>,
+    /// The number of each partition's next claim.
+    numbers: Vec<u64>,
+    /// The partition whose turn it is.
+    at: usize,
+    /// How many partitions in a row had nothing.
+    empty: usize,
+    shares: Shares,
+    pace: Pace,
+    backoff: Duration,
+}
+
+impl<'a> Claims<'a> {
+    fn new(session: &'a Arc<Session>) -> Self {
+        Claims {
+            session,
+            numbers: vec![1; usize::from(session.broker.partitions())],
+            at: 0,
+            empty: 0,
+            shares: Shares::new(&session.settings.queues),
+            pace: Pace::new(session.settings.concurrency),
+            backoff: BACKOFF[0],
+        }
+    }
+
+    async fn next(&mut self, guests: &Guests) -> Pause {
+        let session = self.session;
+        let wanted = self.pace.wanted(&session.load);
         if wanted == 0 {
-            let _ = tokio::time::timeout(TICK, session.load.changed()).await;
-            continue;
+            return Pause::Full;
         }
         let claim = Claim {
-            partition: Partition(at as u16),
+            partition: Partition(self.at as u16),
             worker: session.worker,
-            number: numbers[at],
-            queues: shares.of(wanted),
+            number: self.numbers[self.at],
+            queues: self.shares.of(wanted),
             max: wanted as u32,
             lease: session.settings.lease,
         };
-        match session.broker.claim(&claim).await {
-            Ok(jobs) => {
-                numbers[at] += 1;
-                backoff = BACKOFF[0];
-                empty = if jobs.is_empty() { empty + 1 } else { 0 };
-                session.load.take(jobs.len());
-                for job in jobs {
-                    guests.spawn(attempt::run(session.clone(), job));
-                }
-            }
-            Err(BrokerError::Dead(_)) => return Ended::Dead,
+        let jobs = match session.broker.claim(&claim).await {
+            Ok(jobs) => jobs,
+            Err(BrokerError::Dead(_)) => return Pause::Dead,
             Err(e) => {
                 tracing::warn!(error = %e, "could not claim; will try again");
-                tokio::time::sleep(backoff).await;
-                backoff = (backoff * 2).min(BACKOFF[1]);
-                continue;
+                let wait = self.backoff;
+                self.backoff = (wait * 2).min(BACKOFF[1]);
+                return Pause::Away(wait);
             }
+        };
+        self.backoff = BACKOFF[0];
+        self.numbers[self.at] += 1;
+        self.at = (self.at + 1) % self.numbers.len();
+        self.empty = if jobs.is_empty() { self.empty + 1 } else { 0 };
+        session.load.take(jobs.len());
+        for job in jobs {
+            guests.spawn(attempt::run(session.clone(), job));
         }
-        at = (at + 1) % partitions;
-        if empty >= partitions {
-            empty = 0;
-            while tokio::time::timeout(TICK, session.work.notified())
-                .await
-                .is_err()
-            {
-                session.pulse.tick();
-            }
+        if self.empty < self.numbers.len() {
+            return Pause::None;
         }
+        self.empty = 0;
+        Pause::Idle
     }
 }
 

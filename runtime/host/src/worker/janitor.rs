@@ -3,7 +3,7 @@
 //! when two take it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lovage_queue::job::Partition;
 
@@ -36,6 +36,8 @@ async fn promote(session: &Session) {
 
 async fn reclaim(session: &Session) {
     loop {
+        let asked = Instant::now();
+        let mut answered = true;
         for partition in partitions(session) {
             match session.broker.reclaim(partition, STEP).await {
                 Ok(it) if it.workers + it.jobs + it.lost > 0 => tracing::warn!(
@@ -45,14 +47,21 @@ async fn reclaim(session: &Session) {
                     "took jobs back from dead workers"
                 ),
                 Ok(_) => {}
-                Err(e) => tracing::debug!(error = %e, "could not reclaim"),
+                Err(e) => {
+                    tracing::debug!(error = %e, "could not reclaim");
+                    answered = false;
+                }
             }
         }
-        // All workers look, so each may take its time: not all at once.
-        let wait = session
-            .settings
-            .heartbeat
-            .mul_f64(rand::random_range(0.5..1.5));
+        let settings = &session.settings;
+        // After an outage every lease looks over. Those who are alive first get
+        // the time to say so.
+        let wait = if answered && asked.elapsed() < settings.lease / 2 {
+            // All workers look, so each may take its time: not all at once.
+            settings.heartbeat.mul_f64(rand::random_range(0.5..1.5))
+        } else {
+            settings.lease
+        };
         tokio::time::sleep(wait).await;
     }
 }

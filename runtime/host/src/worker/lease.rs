@@ -103,6 +103,7 @@ pub(super) fn start(session: &Arc<Session>, place: &Place) -> std::io::Result<Le
 
 async fn beat(session: &Session, place: &Place, stop: &AtomicBool) {
     let mut broker: Option<Arc<dyn Broker>> = None;
+    let patience = session.settings.lease / 3;
     while !stop.load(Ordering::Relaxed) {
         if broker.is_none() {
             match place.connect().await {
@@ -110,11 +111,16 @@ async fn beat(session: &Session, place: &Place, stop: &AtomicBool) {
                 Err(e) => tracing::warn!(error = %e, "no heartbeat"),
             }
         }
-        if let Some(broker) = &broker {
+        if let Some(connected) = &broker {
             if session.pulse.hangs() {
                 tracing::error!("the claim loop hangs: the lease is not renewed");
-            } else {
-                renew(session, &**broker).await;
+            } else if tokio::time::timeout(patience, renew(session, &**connected))
+                .await
+                .is_err()
+            {
+                // A connection that is gone without a word would cost the lease.
+                tracing::warn!("a heartbeat was not answered; connecting anew");
+                broker = None;
             }
         }
         let _ =

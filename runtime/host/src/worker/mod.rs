@@ -27,12 +27,16 @@ mod settle;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lovage_queue::broker::{Broker, BrokerError, Place, Retention};
+use lovage_queue::broker::{BrokerError, Place, Retention};
 use lovage_queue::job::Partition;
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use self::session::{Ended, Session};
 use crate::engine::{Engine, Limits};
+
+/// How long a worker that stops waits for a broker that is away.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What a worker serves, and how.
 #[derive(Clone, Debug)]
@@ -135,35 +139,53 @@ async fn serve(
         tokio::spawn(janitor::run(session.clone())),
         tokio::spawn(modules::compile_staged(session.clone())),
     ];
-    let ended = tokio::select! {
-        ended = claim::run(session, guests) => ended,
-        () = session.died() => Ended::Dead,
-        _ = phase.wait_for(|it| *it >= Phase::Drain) => Ended::Asked,
-    };
+    let ended = claim::run(session, guests, phase).await;
     if ended == Ended::Asked {
-        session.drain(phase).await;
-    }
-    session.close_settlements();
-    if ended == Ended::Asked {
-        // What ran to its end must be on the record before the lease goes.
-        let _ = settler.await;
-        for partition in 0..session.broker.partitions() {
-            retire(&session.broker, Partition(partition), session).await;
-        }
+        // The lease must hold for as long as anything runs.
+        session.ticking(finish(session, settler, phase)).await;
     } else {
         settler.abort();
     }
-    for helper in &helpers {
-        helper.abort();
-    }
+    helpers.iter().for_each(JoinHandle::abort);
     lease.stop();
     Ok(ended)
 }
 
-async fn retire(broker: &Arc<dyn Broker>, partition: Partition, session: &Session) {
-    if let Err(e) = broker.retire(partition, session.worker).await {
-        // Its jobs come back when the lease runs out.
-        tracing::warn!(error = %e, "could not end the lease");
+/// Drains, and sees to it that what ran to its end is on the record before the
+/// lease goes. Where the broker is away, that is tried for a while only: the
+/// lease runs out, and the jobs come back.
+async fn finish(
+    session: &Session,
+    mut settler: JoinHandle<()>,
+    phase: &mut watch::Receiver<Phase>,
+) {
+    session.drain(phase).await;
+    session.close_settlements();
+    let halted = async {
+        let _ = phase.wait_for(|it| *it == Phase::Halt).await;
+        tokio::time::sleep(GOODBYE / 5).await;
+    };
+    tokio::select! {
+        _ = &mut settler => {}
+        () = tokio::time::sleep(GOODBYE) => {}
+        () = halted => {}
+    }
+    if !settler.is_finished() {
+        tracing::error!(
+            "the broker is away: what has just ended is not on the record and will run again"
+        );
+        settler.abort();
+        return;
+    }
+    for partition in (0..session.broker.partitions()).map(Partition) {
+        let retired = session.broker.retire(partition, session.worker);
+        match tokio::time::timeout(GOODBYE, retired).await {
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => {
+                tracing::warn!(error = %e, "could not end the lease; it runs out by itself")
+            }
+            Err(_) => tracing::warn!("could not end the lease; it runs out by itself"),
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! What all parts of a worker share for as long as it has one identity.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lovage_queue::broker::{Broker, Signal};
 use lovage_queue::client::Client;
@@ -15,6 +16,11 @@ use super::modules::Modules;
 use super::{Phase, Settings};
 use crate::engine::{Cancel, Engine};
 
+/// A worker ticks at least this often, also while it waits.
+pub(super) const TICK: Duration = Duration::from_secs(1);
+/// Tenants whose clients are remembered.
+const CLIENTS: usize = 1000;
+
 /// How a session came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -22,6 +28,13 @@ pub enum Ended {
     Asked,
     /// The broker declared the worker dead.
     Dead,
+}
+
+/// What runs, and whether it may.
+#[derive(Default)]
+struct Running {
+    stopped: bool,
+    jobs: HashMap<JobId, Cancel>,
 }
 
 /// A worker under one identity.
@@ -39,7 +52,8 @@ pub struct Session {
     pub(super) due: Notify,
     pub(super) pulse: Pulse,
     pub(super) staged: Mutex<Option<mpsc::UnboundedReceiver<(String, Digest)>>>,
-    running: Mutex<HashMap<JobId, Cancel>>,
+    clients: Mutex<HashMap<String, Client>>,
+    running: Mutex<Running>,
     settlements: Mutex<Option<mpsc::UnboundedSender<Settlement>>>,
     pub(super) unsettled: Mutex<Option<mpsc::UnboundedReceiver<Settlement>>>,
     dead: watch::Sender<bool>,
@@ -60,6 +74,7 @@ impl Session {
             due: Notify::new(),
             pulse,
             staged: Mutex::new(Some(staged)),
+            clients: Mutex::default(),
             running: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
             unsettled: Mutex::new(Some(unsettled)),
@@ -69,7 +84,17 @@ impl Session {
 
     /// A client of a job's tenant, for the jobs that it enqueues.
     pub(super) fn client(&self, tenant: &str) -> Client {
-        Client::over(self.broker.clone(), tenant)
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(tenant) {
+            return client.clone();
+        }
+        // What a client remembers can be had again; what grows is bounded.
+        if clients.len() >= CLIENTS {
+            clients.clear();
+        }
+        let client = Client::over(self.broker.clone(), tenant);
+        clients.insert(tenant.to_owned(), client.clone());
+        client
     }
 
     /// Sends a settlement on its way.
@@ -93,28 +118,42 @@ impl Session {
 
     /// Makes a running job known, so that it can be stopped.
     pub(super) fn running(&self, id: JobId, cancel: Cancel) {
-        self.running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(id, cancel);
+        let mut running = self.lock_running();
+        if running.stopped {
+            cancel.stop();
+        }
+        running.jobs.insert(id, cancel);
     }
 
     pub(super) fn no_longer_running(&self, id: JobId) {
-        self.running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
+        self.lock_running().jobs.remove(&id);
     }
 
-    /// Ends all running jobs at their next yield.
+    /// Ends all running jobs at their next yield, and those that begin later.
     pub(super) fn stop_running(&self) {
         self.slots.close();
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.values().for_each(Cancel::stop);
+        let mut running = self.lock_running();
+        running.stopped = true;
+        running.jobs.values().for_each(Cancel::stop);
+    }
+
+    fn lock_running(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn declare_dead(&self) {
         self.dead.send_replace(true);
+    }
+
+    /// Waits for something while the worker counts as alive.
+    pub(super) async fn ticking<T>(&self, something: impl Future<Output = T>) -> T {
+        let mut something = std::pin::pin!(something);
+        loop {
+            self.pulse.tick();
+            if let Ok(done) = tokio::time::timeout(TICK, &mut something).await {
+                return done;
+            }
+        }
     }
 
     pub(super) async fn died(&self) {

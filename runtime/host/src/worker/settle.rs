@@ -7,12 +7,15 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use lovage_queue::broker::{BrokerError, Settled};
-use lovage_queue::job::Settlement;
+use lovage_queue::job::{Action, Settlement};
 
 use super::session::Session;
 
 /// Settlements in one call.
 const BATCH: usize = 500;
+/// Bytes of results and logs in one call, or a single settlement with more: what
+/// a broker does not take at one go would be sent for ever.
+const BYTES: usize = 8 * 1024 * 1024;
 /// The wait before a batch is tried again that the broker did not take.
 const AGAIN: Duration = Duration::from_millis(200);
 
@@ -35,10 +38,33 @@ pub(super) async fn run(session: Arc<Session>) {
                 .or_default()
                 .push(settlement);
         }
-        for settlements in partitions.into_values() {
-            settle(&session, &settlements).await;
+        for settlements in partitions.values() {
+            for some in portions(settlements) {
+                settle(&session, some).await;
+            }
         }
     }
+}
+
+/// Cuts settlements up so that no portion is too large.
+fn portions(settlements: &[Settlement]) -> impl Iterator<Item = &[Settlement]> {
+    let mut bytes = settlements.first().map_or(0, size);
+    settlements.chunk_by(move |_, next| {
+        bytes += size(next);
+        let together = bytes <= BYTES;
+        if !together {
+            bytes = size(next);
+        }
+        together
+    })
+}
+
+fn size(settlement: &Settlement) -> usize {
+    let result = match &settlement.action {
+        Action::Complete(result) => result.len(),
+        _ => 0,
+    };
+    result + settlement.attempt.as_ref().map_or(0, |it| it.log.len())
 }
 
 /// Tries until it is recorded: it is worse to lose a result than to wait. A
@@ -66,5 +92,30 @@ fn report(settlements: &[Settlement], answers: &[Settled]) {
             let (job, delivery) = (settlement.id, settlement.delivery);
             tracing::warn!(%job, delivery, ?answer, "a settlement was not recorded: the job is somebody else's");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lovage_queue::job::{JobId, Partition};
+
+    fn of(bytes: usize) -> Settlement {
+        Settlement {
+            tenant: "default".into(),
+            id: JobId::new(Partition(0)),
+            delivery: 1,
+            queue: "default".into(),
+            action: Action::Complete(vec![0; bytes]),
+            attempt: None,
+        }
+    }
+
+    #[test]
+    fn large_results_travel_in_portions_and_small_ones_together() {
+        let some: Vec<_> = [1, 1, BYTES - 1, 1, 2 * BYTES, 1].map(of).into();
+        let portions: Vec<usize> = portions(&some).map(<[_]>::len).collect();
+        assert_eq!(portions, [2, 2, 1, 1]);
+        assert_eq!(portions.iter().sum::<usize>(), some.len());
     }
 }

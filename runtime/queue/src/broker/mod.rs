@@ -305,8 +305,8 @@ pub trait Broker: Registry + Send + Sync {
     ///
     /// A queue has a ring of tenants, and each tenant's queue a ring of lanes
     /// with available jobs. The claim walks them: it takes a turn's worth from
-    /// a lane (an even share of what is still wanted, at least four), highest
-    /// rank first, and moves on. Rank: the time a job became available, minus
+    /// a lane (an even share of what is wanted, at least four), highest rank
+    /// first, and moves on. Rank: the time a job became available, minus
     /// its priority times ten minutes; the lowest goes first.
     ///
     /// Each job moves into the worker's in-flight set in the same step, with
@@ -351,8 +351,10 @@ pub trait Broker: Registry + Send + Sync {
     /// again, with no crash counted.
     async fn retire(&self, partition: Partition, worker: WorkerId) -> Result<()>;
 
-    /// Lets finished jobs go that have been kept long enough, at most `limit`
-    /// of each kind in each tenant. Returns how many went.
+    /// Lets finished jobs go that have been kept long enough, the oldest first
+    /// and at most `limit` in a call, and stagings that nobody ended within a
+    /// day. A call may look at some tenants only; over time each has its turn.
+    /// Returns how many went.
     async fn prune(&self, partition: Partition, keep: &Retention, limit: u32) -> Result<u32>;
 
     /// Jobs by id, in the order asked for.
@@ -362,7 +364,7 @@ pub trait Broker: Registry + Send + Sync {
     async fn jobs(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<Option<Job>>>;
 
     /// Waits until all these jobs have ended or the time is up, and answers as
-    /// [`jobs`](Broker::jobs) does. It is woken by the end of a job, and polls
+    /// [`jobs`](Broker::jobs) does. A job that does not exist counts as ended. It is woken by the end of a job, and polls
     /// nothing.
     async fn wait(
         &self,

@@ -4,7 +4,13 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use redis::io::tcp::TcpSettings;
+use redis::io::tcp::socket2::TcpKeepalive;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, RedisError, ServerErrorKind,
+    Value,
+};
+use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 
 use super::scripts::Script;
@@ -14,6 +20,8 @@ use crate::broker::{BrokerError, Result};
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long an answer may take before the connection counts as broken.
 const ANSWER: Duration = Duration::from_secs(10);
+/// After so long a silence the peer is asked whether it is still there.
+const SILENCE: Duration = Duration::from_secs(5);
 /// An operation whose connection broke is tried again after these waits. All of
 /// them are safe to repeat; what lasts longer is the caller's to decide.
 const AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
@@ -23,6 +31,9 @@ const OLDEST: (u32, u32) = (7, 0);
 pub(super) struct Connection {
     client: Client,
     place: String,
+    /// Where the connection's driver lives: whoever finds it broken may be on a
+    /// runtime that has no sockets.
+    home: Handle,
     /// The connection, and how many there were before it.
     current: RwLock<(MultiplexedConnection, u64)>,
 }
@@ -30,7 +41,7 @@ pub(super) struct Connection {
 impl Connection {
     pub(super) async fn open(url: &str) -> Result<Self> {
         let place = without_password(url);
-        let client = Client::open(url).map_err(|e| BrokerError::Unsuitable {
+        let client = client(url).map_err(|e| BrokerError::Unsuitable {
             place: place.clone(),
             reason: format!("the URL cannot be read: {e}"),
         })?;
@@ -38,6 +49,7 @@ impl Connection {
         let it = Connection {
             client,
             place,
+            home: Handle::current(),
             current: RwLock::new((connection, 0)),
         };
         it.check_version().await?;
@@ -109,7 +121,12 @@ impl Connection {
             let mut current = self.current.write().await;
             // Somebody else may have made a new one meanwhile.
             if current.1 == generation {
-                *current = (connect(&self.client).await?, generation + 1);
+                let client = self.client.clone();
+                let anew = self.home.spawn(async move { connect(&client).await });
+                let anew = anew
+                    .await
+                    .map_err(|e| RedisError::from(std::io::Error::other(e)))?;
+                *current = (anew?, generation + 1);
             }
         }
         match answer? {
@@ -117,6 +134,19 @@ impl Connection {
             value => Ok(value),
         }
     }
+}
+
+/// A client whose connections send at once, and notice a peer that is gone.
+fn client(url: &str) -> redis::RedisResult<Client> {
+    let info = url.into_connection_info()?;
+    let keepalive = TcpKeepalive::new()
+        .with_time(SILENCE)
+        .with_interval(SILENCE / 3);
+    let tcp = TcpSettings::default()
+        .set_nodelay(true)
+        .set_keepalive(keepalive)
+        .set_user_timeout(SILENCE * 2);
+    Client::open(info.set_tcp_settings(tcp))
 }
 
 async fn connect(client: &Client) -> redis::RedisResult<MultiplexedConnection> {

@@ -17,9 +17,9 @@ impl Registry for RedisBroker {
         let digest = Digest::of(module);
         let chunks = blob::pack(module).map_err(|e| BrokerError::Invalid(e.to_string()))?;
         let upload: u64 = rand::random();
-        for some in chunks.chunks(CHUNKS) {
+        for (i, some) in chunks.chunks(CHUNKS).enumerate() {
             let mut command = self.of_tenant(&scripts::UPLOAD, tenant);
-            command.arg(upload).arg(some);
+            command.arg(upload).arg(i * CHUNKS).arg(some);
             self.run(&scripts::UPLOAD, &command).await?;
         }
         let mut command = self.of_tenant(&scripts::PUT, tenant);

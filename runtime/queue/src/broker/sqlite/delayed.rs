@@ -51,6 +51,10 @@ pub(super) fn prune(step: &mut Step<'_>, keep: &Retention, limit: u32) -> Done<u
     })?;
     let mut gone = 0;
     for (tenant, state, jobs) in kinds {
+        let left = limit - gone;
+        if left == 0 {
+            break;
+        }
         let age = if state == State::Discarded {
             keep.discarded
         } else {
@@ -59,7 +63,7 @@ pub(super) fn prune(step: &mut Step<'_>, keep: &Retention, limit: u32) -> Done<u
         // A time before the epoch's first moment is none at all.
         let cutoff = step.now.0.checked_sub(millis(age)).map(Millis);
         let surplus = jobs.saturating_sub(keep.count);
-        for (n, queue) in overdue(step, &tenant, state, cutoff, surplus, limit)? {
+        for (n, queue) in overdue(step, &tenant, state, cutoff, surplus, left)? {
             step.db.run(sql!("prune", "forget"), [n])?;
             step.count(&tenant, &queue, Some(state), None);
             gone += 1;

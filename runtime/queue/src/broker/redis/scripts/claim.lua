@@ -156,9 +156,9 @@ for round = 1, 2 do
     take_queue(ARGV[i], math.min(share, max - taken))
   end
 end
-if taken == 0 then
-  for i = 6, #ARGV, 2 do call('SADD', R .. '@idle:' .. ARGV[i], worker) end
-end
+-- A word to a worker that is busy would be lost on the idle ones.
+local idle = taken == 0 and 'SADD' or 'SREM'
+for i = 6, #ARGV, 2 do call(idle, R .. '@idle:' .. ARGV[i], worker) end
 each_batch('SADD', worker_key(worker, 'held'), held)
 for key, ids in pairs(unreadable) do each_batch('RPUSH', key, ids) end
 call('SET', worker_key(worker, 'claim'), cmsgpack.pack({ claim, remembered }))

@@ -55,22 +55,23 @@ end
 local answer, jobs = { -1 }, 0
 local ids = state ~= 0 and (sources[state] or ended)() or {}
 for i, id in ipairs(ids) do
-  local record = call('GET', job_key(tenant, id)) or ''
-  local broken = not readable(record)
-  local module, queue = route(record)
-  local fits = broken or byte(record, 4) == state
-  if record ~= '' and fits and (broken or in_queue == '' or queue == in_queue)
+  local head = head_of(tenant, id)
+  local broken = not readable(head)
+  local module, queue = route(head)
+  local fits = broken or byte(head, 4) == state
+  if head ~= '' and fits and (broken or in_queue == '' or queue == in_queue)
     and (broken or of_module == '' or module == of_module) then
-    local noted = not broken and byte(record, 53) >= NOTED
+    local noted = not broken and byte(head, 53) >= NOTED
     answer[#answer + 1] = id
-    answer[#answer + 1] = record
+    answer[#answer + 1] = call('GET', job_key(tenant, id))
     answer[#answer + 1] = noted and call('HGET', note_key(tenant, id), 'p') or ''
     jobs = jobs + 1
   end
   if jobs == limit then
-    if i < #ids then answer[1] = offset + i end
+    if i < #ids or #ids >= BATCH then answer[1] = offset + i end
     break
   end
 end
+-- There may be more than was looked at.
 if jobs < limit and #ids >= BATCH then answer[1] = offset + #ids end
 return answer

@@ -41,14 +41,14 @@ end
 local workers = { retiring }
 if retiring == '' then workers = call('ZRANGEBYSCORE', R .. '@leases', '-inf', now, 'LIMIT', 0, 100) end
 for _, worker in ipairs(workers) do
+  if limit <= 0 then break end
+  -- From here on it is dead, also while it is taken apart over several calls.
   call('SET', worker_key(worker, 'dead'), 1, 'EX', DAY)
   local held = worker_key(worker, 'held')
-  if limit > 0 then
-    local jobs = call('SPOP', held, limit)
-    limit = limit - #jobs
-    table.sort(jobs) -- ids begin with their time
-    for _, job in ipairs(jobs) do take_back(worker, sub(job, 1, 16), sub(job, 17)) end
-  end
+  local jobs = call('SPOP', held, limit)
+  limit = limit - #jobs
+  table.sort(jobs) -- ids begin with their time
+  for _, job in ipairs(jobs) do take_back(worker, sub(job, 1, 16), sub(job, 17)) end
   if call('EXISTS', held) == 0 then
     gone = gone + 1
     call('ZREM', R .. '@leases', worker)
