@@ -1,8 +1,8 @@
 //! The heartbeat. It has a thread, a runtime and a connection of its own, so
 //! that neither guests nor a backlog of broker calls can hold it up. Its duties:
 //! 1. renew the lease, whatever number of jobs the worker holds,
-//! 2. stop renewing when the claim loop has not ticked: a worker that hangs must
-//!    not keep its jobs,
+//! 2. stop renewing when the claim loop has not ticked for half a lease: a worker
+//!    that hangs must not keep its jobs,
 //! 3. hear of staged modules, and tell the broker which are compiled,
 //! 4. wake the claim loop where a signal was lost.
 
@@ -16,9 +16,6 @@ use lovage_queue::registry::Digest;
 use tokio::sync::{Notify, mpsc};
 
 use super::session::Session;
-
-/// A claim loop that has not ticked for so long does not count as alive.
-const HUNG: Duration = Duration::from_secs(5);
 
 /// A word on a staged module: whose, which, and why it cannot be compiled.
 type Word = (String, Digest, Option<String>);
@@ -51,9 +48,9 @@ impl Pulse {
             .store(self.started.elapsed().as_millis() as u64, Ordering::Relaxed);
     }
 
-    fn hangs(&self) -> bool {
+    fn hangs(&self, patience: Duration) -> bool {
         let ticked = Duration::from_millis(self.ticked.load(Ordering::Relaxed));
-        self.started.elapsed().saturating_sub(ticked) > HUNG
+        self.started.elapsed().saturating_sub(ticked) > patience
     }
 
     /// The next heartbeat need not wait for its time.
@@ -112,7 +109,7 @@ async fn beat(session: &Session, place: &Place, stop: &AtomicBool) {
             }
         }
         if let Some(connected) = &broker {
-            if session.pulse.hangs() {
+            if session.pulse.hangs(session.settings.lease / 2) {
                 tracing::error!("the claim loop hangs: the lease is not renewed");
             } else if tokio::time::timeout(patience, renew(session, &**connected))
                 .await

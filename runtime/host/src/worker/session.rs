@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use lovage_queue::broker::{Broker, Signal};
 use lovage_queue::client::Client;
@@ -16,8 +15,6 @@ use super::modules::Modules;
 use super::{Phase, Settings};
 use crate::engine::{Cancel, Engine};
 
-/// A worker ticks at least this often, also while it waits.
-pub(super) const TICK: Duration = Duration::from_secs(1);
 /// Tenants whose clients are remembered.
 const CLIENTS: usize = 1000;
 
@@ -150,7 +147,8 @@ impl Session {
         let mut something = std::pin::pin!(something);
         loop {
             self.pulse.tick();
-            if let Ok(done) = tokio::time::timeout(TICK, &mut something).await {
+            let tick = self.settings.heartbeat;
+            if let Ok(done) = tokio::time::timeout(tick, &mut something).await {
                 return done;
             }
         }
