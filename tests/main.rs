@@ -1,4 +1,10 @@
 //! The one integration test binary, by area.
 
+mod broker;
+mod cli;
 mod engine;
+mod examples;
 mod fixtures;
+mod layers;
+mod support;
+mod worker;

@@ -1,0 +1,19 @@
+//! The binary from the shell's side.
+
+mod author;
+mod brokers;
+mod calls;
+mod commands;
+mod config;
+mod corrupt;
+mod help;
+mod modules;
+
+use crate::fixtures::{ECHO, Guest};
+
+/// Takes a side and a name, and answers with what it was given.
+fn app() -> Vec<u8> {
+    let schema = r#"{"type": "object", "required": ["side"], "additionalProperties": false,
+        "properties": {"side": {"type": "integer", "minimum": 1}, "name": {"type": "string"}}}"#;
+    Guest::new(ECHO).tasks(&[("go", schema)]).build()
+}
