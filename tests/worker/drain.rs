@@ -38,10 +38,10 @@ site_test!(
 );
 
 site_test!(a_drain_longer_than_the_lease_keeps_it, |site| async move {
-    site.push("app", &sleeping(2500)).await;
+    site.push("app", &beginning(2500)).await;
     let mut worker = site.worker(&["LOVAGE_WORKER__LEASE=800ms"]).await;
     let id = site.enqueue("app", 1).await[0];
-    site.running(1).await;
+    site.begun(&[id]).await;
     // It would take the job, were the lease to run out.
     let _other = site.worker(&[]).await;
     worker.signal("TERM");
