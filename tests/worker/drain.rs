@@ -38,8 +38,9 @@ site_test!(
 );
 
 site_test!(a_drain_longer_than_the_lease_keeps_it, |site| async move {
-    site.push("app", &beginning(2500)).await;
     let mut worker = site.worker(&["LOVAGE_WORKER__LEASE=800ms"]).await;
+    // To a live worker, which so has it compiled before the job is there.
+    site.push("app", &beginning(2500)).await;
     let id = site.enqueue("app", 1).await[0];
     site.begun(&[id]).await;
     // It would take the job, were the lease to run out.
