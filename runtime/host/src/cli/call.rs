@@ -10,9 +10,10 @@ use lovage_queue::job::{Job, JobOptions, Pin, State};
 use serde_json::json;
 
 use super::exit::Verdict;
+use super::limits::LimitFlags;
 use super::output::{decoded, job as job_json};
 use super::{Context, arguments};
-use crate::units::{Size, Span};
+use crate::units::Span;
 
 /// Call a task: enqueue a job
 ///
@@ -46,15 +47,8 @@ pub(super) struct Call {
     /// How often to try again after a failure [default: the task's, or 4]
     #[arg(long, value_name = "N")]
     retries: Option<u32>,
-    /// Wall-clock limit of an attempt, as in `30s`
-    #[arg(long, value_name = "SPAN")]
-    timeout: Option<Span>,
-    /// Fuel limit of an attempt
-    #[arg(long, value_name = "UNITS")]
-    fuel: Option<u64>,
-    /// Memory limit of an attempt, as in `64MiB`
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<Size>,
+    #[command(flatten)]
+    limits: LimitFlags,
     /// Run this release, whichever is active
     #[arg(long, value_name = "NUMBER")]
     release: Option<u32>,
@@ -75,9 +69,9 @@ impl Call {
         call.pin = self.release.map_or(Pin::Active, Pin::Release);
         call.options = JobOptions {
             max_attempts: self.retries.map(|it| it.saturating_add(1)),
-            timeout: self.timeout.map(|it| it.0),
-            fuel: self.fuel,
-            memory: self.memory.map(|it| it.0),
+            timeout: self.limits.timeout.map(|it| it.0),
+            fuel: self.limits.fuel,
+            memory: self.limits.memory.map(|it| it.0),
             ..JobOptions::default()
         };
         let queue = context.client().await?;

@@ -3,7 +3,8 @@
 //! # Layout
 //! - this file: the command line, and what every command has at hand
 //! - `exit`: exit codes, decided in one place
-//! - `output`: tables, JSON, progress; `arguments`: `name=value`
+//! - `output`: tables, JSON, progress; `arguments`: `name=value`;
+//!   `limits`: the flags that several commands share
 //! - one file a command
 
 mod arguments;
@@ -14,6 +15,7 @@ mod dev;
 pub mod exit;
 mod job;
 mod jobs;
+mod limits;
 mod new;
 mod output;
 mod push;

@@ -8,12 +8,13 @@ use lovage_queue::registry::Digest;
 use serde_json::json;
 
 use super::exit::Verdict;
+use super::limits::LimitFlags;
 use super::output::decoded;
 use super::push::{at_file, read_component, seconds};
 use super::{Context, arguments};
 use crate::deploy;
 use crate::engine::{End, Invocation, Limits, NoHost, Outcome};
-use crate::units::{Size, Span, short};
+use crate::units::{Size, short};
 
 /// Run a task of a component here and now, with no broker
 ///
@@ -27,15 +28,8 @@ pub(super) struct Run {
     task: String,
     /// Arguments: see below
     arguments: Vec<String>,
-    /// Wall-clock limit, as in `30s`
-    #[arg(long, value_name = "SPAN")]
-    timeout: Option<Span>,
-    /// Fuel limit
-    #[arg(long, value_name = "UNITS")]
-    fuel: Option<u64>,
-    /// Memory limit, as in `64MiB`
-    #[arg(long, value_name = "SIZE")]
-    memory: Option<Size>,
+    #[command(flatten)]
+    limits: LimitFlags,
 }
 
 impl Run {
@@ -62,12 +56,14 @@ impl Run {
         let host = context.config.limits();
         let limits = Limits {
             deadline: self
+                .limits
                 .timeout
                 .map(|it| it.0)
                 .or(task.options.timeout)
                 .unwrap_or(host.deadline),
-            fuel: self.fuel.or(task.options.fuel).unwrap_or(host.fuel),
+            fuel: self.limits.fuel.or(task.options.fuel).unwrap_or(host.fuel),
             memory: self
+                .limits
                 .memory
                 .map(|it| it.0)
                 .or(task.options.memory)
