@@ -14,14 +14,16 @@ const CRATES: [(&str, &str); 2] = [("queue", "lovage_queue"), ("host", "lovage")
 /// crate's `src`; what lies below it may know what it may, and the room itself.
 const TABLE: &[(&str, &[&str])] = &[
     // The words, all of them pure. A job names its module's digest and its
-    // backoff; both sides of the retry policy know how attempts end.
+    // backoff; both sides of the retry policy know how attempts end; a task says
+    // beside what its jobs may not be.
     ("queue/clock", &[]),
     (
         "queue/job",
         &["queue/clock", "queue/retry", "queue/task", "queue/registry"],
     ),
     ("queue/retry", &["queue/job"]),
-    ("queue/task", &["queue/retry"]),
+    ("queue/task", &["queue/job", "queue/retry"]),
+    ("queue/limits", &["queue/clock", "queue/task"]),
     ("queue/arguments", &[]),
     (
         "queue/record",
@@ -37,6 +39,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "queue/clock",
             "queue/job",
+            "queue/limits",
             "queue/record",
             "queue/registry",
             "queue/task",
@@ -111,6 +114,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/client",
             "queue/clock",
             "queue/job",
+            "queue/limits",
             "queue/registry",
             "queue/task",
         ],

@@ -184,6 +184,21 @@ broker_test!(
 );
 
 broker_test!(
+    an_earlier_claim_that_arrives_late_takes_nothing,
+    |b| async move {
+        let ids = b.add_plain(5).await;
+        let worker = Worker::new(&b);
+        let late = worker.wish(2);
+        assert_eq!(b.claim(&late).await.unwrap().len(), 2);
+        assert_eq!(worker.claim_ids(1).await, ids[2..3]);
+        assert!(b.claim(&late).await.unwrap().is_empty());
+        let counts = b.depths().await;
+        assert_eq!((counts.running, counts.available), (3, 2));
+        assert_eq!(worker.claim_ids(9).await, ids[3..]);
+    }
+);
+
+broker_test!(
     a_worker_that_was_declared_dead_claims_nothing,
     |b| async move {
         let worker = Worker::new(&b);

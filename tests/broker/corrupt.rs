@@ -6,8 +6,9 @@ use lovage_queue::record::{HEADER, encode, encode_call};
 
 use super::harness::{TENANT, Worker, all, complete, discard, secs};
 
-/// Neither a header nor anything else.
-const GARBAGE: &[u8] = b"\xffno record";
+/// Neither a header nor anything else. Its first byte is no version: a higher one
+/// than is known would be a newer Lovage's record, which is left alone.
+const GARBAGE: &[u8] = b"\0no record";
 
 broker_test!(
     a_record_without_a_header_is_handed_out_once_and_blocks_nothing,
@@ -46,8 +47,8 @@ broker_test!(
     a_record_with_a_broken_call_is_settled_as_any_other,
     |b| async move {
         let job = b.job();
-        let call = encode_call(&job).unwrap();
-        let mut record = encode(&job, &call, b.now());
+        let (version, call) = encode_call(&job).unwrap();
+        let mut record = encode(&job, version, &call, b.now());
         b.add(std::slice::from_ref(&job)).await;
         // The route stands; the task's name is no text.
         let body = record.len() - call.len() + call.windows(3).position(|it| it == b"add").unwrap();

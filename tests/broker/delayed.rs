@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use lovage_queue::broker::Promoted;
-use lovage_queue::job::State;
+use lovage_queue::job::{State, When};
 
 use super::harness::{Worker, fail, secs};
 
 broker_test!(
     a_job_becomes_available_when_it_is_due_and_not_before,
     |b| async move {
-        let ids = b.add(&b.jobs_with(1, |_, job| job.delay = secs(10))).await;
+        let ids = b
+            .add(&b.jobs_with(1, |_, job| job.eta = When::In(secs(10))))
+            .await;
         b.pass(Duration::from_millis(9_999));
         let next = Some(Duration::from_millis(1));
         assert_eq!(
@@ -35,7 +37,7 @@ broker_test!(
     |b| async move {
         let delays = [5, 1, 4, 2, 3];
         let ids = b
-            .add(&b.jobs_with(5, |n, job| job.delay = secs(delays[n])))
+            .add(&b.jobs_with(5, |n, job| job.eta = When::In(secs(delays[n]))))
             .await;
         b.pass(secs(10));
         b.promote(b.home(), 10).await.unwrap();
@@ -50,7 +52,7 @@ broker_test!(
     a_promotion_takes_no_more_than_its_limit_the_earliest_first,
     |b| async move {
         let ids = b
-            .add(&b.jobs_with(5, |n, job| job.delay = secs(5 - n as u64)))
+            .add(&b.jobs_with(5, |n, job| job.eta = When::In(secs(5 - n as u64))))
             .await;
         b.pass(secs(10));
         let done = b.promote(b.home(), 2).await.unwrap();
@@ -81,7 +83,7 @@ broker_test!(a_promotion_says_when_the_next_is_due, |b| async move {
             next: None
         }
     );
-    b.add(&b.jobs_with(3, |n, job| job.delay = secs([30, 10, 20][n])))
+    b.add(&b.jobs_with(3, |n, job| job.eta = When::In(secs([30, 10, 20][n]))))
         .await;
     assert_eq!(b.promote(b.home(), 10).await.unwrap().next, Some(secs(10)));
     b.pass(secs(10));
@@ -102,7 +104,8 @@ broker_test!(
         worker
             .settle(fail(&worker.claim_one().await, secs(2)))
             .await;
-        b.add(&b.jobs_with(1, |_, job| job.delay = secs(1))).await;
+        b.add(&b.jobs_with(1, |_, job| job.eta = When::In(secs(1))))
+            .await;
         let counts = b.depths().await;
         assert_eq!(
             (counts.retryable, counts.scheduled, counts.available),
@@ -127,7 +130,7 @@ broker_test!(
 broker_test!(jobs_of_several_tenants_are_promoted, |b| async move {
     for tenant in b.neighbours(3) {
         let mut job = b.job_of(&tenant);
-        job.delay = secs(1);
+        job.eta = When::In(secs(1));
         b.enqueue(&tenant, &[job]).await.unwrap();
     }
     b.pass(secs(1));

@@ -1,7 +1,7 @@
 //! Enqueue: all or none, in order, idempotent by id.
 
 use lovage_queue::broker::{BrokerError, Enqueued};
-use lovage_queue::job::{JobId, MAX_PRIORITY, Partition, Pin, State};
+use lovage_queue::job::{JobId, MAX_PRIORITY, Partition, Pin, State, When};
 use lovage_queue::registry::Digest;
 
 use super::harness::{BEGIN, TENANT, Worker, secs};
@@ -12,8 +12,8 @@ broker_test!(a_job_is_kept_as_it_was_enqueued, |b| async move {
     job.queue = "high".into();
     job.priority = 9;
     job.pin = Pin::Digest(Digest::of(b"x"));
-    job.input = vec![0xc4; 100_000];
-    job.delay = secs(3);
+    job.input = vec![0xc4; 60_000].into();
+    job.eta = When::In(secs(3));
     job.options.max_attempts = Some(7);
     job.options.headers.insert("trace".into(), "1".into());
     assert_eq!(
@@ -21,6 +21,7 @@ broker_test!(a_job_is_kept_as_it_was_enqueued, |b| async move {
         [Enqueued::New]
     );
     let kept = b.look(job.id).await;
+    job.eta = When::At(BEGIN.after(secs(3)));
     assert_eq!(kept.call, job);
     assert_eq!(
         (kept.state, kept.delivery, kept.attempt, kept.crash),
@@ -45,7 +46,7 @@ broker_test!(
     a_job_with_a_delay_is_scheduled_and_the_others_are_available_at_once,
     |b| async move {
         let ids = b
-            .add(&b.jobs_with(3, |n, job| job.delay = secs(n as u64 % 2)))
+            .add(&b.jobs_with(3, |n, job| job.eta = When::In(secs(n as u64 % 2))))
             .await;
         assert_eq!(Worker::new(&b).claim_ids(9).await, [ids[0], ids[2]]);
         assert_eq!(b.look(ids[1]).await.state, State::Scheduled);

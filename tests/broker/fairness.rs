@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lovage_queue::broker::Claimed;
 
-use super::harness::{Bench, TENANT, Worker};
+use super::harness::{Bench, TENANT, Worker, at_once};
 
 fn per_tenant(claimed: &[Claimed]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
@@ -142,5 +142,75 @@ broker_test!(
             let seen: Vec<_> = claimed.iter().filter(|id| expected.contains(id)).collect();
             assert_eq!(seen, expected, "lane {lane}");
         }
+    }
+);
+
+broker_test!(
+    a_hundred_lanes_with_one_job_each_do_not_wait_for_a_lane_of_very_many,
+    |b| async move {
+        for _ in 0..5 {
+            add_to_lane(&b, "noisy", 10_000).await;
+        }
+        b.add(&b.jobs_with(100, |n, job| job.lane = format!("lane-{n}")))
+            .await;
+        let worker = Worker::new(&b);
+        let mut counts = BTreeMap::new();
+        let mut claims = 0;
+        while counts.len() < 101 {
+            let claimed = worker.claim(10).await;
+            for (lane, count) in per_lane(&claimed) {
+                *counts.entry(lane.to_owned()).or_insert(0) += count;
+            }
+            claims += 1;
+            assert!(claims <= 15, "one round is 100 jobs and a turn: {counts:?}");
+        }
+        assert!(counts["noisy"] <= 50, "{counts:?}");
+    }
+);
+
+broker_test!(
+    ten_thousand_lanes_buy_a_tenant_no_more_turns_than_one,
+    |b| async move {
+        let tenants = b.neighbours(3);
+        b.add(&b.jobs_with(10_000, |n, job| job.lane = format!("lane-{n}")))
+            .await;
+        let in_one_lane: Vec<_> = (0..500).map(|_| b.job_of(&tenants[1])).collect();
+        b.enqueue(&tenants[1], &in_one_lane).await.unwrap();
+        let mut in_a_keyed_lane: Vec<_> = (0..500).map(|_| b.job_of(&tenants[2])).collect();
+        for job in &mut in_a_keyed_lane {
+            job.lane = "mine".into();
+        }
+        b.enqueue(&tenants[2], &in_a_keyed_lane).await.unwrap();
+        let worker = Worker::new(&b);
+        let mut claimed = Vec::new();
+        for _ in 0..25 {
+            claimed.extend(worker.claim(12).await);
+        }
+        let counts = per_tenant(&claimed);
+        assert!(counts.values().all(|count| *count == 100), "{counts:?}");
+    }
+);
+
+broker_test!(
+    jobs_that_stepped_into_a_lane_of_their_own_take_turns_like_a_lane,
+    |b| async move {
+        let tenants = b.neighbours(2);
+        b.allow("task:basics.add", at_once(1_000)).await;
+        b.add_plain(200).await;
+        b.add(&b.jobs_with(200, |_, job| job.task = "other".into()))
+            .await;
+        let others: Vec<_> = (0..200).map(|_| b.job_of(&tenants[1])).collect();
+        b.enqueue(&tenants[1], &others).await.unwrap();
+        let worker = Worker::new(&b);
+        let mut claimed = Vec::new();
+        for _ in 0..20 {
+            claimed.extend(worker.claim(8).await);
+        }
+        let counts = per_tenant(&claimed);
+        assert_eq!(
+            (counts[TENANT], counts[tenants[1].as_str()]),
+            (80, 80),
+            "a limit buys no turns either"
+        );
     }
 );

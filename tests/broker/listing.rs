@@ -1,7 +1,7 @@
 //! List, counts and looking at jobs.
 
 use lovage_queue::broker::{Filter, QueueCounts};
-use lovage_queue::job::{JobId, State};
+use lovage_queue::job::{JobId, State, When};
 
 use super::harness::{Bench, TENANT, Worker, all, cancel, complete, discard, fail, secs};
 
@@ -27,7 +27,9 @@ broker_test!(every_state_has_its_list, |b| async move {
     worker.settle(discard(&claimed[1])).await;
     worker.settle(cancel(&claimed[2])).await;
     worker.settle(fail(&claimed[3], secs(1))).await;
-    let scheduled = b.add(&b.jobs_with(1, |_, job| job.delay = secs(1))).await;
+    let scheduled = b
+        .add(&b.jobs_with(1, |_, job| job.eta = When::In(secs(1))))
+        .await;
     assert_eq!(b.ids_in(State::Completed).await, ids[..1]);
     assert_eq!(b.ids_in(State::Discarded).await, ids[1..2]);
     assert_eq!(b.ids_in(State::Cancelled).await, ids[2..3]);
@@ -49,7 +51,7 @@ broker_test!(
         }
         assert_eq!(b.ids_in(State::Completed).await, [ids[2], ids[1], ids[0]]);
         let later = b
-            .add(&b.jobs_with(3, |n, job| job.delay = secs([3, 1, 2][n])))
+            .add(&b.jobs_with(3, |n, job| job.eta = When::In(secs([3, 1, 2][n]))))
             .await;
         assert_eq!(
             b.ids_in(State::Scheduled).await,
@@ -159,7 +161,8 @@ broker_test!(counts_follow_a_job_through_its_whole_life, |b| async move {
     };
     assert!(b.counts(TENANT).await.unwrap().is_empty());
     let worker = Worker::new(&b);
-    b.add(&b.jobs_with(1, |_, job| job.delay = secs(1))).await;
+    b.add(&b.jobs_with(1, |_, job| job.eta = When::In(secs(1))))
+        .await;
     assert_eq!(
         b.depths().await,
         QueueCounts {

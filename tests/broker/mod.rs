@@ -32,16 +32,30 @@ macro_rules! broker_test {
     };
 }
 
+mod batch;
+mod blobs;
+mod cancel;
 mod claim;
+mod concurrency;
 mod corrupt;
 mod delayed;
+mod depth;
 mod enqueue;
+mod expiry;
 mod fairness;
 mod lease;
+mod limits;
 mod listing;
 mod modules;
 mod note;
+mod order;
+mod pause;
 mod prune;
+mod rate;
+mod requeue;
+mod retention;
 mod settle;
 mod tenants;
+mod unique;
+mod versions;
 mod waking;

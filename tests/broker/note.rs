@@ -28,6 +28,7 @@ fn note(claimed: &Claimed, progress: Option<Progress>, checkpoint: Option<Checkp
         delivery,
         progress,
         checkpoint,
+        log: None,
     }
 }
 
@@ -125,5 +126,90 @@ broker_test!(
         let late = note(&claimed[1], Some(progress(0.9)), Some(checkpoint(b"late")));
         b.note(worker.id, &[late]).await.unwrap();
         assert_eq!(b.checkpoint(TENANT, claimed[1].id).await.unwrap(), None);
+    }
+);
+
+/// All that a running job has written so far.
+fn wrote(claimed: &Claimed, log: &[u8]) -> Note {
+    Note {
+        log: Some(log.to_vec()),
+        ..note(claimed, None, None)
+    }
+}
+
+broker_test!(what_a_running_job_writes_is_seen, |b| async move {
+    b.add_plain(1).await;
+    let worker = Worker::new(&b);
+    let claimed = worker.claim_one().await;
+    assert_eq!(b.look(claimed.id).await.log, None);
+    for log in [&b"one\n"[..], b"one\ntwo\n"] {
+        b.note(worker.id, &[wrote(&claimed, log)]).await.unwrap();
+        let seen = b.look(claimed.id).await.log;
+        assert_eq!(seen.as_deref(), Some(log));
+    }
+    let page = b.list(TENANT, &all(State::Running)).await.unwrap();
+    assert_eq!(page.jobs[0].log.as_deref(), Some(&b"one\ntwo\n"[..]));
+    b.note(worker.id, &[note(&claimed, Some(progress(0.5)), None)])
+        .await
+        .unwrap();
+    let job = b.look(claimed.id).await;
+    assert_eq!(job.log.as_deref(), Some(&b"one\ntwo\n"[..]));
+    assert_eq!(job.progress, Some(progress(0.5)));
+});
+
+broker_test!(a_live_log_is_gone_when_the_job_ends, |b| async move {
+    b.add_plain(2).await;
+    let worker = Worker::new(&b);
+    let claimed = worker.claim(2).await;
+    for it in &claimed {
+        b.note(worker.id, &[wrote(it, b"live\n")]).await.unwrap();
+    }
+    worker.settle(complete(&claimed[0], &[1])).await;
+    let job = b.look(claimed[0].id).await;
+    assert_eq!(job.log, None);
+    assert_eq!(job.attempts[0].log, b"a line\n", "the attempt has its own");
+    let late = wrote(&claimed[0], b"late\n");
+    b.note(worker.id, &[late]).await.unwrap();
+    assert_eq!(b.look(claimed[0].id).await.log, None);
+    b.cancel(TENANT, &[claimed[1].id]).await.unwrap();
+    worker.settle(fail(&claimed[1], secs(0))).await;
+    assert_eq!(b.look(claimed[1].id).await.log, None);
+});
+
+broker_test!(
+    a_stale_delivery_writes_nothing_into_the_live_log,
+    |b| async move {
+        b.add_plain(1).await;
+        let worker = Worker::new(&b);
+        let first = worker.claim_one().await;
+        worker.settle(fail(&first, secs(0))).await;
+        let second = worker.claim_one().await;
+        let late = wrote(&first, b"late\n");
+        b.note(worker.id, &[late, wrote(&second, b"now\n")])
+            .await
+            .unwrap();
+        let seen = b.look(second.id).await.log;
+        assert_eq!(seen.as_deref(), Some(&b"now\n"[..]));
+        b.note(worker.id, &[wrote(&first, b"late\n")])
+            .await
+            .unwrap();
+        let seen = b.look(second.id).await.log;
+        assert_eq!(seen.as_deref(), Some(&b"now\n"[..]));
+    }
+);
+
+broker_test!(
+    a_checkpoint_goes_when_a_waiting_job_is_cancelled,
+    |b| async move {
+        b.add_plain(1).await;
+        let worker = Worker::new(&b);
+        let claimed = worker.claim_one().await;
+        let saved = note(&claimed, None, Some(checkpoint(b"here")));
+        b.note(worker.id, &[saved]).await.unwrap();
+        worker.settle(fail(&claimed, secs(5))).await;
+        b.cancel(TENANT, &[claimed.id]).await.unwrap();
+        assert_eq!(b.checkpoint(TENANT, claimed.id).await.unwrap(), None);
+        b.requeue(TENANT, &[claimed.id]).await.unwrap();
+        assert_eq!(b.checkpoint(TENANT, claimed.id).await.unwrap(), None);
     }
 );

@@ -1,7 +1,7 @@
 //! Prune: finished jobs leave by age or number, whichever comes first.
 
 use lovage_queue::broker::Retention;
-use lovage_queue::job::JobId;
+use lovage_queue::job::{JobId, When};
 
 use super::harness::{Bench, TENANT, Worker, cancel, complete, discard, secs};
 
@@ -9,6 +9,7 @@ const KEEP: Retention = Retention {
     completed: secs(100),
     discarded: secs(1_000),
     count: 5,
+    bytes: u64::MAX,
 };
 
 async fn finish(b: &Bench, count: usize) -> Vec<JobId> {
@@ -85,7 +86,7 @@ broker_test!(a_prune_lets_no_more_go_than_its_limit, |b| async move {
 
 broker_test!(what_has_not_ended_is_never_pruned, |b| async move {
     let ids = b
-        .add(&b.jobs_with(3, |n, job| job.delay = secs(n as u64 % 2)))
+        .add(&b.jobs_with(3, |n, job| job.eta = When::In(secs(n as u64 % 2))))
         .await;
     Worker::new(&b).claim_one().await;
     b.pass(secs(1_000_000));

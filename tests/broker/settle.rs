@@ -21,7 +21,7 @@ broker_test!(
         let job = b.look(id).await;
         assert_eq!(
             (job.state, job.result),
-            (State::Completed, Some(vec![0x2a]))
+            (State::Completed, Some(vec![0x2a].into()))
         );
         assert_eq!(
             (job.finished, job.attempt, job.worker),
@@ -191,7 +191,7 @@ broker_test!(
         assert_eq!(worker.settle(complete(&first, &[1])).await, Settled::Stale);
         assert_eq!(
             b.look(first.id).await.result,
-            Some(vec![2]),
+            Some(vec![2].into()),
             "never written over"
         );
     }
@@ -261,7 +261,7 @@ broker_test!(every_attempt_is_kept_and_fuel_is_summed, |b| async move {
     let job = b.look(id).await;
     assert_eq!(job.attempts, expected);
     assert_eq!((job.attempt, job.delivery, job.fuel), (3, 4, 4_000));
-    assert_eq!(job.result, Some(vec![0x2a]));
+    assert_eq!(job.result, Some(vec![0x2a].into()));
 });
 
 broker_test!(a_large_result_is_kept_whole, |b| async move {
@@ -271,5 +271,5 @@ broker_test!(a_large_result_is_kept_whole, |b| async move {
     worker
         .settle(complete(&worker.claim_one().await, &result))
         .await;
-    assert_eq!(b.look(id).await.result, Some(result));
+    assert_eq!(b.look(id).await.result, Some(result.into()));
 });

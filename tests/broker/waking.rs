@@ -3,15 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use lovage_queue::broker::{Signal, Signals};
-use lovage_queue::job::{JobId, State, WorkerId};
+use lovage_queue::broker::Signal;
+use lovage_queue::job::{JobId, State, When, WorkerId};
 use lovage_queue::registry::Manifest;
 use tokio::time::timeout;
 
+use super::harness::signals::{SOON, hears, listen};
 use super::harness::{Bench, TENANT, Worker, complete, discard, give_back, secs};
-
-/// Longer than anything here takes, shorter than a patience.
-const SOON: Duration = secs(10);
 
 broker_test!(waiting_for_what_has_ended_answers_at_once, |b| async move {
     let id = b.add_plain(1).await[0];
@@ -20,7 +18,7 @@ broker_test!(waiting_for_what_has_ended_answers_at_once, |b| async move {
         .settle(complete(&worker.claim_one().await, &[7]))
         .await;
     let ended = b.wait(TENANT, &[id], SOON * 100).await.unwrap();
-    assert_eq!(ended[0].as_ref().unwrap().result, Some(vec![7]));
+    assert_eq!(ended[0].as_ref().unwrap().result, Some(vec![7].into()));
     assert!(b.wait(TENANT, &[], SOON * 100).await.unwrap().is_empty());
 });
 
@@ -103,24 +101,6 @@ fn wait(b: &Bench, ids: Vec<JobId>) -> tokio::task::JoinHandle<Vec<lovage_queue:
     })
 }
 
-/// Signals of a worker that is connected.
-async fn listen(b: &Bench, worker: WorkerId) -> Signals {
-    let mut signals = b.signals(worker).await.unwrap();
-    // A remote broker says once that it listens; from then on nothing is missed.
-    let _ = timeout(Duration::from_millis(200), signals.recv()).await;
-    signals
-}
-
-async fn hears(signals: &mut Signals, wanted: Signal) {
-    loop {
-        match timeout(SOON, signals.recv()).await {
-            Ok(Some(signal)) if signal == wanted => return,
-            Ok(Some(_)) => {}
-            other => panic!("{wanted:?} was not signalled: {other:?}"),
-        }
-    }
-}
-
 broker_test!(an_idle_worker_hears_of_enqueued_work, |b| async move {
     let worker = Worker::new(&b);
     let mut signals = listen(&b, worker.id).await;
@@ -135,7 +115,8 @@ broker_test!(an_idle_worker_hears_of_enqueued_work, |b| async move {
 broker_test!(an_idle_worker_hears_of_promoted_work, |b| async move {
     let worker = Worker::new(&b);
     let mut signals = listen(&b, worker.id).await;
-    b.add(&b.jobs_with(1, |_, job| job.delay = secs(1))).await;
+    b.add(&b.jobs_with(1, |_, job| job.eta = When::In(secs(1))))
+        .await;
     assert!(worker.claim(1).await.is_empty());
     b.pass(secs(1));
     b.promote(b.home(), 10).await.unwrap();
@@ -172,7 +153,7 @@ broker_test!(
         let worker = Worker::new(&b);
         let mut signals = listen(&b, worker.id).await;
         for delay in [20, 10] {
-            b.add(&b.jobs_with(1, |_, job| job.delay = secs(delay)))
+            b.add(&b.jobs_with(1, |_, job| job.eta = When::In(secs(delay))))
                 .await;
             hears(&mut signals, Signal::Due).await;
         }

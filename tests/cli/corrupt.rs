@@ -66,5 +66,21 @@ site_test!(
             worker.log()
         );
         assert!(worker.is_alive());
+
+        // It lies on the dead list, and goes from there like any other.
+        let dead = site.lovage(&["dead", "list"]).await.ok();
+        assert!(dead.err.contains(&bad), "{dead:?}");
+        let requeued = ["dead", "requeue", &bad];
+        site.lovage(&requeued).await.fails(4, &["there is no job"]);
+        let some = ["dead", "delete", "--all", "--task", "app.go"];
+        let ran = site.lovage(&some).await.ok();
+        assert_eq!(ran.out, "no job fits\n", "nobody knows its task");
+        let all = site.lovage(&["dead", "delete", "--all"]).await.ok();
+        assert_eq!(all.out, format!("{bad} is deleted\n1 deleted\n"));
+        site.lovage(&["job", &bad])
+            .await
+            .fails(4, &["there is no job"]);
+        let dead = site.lovage(&["dead", "list"]).await.ok();
+        assert_eq!(dead.err, "");
     }
 );

@@ -1,9 +1,10 @@
 //! The manual.
 
 use crate::support::site::Site;
+use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 13] = [
+const COMMANDS: [(&str, &[&str]); 19] = [
     (
         "dev",
         &["embedded broker", "--queues", "--concurrency", "name=path"],
@@ -25,37 +26,108 @@ const COMMANDS: [(&str, &[&str]); 13] = [
     ("rollback", &["--to", "retried"]),
     (
         "run",
-        &["no broker", "--timeout", "--fuel", "--memory", "name:=json"],
+        &[
+            "no broker",
+            "--timeout",
+            "--soft-timeout",
+            "--fuel",
+            "--memory",
+            "name:=json",
+        ],
     ),
     (
         "call",
         &[
             "--wait",
             "--eta",
+            "--countdown",
+            "--expires",
+            "--max-age",
+            "--soft-timeout",
+            "--result-ttl",
             "--queue",
             "--priority",
             "--retries",
+            "--retry-exhausted",
+            "--key",
+            "--unique",
+            "--until",
+            "--on-conflict",
+            "existing, reject, replace",
             "--save",
             "--release",
+            "--batch",
+            "10,000",
             "name=value",
             "name:=json",
             "name@file",
             "standard input",
+            "Examples:",
         ],
     ),
-    ("job", &["--log"]),
+    ("job", &["--log", "--follow", "every attempt"]),
     (
         "jobs",
         &[
             "--state",
             "--queue",
             "--task",
+            "--reason",
+            "--older",
             "--limit",
             "scheduled, available, running",
         ],
     ),
-    ("queues", &["how many jobs"]),
-    ("bench", &["--jobs", "--batch", "backlog"]),
+    (
+        "cancel",
+        &[
+            "--all",
+            "--state",
+            "--queue",
+            "--task",
+            "asked to stop",
+            "Examples:",
+        ],
+    ),
+    (
+        "dead",
+        &["list", "show", "requeue", "delete", "30 days", "Examples:"],
+    ),
+    ("queues", &["how many jobs", "paused"]),
+    (
+        "limit",
+        &[
+            "--rate",
+            "--concurrency",
+            "--depth",
+            "--order",
+            "aging, strict",
+            "lane:QUEUE/KEY",
+            "Examples:",
+        ],
+    ),
+    ("limits", &["operator", "module"]),
+    ("pause", &["queue:NAME", "lovage resume", "Examples:"]),
+    ("resume", &["queue:NAME", "go on at once"]),
+    (
+        "bench",
+        &[
+            "--jobs",
+            "--batch",
+            "drain",
+            "roundtrip",
+            "scheduled",
+            "fairness",
+        ],
+    ),
+];
+
+/// The commands of the dead list, and what their help must speak of.
+const DEAD: [(&str, &[&str]); 4] = [
+    ("list", &["--group", "--reason", "--older", "newest first"]),
+    ("show", &["attempts", "logs"]),
+    ("requeue", &["--all", "end of their lanes", "when it began"]),
+    ("delete", &["--all", "for good", "cannot be read"]),
 ];
 
 #[tokio::test]
@@ -105,19 +177,22 @@ async fn help_is_a_manual() {
 #[tokio::test]
 async fn each_command_has_its_page() {
     let site = Site::sqlite();
-    for (command, parts) in COMMANDS {
-        let help = site.lovage(&[command, "--help"]).await.ok().out;
+    let dead = DEAD.map(|(command, parts)| (vec!["dead", command], parts));
+    let commands = COMMANDS.map(|(command, parts)| (vec![command], parts));
+    for (command, parts) in commands.into_iter().chain(dead) {
+        let args = [&command[..], &["--help"]].concat();
+        let help = site.lovage(&args).await.ok().out;
         // Lines are broken where the page is narrow.
         let flat = help.split_whitespace().collect::<Vec<_>>().join(" ");
         for part in parts
             .iter()
             .chain(&["--json", "--broker", "--tenant", "--config"])
         {
-            assert!(flat.contains(part), "{command}: `{part}`: {help}");
+            assert!(flat.contains(part), "{command:?}: `{part}`: {help}");
         }
-        assert!(!flat.contains("] [default: "), "{command}: {help}");
+        assert!(!flat.contains("] [default: "), "{command:?}: {help}");
         let wide = help.lines().find(|line| line.chars().count() > 100);
-        assert_eq!(wide, None, "{command}");
+        assert_eq!(wide, None, "{command:?}");
     }
     assert!(
         !site.database().exists(),
@@ -135,5 +210,39 @@ async fn a_slip_is_met_with_the_usage() {
         &["jobs", "-n", "x"],
     ] {
         site.lovage(args).await.fails(2, &["--help"]);
+    }
+}
+
+#[tokio::test]
+async fn the_page_names_every_command_and_every_flag_of_a_call() {
+    let page = std::fs::read_to_string(root().join("docs/cli.md")).unwrap();
+    for (command, _) in COMMANDS {
+        let named = page.contains(&format!("`lovage {command}"));
+        assert!(named, "docs/cli.md does not name `lovage {command}`");
+    }
+    let site = Site::sqlite();
+    for command in ["call", "limit"] {
+        let help = site.lovage(&[command, "--help"]).await.ok().out;
+        let flags = help.lines().filter_map(|line| {
+            let flag = line.trim_start().split_once("--")?;
+            let begins = flag.0.is_empty() || flag.0 == "-n, ";
+            let end = flag.1.find(|c: char| !c.is_ascii_lowercase() && c != '-');
+            begins.then(|| format!("--{}", &flag.1[..end.unwrap_or(flag.1.len())]))
+        });
+        for flag in flags.filter(|it| !["--help", "--version"].contains(&it.as_str())) {
+            assert!(
+                page.contains(&flag),
+                "docs/cli.md does not name `{flag}` of `{command}`"
+            );
+        }
+    }
+    // The table of exit codes is the same in both.
+    let help = site.lovage(&["--help"]).await.ok().out;
+    for code in 0..=7 {
+        let line = help
+            .lines()
+            .find_map(|it| it.strip_prefix(&format!("    {code}  ")));
+        let row = format!("| {code} | {} |", line.unwrap());
+        assert!(page.contains(&row), "docs/cli.md lacks `{row}`");
     }
 }

@@ -5,9 +5,12 @@ mod brokers;
 mod calls;
 mod commands;
 mod config;
+mod control;
 mod corrupt;
 mod help;
+mod limits;
 mod modules;
+mod terms;
 
 use crate::fixtures::{ECHO, Guest};
 

@@ -83,9 +83,18 @@ impl Server {
         format!("redis://127.0.0.1:{}", self.port)
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&mut self) {
         self.process.take().expect("it runs").kill();
+    }
+
+    /// Sends it a signal by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.as_ref().expect("it runs").signal(name);
     }
 
     /// Starts it again where it was, with what it had.
@@ -102,6 +111,15 @@ impl Server {
         let answer = call(self.port, command).unwrap();
         let said = String::from_utf8_lossy(&answer);
         assert!(said.starts_with("+OK"), "{said}");
+    }
+
+    /// What cuts the connections of all who listen for signals.
+    pub(crate) fn listeners_killer(&self) -> impl Fn() + use<> {
+        let port = self.port;
+        move || {
+            let killed = call(port, &[b"CLIENT", b"KILL", b"TYPE", b"pubsub"]).unwrap();
+            assert!(killed.starts_with(b":") && !killed.starts_with(b":0"));
+        }
     }
 
     /// Overwrites a job's record.
@@ -124,6 +142,14 @@ pub(crate) fn free_port() -> u16 {
         .map(|_| rand::random_range(10_000..32_000))
         .find(free)
         .expect("a free port")
+}
+
+/// What a server answers to a command: the first bytes of it. It must be there.
+pub(crate) fn ask(port: u16, command: &[&[u8]]) -> String {
+    let answer = call(port, command).expect("the server answers");
+    let said = String::from_utf8_lossy(&answer).into_owned();
+    assert!(!said.starts_with('-'), "{said}");
+    said
 }
 
 /// The first bytes of a command's answer.

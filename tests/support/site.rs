@@ -124,7 +124,7 @@ impl Site {
     /// Starts a command that runs beside the test.
     pub(crate) fn spawn(&self, name: &str, args: &[&str]) -> Process {
         let (variables, args): (Vec<&str>, Vec<&str>) =
-            args.iter().partition(|arg| arg.starts_with("LOVAGE_"));
+            args.iter().partition(|arg| is_variable(arg));
         let mut command = self.command([name].iter().chain(&args));
         // What is due, staged or dead shows with a heartbeat at the latest; the
         // lease is long enough for a busy machine.
@@ -202,17 +202,17 @@ impl Site {
     /// All jobs of a state.
     pub(crate) async fn list(&self, state: State) -> Vec<Job> {
         let client = self.client().await;
-        let filter = Filter {
-            state,
-            queue: None,
-            module: None,
-            task: None,
-            limit: 10_000,
-            offset: 0,
-        };
+        let filter = Filter::of(state, 10_000);
         let page = client.broker().list(client.tenant(), &filter).await;
         page.unwrap().jobs
     }
+}
+
+/// Whether an argument is a variable: its name is in capitals.
+fn is_variable(arg: &str) -> bool {
+    let capital = |c: char| c.is_ascii_uppercase() || c == '_';
+    arg.split_once('=')
+        .is_some_and(|(name, _)| !name.is_empty() && name.chars().all(capital))
 }
 
 /// A call of `module.go` without arguments.

@@ -2,7 +2,7 @@
 
 use lovage_queue::job::{Ending, JobId, State};
 
-use super::{completed_once, endings};
+use super::{completed_once, endings, inline};
 use crate::fixtures::Guest;
 use crate::support::guests::{ATTEMPT, FAILURE, answering, fail, respond, sleep};
 use crate::support::{site_test, until};
@@ -67,7 +67,7 @@ site_test!(
         let job = site.ends(&[id]).await.remove(0);
         assert_eq!(job.state, State::Completed, "{job:#?}");
         assert_eq!(endings(&job), [Ending::Failed, Ending::Completed]);
-        assert_eq!(job.result.as_deref(), Some(&[42][..]), "what it had saved");
+        assert_eq!(inline(&job), Some(&[42][..]), "what it had saved");
 
         let children = [JobId::child(id, "key:a"), JobId::child(id, "ordinal:1")];
         for child in site.ends(&children).await {

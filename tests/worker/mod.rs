@@ -1,14 +1,19 @@
 //! Real worker processes on both brokers: what they promise to whoever deploys,
 //! kills, drains and abuses them.
 
+mod cancel;
 mod crash;
 mod deploy;
 mod drain;
 mod family;
 mod hostile;
+mod large;
+mod limits;
+mod logs;
 mod order;
 mod outage;
 mod retry;
+mod terms;
 
 use lovage_queue::job::{Ending, Job, State};
 
@@ -17,10 +22,15 @@ fn endings(job: &Job) -> Vec<Ending> {
     job.attempts.iter().map(|it| it.ending).collect()
 }
 
+/// The result, where the record itself holds it.
+fn inline(job: &Job) -> Option<&[u8]> {
+    job.result.as_ref()?.inline()
+}
+
 /// A job that ran once, with this result.
 #[track_caller]
 fn completed_once(job: &Job, result: &[u8]) {
     assert_eq!(job.state, State::Completed, "{job:#?}");
     assert_eq!(endings(job), [Ending::Completed], "{job:#?}");
-    assert_eq!(job.result.as_deref(), Some(result), "{job:#?}");
+    assert_eq!(inline(job), Some(result), "{job:#?}");
 }

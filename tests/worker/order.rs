@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use lovage_queue::job::{Job, State};
+use lovage_queue::job::{Job, State, When};
 
 use super::completed_once;
-use crate::support::guests::sleeping;
+use crate::support::guests::{answering, sleeping};
 use crate::support::site::call;
 use crate::support::{site_test, until};
 
@@ -88,3 +88,30 @@ site_test!(a_job_with_an_eta_starts_no_earlier, |site| async move {
         "{waited:?}"
     );
 });
+
+site_test!(
+    a_thousand_jobs_due_within_a_second_start_on_time,
+    |site| async move {
+        const JOBS: u64 = 1_000;
+        /// At the median, beside all the other tests. Alone it is 2 ms.
+        const LATE: Duration = Duration::from_millis(250);
+        site.push("app", &answering(1)).await;
+        let _worker = site.worker(&[]).await;
+        let wait = |n| Duration::from_millis(2_000 + n * 37 % 1_000);
+        let calls = (0..JOBS).map(|n| {
+            let mut call = call("app");
+            call.eta = When::In(wait(n));
+            call
+        });
+        let ids = site.enqueue_all(calls.collect()).await;
+        let jobs = (0..).zip(site.ends(&ids).await);
+        let late = |(n, job): (u64, Job)| {
+            let waited = job.attempts[0].started.since(job.enqueued);
+            waited.checked_sub(wait(n)).expect("not before its time")
+        };
+        let mut late: Vec<Duration> = jobs.map(late).collect();
+        late.sort();
+        let (median, last) = (late[late.len() / 2], late[late.len() - 1]);
+        assert!(median < LATE, "{median:?} at the median, {last:?} at most");
+    }
+);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lovage_queue::job::{Ending, State};
 use lovage_queue::retry::Backoff;
 
-use super::endings;
+use super::{endings, inline};
 use crate::fixtures::Guest;
 use crate::support::guests::{ATTEMPT, FAILURE, fail, respond};
 use crate::support::site::call;
@@ -57,7 +57,7 @@ site_test!(
         let jobs = site.ends(&ids).await;
         for job in &jobs {
             assert_eq!(job.state, State::Completed, "{job:#?}");
-            assert_eq!(job.result.as_deref(), Some(&[3][..]));
+            assert_eq!(inline(job), Some(&[3][..]));
             assert_eq!((job.attempt, job.crash, job.delivery), (2, 0, 3));
             assert_eq!(
                 endings(job),
@@ -116,7 +116,7 @@ site_test!(
         site.push("app", &crate::support::guests::answering(9))
             .await;
         let job = site.ends(&[id]).await.remove(0);
-        assert_eq!(job.result.as_deref(), Some(&[9][..]), "{job:#?}");
+        assert_eq!(inline(&job), Some(&[9][..]), "{job:#?}");
         assert_eq!(job.attempts.last().unwrap().release, 2);
     }
 );

@@ -120,6 +120,32 @@ fn resume(to: u64, die_at: Option<u64>) -> Result<u64, Failure> {
     Ok(sum)
 }
 
+/// Walks through `steps` that take 100 ms each. Of one account there is one walk at a time, and five of all begin in a
+/// second. It stops before its time is over, or when somebody cancels it, and a later attempt goes on from there.
+#[lovage::task(
+    unique = "done",
+    expires = "1h",
+    timeout = "60s",
+    soft_timeout = "50s",
+    retries = 100,
+    max_age = "1d",
+    result_ttl = "2d",
+    rate = "5/s",
+    concurrency = 4
+)]
+fn walk(account: &str, steps: u32) -> Result<u32, Failure> {
+    let walked = context::restore::<u32>()?.map_or(0, |saved| saved.state);
+    for step in walked..steps {
+        if context::cancelled() {
+            context::checkpoint(&step)?;
+            let message = format!("{account}: {step} of {steps}");
+            return Err(Failure::new(message).kind("unfinished").retry_now());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    Ok(steps - walked)
+}
+
 /// Enqueues `count` children that add, and answers with their ids. A retry makes none of them twice.
 #[lovage::task]
 fn spawn(count: u32) -> Result<Vec<String>, Failure> {

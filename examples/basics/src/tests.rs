@@ -86,6 +86,15 @@ fn stops_when_cancelled() {
 }
 
 #[test]
+fn walks_on_from_where_it_was_stopped() {
+    let (stopped, record) = Context::new().cancelled().run(|| walk("a", 2));
+    assert_eq!(stopped.unwrap_err().retry, Retry::Now);
+    assert_eq!(record.checkpoint(), Some(0_u32));
+    let again = Context::new().attempt(2).saved(&1_u32);
+    assert_eq!(again.run(|| walk("a", 2)).0, Ok(1));
+}
+
+#[test]
 fn every_task_says_what_it_does() {
     assert!(tasks().iter().all(|task| !task.doc.is_empty()));
 }

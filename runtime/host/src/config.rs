@@ -89,6 +89,8 @@ pub struct RetentionConfig {
     pub discarded: Span,
     /// At most so many of a kind in a tenant.
     pub count: u64,
+    /// At most so many bytes in a tenant, inputs and results included.
+    pub bytes: Size,
 }
 
 impl Default for Config {
@@ -119,6 +121,7 @@ impl Default for Config {
                 completed: Span(retention.completed),
                 discarded: Span(retention.discarded),
                 count: retention.count,
+                bytes: Size(retention.bytes),
             },
         }
     }
@@ -218,6 +221,7 @@ impl Config {
                 completed: self.retention.completed.0,
                 discarded: self.retention.discarded.0,
                 count: self.retention.count,
+                bytes: self.retention.bytes.0,
             },
         }
     }

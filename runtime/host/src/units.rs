@@ -28,6 +28,15 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
+/// The units of a span in milliseconds, the largest first.
+const UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+    ("ms", 1),
+];
+
 fn split(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
     let end = text
@@ -42,16 +51,10 @@ impl FromStr for Span {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = || UnitError::Span(text.into());
         let (number, unit) = split(text).ok_or_else(wrong)?;
-        let millis = match unit {
-            "ms" => 1,
-            "s" => 1000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(wrong()),
-        };
+        let known = UNITS.iter().find(|(name, _)| *name == unit);
+        let (_, millis) = known.ok_or_else(wrong)?;
         number
-            .checked_mul(millis)
+            .checked_mul(*millis)
             .map(|ms| Span(Duration::from_millis(ms)))
             .ok_or_else(wrong)
     }
@@ -99,6 +102,17 @@ impl fmt::Display for Size {
         };
         f.pad(&text)
     }
+}
+
+/// A span as it is written, to the millisecond: what [`Span`] reads back as the
+/// same.
+pub fn exact(span: Duration) -> String {
+    let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let (unit, size) = UNITS
+        .into_iter()
+        .find(|(_, size)| millis >= *size && millis % size == 0)
+        .unwrap_or(("s", 1000));
+    format!("{}{unit}", millis / size)
 }
 
 /// A large number, short: `1.2M`.
@@ -160,6 +174,13 @@ mod tests {
             assert!(wrong.parse::<Span>().is_err(), "{wrong}");
         }
         assert!("3MB".parse::<Size>().is_err(), "is it 10⁶ or 2²⁰?");
+    }
+
+    #[test]
+    fn spans_are_written_to_the_millisecond() {
+        for text in ["0s", "250ms", "90s", "2m", "36h", "7d"] {
+            assert_eq!(exact(text.parse::<Span>().unwrap().0), text);
+        }
     }
 
     #[test]

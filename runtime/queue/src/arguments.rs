@@ -94,10 +94,32 @@ impl Arguments {
         bytes
     }
 
+    /// The same bytes for the same arguments, in whatever order they were set:
+    /// what they are compared by.
+    pub fn canonical(&self) -> Vec<u8> {
+        let mut entries = self.0.clone();
+        sort(&mut entries);
+        Arguments(entries).encode()
+    }
+
     /// The arguments as a JSON Schema sees them.
     pub fn to_json(&self) -> serde_json::Value {
         to_json(&Value::Map(self.0.clone()), &|_| String::new())
     }
+}
+
+/// Puts maps into the order of their keys, the inner ones too.
+fn sort(entries: &mut [(Value, Value)]) {
+    fn inside(value: &mut Value) {
+        match value {
+            Value::Map(entries) => sort(entries),
+            Value::Array(items) => items.iter_mut().for_each(inside),
+            _ => {}
+        }
+    }
+    entries.iter_mut().for_each(|(_, value)| inside(value));
+    // By what they look like, since not all kinds of keys have an order.
+    entries.sort_by_cached_key(|(key, _)| key.to_string());
 }
 
 /// MessagePack as JSON. `bytes` says how binary is written, since JSON has no
@@ -150,6 +172,19 @@ mod tests {
             rmp_serde::from_slice(&arguments.encode()).unwrap();
         assert_eq!(read["c"], Value::Binary(vec![0xff]));
         assert_eq!(read["b"], Value::from(2));
+    }
+
+    #[test]
+    fn the_canonical_form_knows_no_order() {
+        let of = |json| Arguments::from_json(json).unwrap();
+        let mut one = of(serde_json::json!({"a": [{"x": 1, "y": 2}]}));
+        one.set("b", &1).unwrap();
+        let mut other = Arguments::new();
+        other.set("b", &1).unwrap();
+        let inner = Value::Map(vec![("y".into(), 2.into()), ("x".into(), 1.into())]);
+        other.set("a", &[inner]).unwrap();
+        assert_ne!(one.clone().encode(), other.clone().encode());
+        assert_eq!(one.canonical(), other.canonical());
     }
 
     #[test]

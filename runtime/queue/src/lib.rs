@@ -3,7 +3,8 @@
 //!
 //! # Layout
 //! - [`job`]: a job and its life; [`task`]: names, options, failures;
-//!   [`retry`]: when a failed job runs again; [`clock`]: whose time counts.
+//!   [`retry`]: when a failed job runs again; [`limits`]: what may start;
+//!   [`clock`]: whose time counts.
 //!   All pure.
 //! - [`record`]: the bytes of a job, the same on every broker
 //! - [`broker`]: the contract, and its two implementations
@@ -15,6 +16,7 @@ pub mod broker;
 pub mod client;
 pub mod clock;
 pub mod job;
+pub mod limits;
 pub mod record;
 pub mod registry;
 pub mod retry;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! offset  size
-//!      0     1  version of the format: 1
+//!      0     1  version of the format: 1 or 2
 //!      1     1  priority
 //!      2     1  crash limit
 //!      3     1  state                      ┐
@@ -15,7 +15,7 @@
 //!     32     6  finished
 //!     38     8  fuel over all attempts
 //!     46     6  enqueued
-//!     52     1  flags: 1 = somebody waits for the end, 2 = has a note
+//!     52     1  flags
 //!     53     3  length of the call in bytes
 //!     56        the call: route, then body
 //!               the tail: attempts, appended by settlements
@@ -24,9 +24,15 @@
 //! Numbers are little-endian, times milliseconds since the Unix epoch. The
 //! **route** is what scripts read: module, queue, lane and pin, each a length
 //! byte and that many bytes; a pin is empty, a release's 4 bytes or a digest's
-//! 32. The **body** is MessagePack and opaque to scripts: `[task, options or
-//! nil, input]`. Each entry of the **tail** is a MessagePack array `[result or
-//! nil, attempt]`.
+//! 32. Version 2 has a fifth field, the terms (`job/terms.rs`): what only some
+//! jobs have, and what an older Lovage would not know to keep. So jobs without
+//! are written as version 1, and both versions lie side by side. The **body** is
+//! MessagePack: `[task, options or nil, input]`; scripts read the task alone. An
+//! input is bytes, or `[digest, size]` of a blob. Each entry of the **tail** is a
+//! MessagePack array `[result or nil, attempt]`, a result being as an input.
+//!
+//! A record of a newer version than one knows is left alone: whoever knows it
+//! takes it.
 //!
 //! `broker/redis/scripts/prelude.lua` is this file's twin.
 
@@ -35,26 +41,39 @@ use std::time::Duration;
 use serde_bytes::ByteBuf;
 
 use crate::clock::Millis;
-use crate::job::{Attempt, Ending, Job, JobId, JobOptions, NewJob, Pin, State, WorkerId};
+use crate::job::{
+    Attempt, Ending, Job, JobId, JobOptions, NewJob, Payload, Pin, State, Terms, When, WorkerId,
+};
 use crate::registry::Digest;
 use crate::task::Failure;
 
-/// The version of the format that is written.
-pub const VERSION: u8 = 1;
+/// The newest version of the format that is known.
+pub const VERSION: u8 = 2;
+/// The version without terms.
+const PLAIN: u8 = 1;
+/// No version will be as high: what has none at all is not taken for a newer one.
+const HIGHEST: u8 = 32;
 /// The length of the fixed header.
 pub const HEADER: usize = 56;
 /// The largest call a record can hold: its length has 3 bytes.
 pub const MAX_CALL: usize = (1 << 24) - 1;
 /// Flag: a waiter wants to hear of the end.
 pub const WAITED: u8 = 1;
-/// Flag: the job has a note (progress or checkpoint) beside its record.
+/// Flag: the job has a note (progress, checkpoint or log) beside its record.
 pub const NOTED: u8 = 2;
+/// Flags: the running job is counted for the concurrency of its tenant, queue,
+/// lane, task.
+pub const COUNTED: [u8; 4] = [4, 8, 16, 32];
+/// Flag: the running job was asked to stop.
+pub const CANCELLING: u8 = 64;
+/// Flag: the job refers to blobs.
+pub const BLOBS: u8 = 128;
 
 /// A record that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
     /// Written by a newer Lovage, or not a record at all.
-    #[error("its format version is {0}; this lovage reads version {VERSION}")]
+    #[error("its format version is {0}; this lovage reads 1 to {VERSION}")]
     Version(u8),
     /// Cut off.
     #[error("it ends after {0} bytes, inside its {1}")]
@@ -64,9 +83,17 @@ pub enum RecordError {
     Field(&'static str, String),
 }
 
+/// Whether a later Lovage wrote this record, and will read it. What begins with
+/// no version at all is corrupt.
+pub fn is_newer(record: &[u8]) -> bool {
+    record.len() >= HEADER && (VERSION + 1..HIGHEST).contains(&record[0])
+}
+
 /// The fixed part of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
+    /// 1, or 2 where the job has terms.
+    pub version: u8,
     /// 0 to 9.
     pub priority: u8,
     /// Crashes that discard the job.
@@ -91,7 +118,7 @@ pub struct Header {
     pub fuel: u64,
     /// When it was enqueued.
     pub enqueued: Millis,
-    /// [`WAITED`], [`NOTED`].
+    /// [`WAITED`], [`NOTED`], [`COUNTED`], [`CANCELLING`], [`BLOBS`].
     pub flags: u8,
     /// Length of the call.
     pub call: u32,
@@ -106,7 +133,12 @@ impl Header {
             bytes[at..at + field.len()].copy_from_slice(field);
             at += field.len();
         };
-        put(&[VERSION, self.priority, self.crash_limit, self.state as u8]);
+        put(&[
+            self.version,
+            self.priority,
+            self.crash_limit,
+            self.state as u8,
+        ]);
         put(&self.delivery.to_le_bytes());
         put(&self.worker.to_le_bytes());
         put(&self.started.0.to_le_bytes()[..6]);
@@ -124,7 +156,7 @@ impl Header {
     /// Reads the header of a record.
     pub fn decode(record: &[u8]) -> Result<Self, RecordError> {
         match record.first() {
-            Some(&VERSION) => {}
+            Some(&(PLAIN..=VERSION)) => {}
             Some(&other) => return Err(RecordError::Version(other)),
             None => return Err(RecordError::Short(0, "header")),
         }
@@ -139,6 +171,7 @@ impl Header {
         let state = State::from_code(bytes[3])
             .ok_or_else(|| RecordError::Field("state", format!("code {}", bytes[3])))?;
         Ok(Header {
+            version: bytes[0],
             priority: bytes[1],
             crash_limit: bytes[2],
             state,
@@ -168,6 +201,8 @@ pub struct Route<'a> {
     pub lane: &'a str,
     /// The pin's bytes.
     pub pin: &'a [u8],
+    /// The terms' bytes; empty in version 1.
+    pub terms: &'a [u8],
 }
 
 impl<'a> Route<'a> {
@@ -187,15 +222,30 @@ impl<'a> Route<'a> {
             field("lane")?,
             field("pin")?,
         );
+        let terms = match record[0] {
+            PLAIN => &[][..],
+            _ => field("terms")?,
+        };
         Ok((
             Route {
                 module: text("module", module)?,
                 queue: text("queue", queue)?,
                 lane: text("lane", lane)?,
                 pin,
+                terms,
             },
             at,
         ))
+    }
+
+    /// The terms; those of version 1 are empty.
+    pub(crate) fn terms(&self) -> Result<Terms, RecordError> {
+        match self.terms {
+            [] => Ok(Terms::default()),
+            bytes => {
+                rmp_serde::from_slice(bytes).map_err(|e| RecordError::Field("terms", e.to_string()))
+            }
+        }
     }
 
     fn pin(&self) -> Result<Pin, RecordError> {
@@ -214,35 +264,40 @@ fn text<'a>(field: &'static str, bytes: &'a [u8]) -> Result<&'a str, RecordError
     std::str::from_utf8(bytes).map_err(|e| RecordError::Field(field, e.to_string()))
 }
 
-/// The call of a new job: route and body.
+/// The call of a new job: its version, and its bytes, which are route and body.
 ///
 /// # Errors
 /// A name longer than 255 bytes, or a call of more than [`MAX_CALL`] bytes.
-pub fn encode_call(job: &NewJob) -> Result<Vec<u8>, RecordError> {
+pub fn encode_call(job: &NewJob) -> Result<(u8, Vec<u8>), RecordError> {
+    let terms = Terms::of(job)
+        .map(|terms| rmp_serde::to_vec_named(&terms).expect("a vector takes all writes"));
     let pin: &[u8] = match &job.pin {
         Pin::Active => &[],
         Pin::Release(number) => &number.to_le_bytes(),
         Pin::Digest(digest) => &digest.0,
     };
-    let mut call = Vec::with_capacity(64 + job.input.len());
-    for (name, field) in [
+    let mut call = Vec::with_capacity(64 + job.input.inline().map_or(0, <[u8]>::len));
+    let route = [
         ("module", job.module.as_bytes()),
         ("queue", job.queue.as_bytes()),
         ("lane", job.lane.as_bytes()),
         ("pin", pin),
-    ] {
+    ];
+    let terms_field = terms.as_deref().map(|terms| ("terms", terms));
+    for (name, field) in route.into_iter().chain(terms_field) {
         let length = u8::try_from(field.len())
             .map_err(|_| RecordError::Field(name, format!("{} bytes", field.len())))?;
         call.push(length);
         call.extend_from_slice(field);
     }
     let options = (job.options != JobOptions::default()).then_some(Named(&job.options));
-    let body = (&job.task, options, serde_bytes::Bytes::new(&job.input));
+    let body = (&job.task, options, &job.input);
     rmp_serde::encode::write(&mut call, &body).expect("a vector takes all writes");
     if call.len() > MAX_CALL {
         return Err(RecordError::Field("call", format!("{} bytes", call.len())));
     }
-    Ok(call)
+    let version = if terms.is_some() { VERSION } else { PLAIN };
+    Ok((version, call))
 }
 
 /// Options are a map on the wire, so that a later version may add one.
@@ -256,11 +311,13 @@ impl serde::Serialize for Named<'_> {
 }
 
 /// The record of a job that is enqueued now.
-pub fn encode(job: &NewJob, call: &[u8], now: Millis) -> Vec<u8> {
+pub fn encode(job: &NewJob, version: u8, call: &[u8], now: Millis) -> Vec<u8> {
+    let available = job.eta.from(now).max(now);
     let header = Header {
+        version,
         priority: job.priority,
         crash_limit: job.crash_limit,
-        state: if job.delay.is_zero() {
+        state: if available == now {
             State::Available
         } else {
             State::Scheduled
@@ -270,20 +327,46 @@ pub fn encode(job: &NewJob, call: &[u8], now: Millis) -> Vec<u8> {
         started: Millis(0),
         attempt: 0,
         crash: 0,
-        available: now.after(job.delay),
+        available,
         finished: Millis(0),
         fuel: 0,
         enqueued: now,
-        flags: 0,
+        flags: if job.input.blob().is_some() { BLOBS } else { 0 },
         call: call.len() as u32,
     };
     [&header.encode()[..], call].concat()
 }
 
+/// The record of a job without its expiry.
+pub(crate) fn without_expiry(record: &[u8]) -> Result<Vec<u8>, RecordError> {
+    let mut header = Header::decode(record)?;
+    let (route, body) = Route::decode(record)?;
+    if route.terms.is_empty() {
+        return Ok(record.to_vec());
+    }
+    let terms = route.terms()?.without_expiry();
+    let terms = if terms == Terms::default() {
+        Vec::new()
+    } else {
+        rmp_serde::to_vec_named(&terms).expect("a vector takes all writes")
+    };
+    // The field is its length byte and the bytes.
+    let field = body - route.terms.len() - 1;
+    header.call = header.call - route.terms.len() as u32 + terms.len() as u32;
+    let (head, length) = (header.encode(), [terms.len() as u8]);
+    let parts = [
+        &head[..],
+        &record[HEADER..field],
+        &length,
+        &terms,
+        &record[body..],
+    ];
+    Ok(parts.concat())
+}
+
 /// An entry of the tail.
-pub fn encode_attempt(attempt: &Attempt, result: Option<&[u8]>) -> Vec<u8> {
-    rmp_serde::to_vec(&(result.map(serde_bytes::Bytes::new), Kept::from(attempt)))
-        .expect("a vector takes all writes")
+pub fn encode_attempt(attempt: &Attempt, result: Option<&Payload>) -> Vec<u8> {
+    rmp_serde::to_vec(&(result, Kept::from(attempt))).expect("a vector takes all writes")
 }
 
 /// Reads a whole record.
@@ -294,7 +377,7 @@ pub fn decode(tenant: &str, id: JobId, record: &[u8]) -> Result<Job, RecordError
         return Err(RecordError::Short(record.len(), "call"));
     }
     let (route, body_at) = Route::decode(&record[..call_end])?;
-    type Body = (String, Option<ByteBuf>, ByteBuf);
+    type Body = (String, Option<ByteBuf>, Payload);
     let (task, options, input): Body = rmp_serde::from_slice(&record[body_at..call_end])
         .map_err(|e| RecordError::Field("body", e.to_string()))?;
     let options = match options {
@@ -302,6 +385,7 @@ pub fn decode(tenant: &str, id: JobId, record: &[u8]) -> Result<Job, RecordError
             .map_err(|e| RecordError::Field("options", e.to_string()))?,
         None => JobOptions::default(),
     };
+    let terms = route.terms()?;
     let (attempts, result) = decode_tail(&record[call_end..])?;
     Ok(Job {
         tenant: tenant.into(),
@@ -317,30 +401,36 @@ pub fn decode(tenant: &str, id: JobId, record: &[u8]) -> Result<Job, RecordError
         fuel: header.fuel,
         attempts,
         result: result.filter(|_| header.state == State::Completed),
+        cancelling: header.flags & CANCELLING != 0,
         progress: None,
+        log: None,
         call: NewJob {
             id,
             pin: route.pin()?,
             module: route.module.into(),
             task,
-            input: input.into_vec(),
+            input,
             queue: route.queue.into(),
             lane: route.lane.into(),
             priority: header.priority,
             crash_limit: header.crash_limit,
-            delay: header.available.since(header.enqueued),
+            eta: When::At(header.available),
+            expiry: terms.expiry(header.enqueued).map(When::At),
+            key: terms.key(),
+            unique: terms.unique(),
+            result_ttl: terms.result_ttl(),
             options,
         },
     })
 }
 
-fn decode_tail(mut tail: &[u8]) -> Result<(Vec<Attempt>, Option<Vec<u8>>), RecordError> {
+fn decode_tail(mut tail: &[u8]) -> Result<(Vec<Attempt>, Option<Payload>), RecordError> {
     let mut attempts = Vec::new();
     let mut result = None;
     while !tail.is_empty() {
-        let (newest, kept): (Option<ByteBuf>, Kept) = rmp_serde::from_read(&mut tail)
+        let (newest, kept): (Option<Payload>, Kept) = rmp_serde::from_read(&mut tail)
             .map_err(|e| RecordError::Field("attempts", e.to_string()))?;
-        result = newest.map(ByteBuf::into_vec);
+        result = newest;
         attempts.push(kept.into());
     }
     Ok((attempts, result))

@@ -65,6 +65,10 @@ pub struct Policy {
     pub max_attempts: u32,
     /// The wait between them.
     pub backoff: Backoff,
+    /// How long after it was enqueued a job may begin another attempt.
+    pub max_age: Option<Duration>,
+    /// Whether what an attempt used up may be enough for the next one.
+    pub retry_exhausted: bool,
 }
 
 impl Default for Policy {
@@ -72,6 +76,8 @@ impl Default for Policy {
         Policy {
             max_attempts: 5,
             backoff: Backoff::default(),
+            max_age: None,
+            retry_exhausted: false,
         }
     }
 }
@@ -79,24 +85,31 @@ impl Default for Policy {
 impl Policy {
     /// How long to wait before the next attempt, or `None` to discard the job.
     ///
-    /// `failed` counts the failed attempts, this one included; `advice` is the
-    /// module's own; `random` is drawn evenly from [0, 1).
+    /// `failed` counts the failed attempts, this one included; `age` is how long
+    /// ago the job was enqueued; `advice` is the module's own; `random` is drawn
+    /// evenly from [0, 1).
     pub fn next(
         &self,
         failed: u32,
+        age: Duration,
         ending: Ending,
         advice: Retry,
         random: f64,
     ) -> Option<Duration> {
-        if failed >= self.max_attempts || ending.repeats() {
+        if failed >= self.max_attempts || ending.exhausts() && !self.retry_exhausted {
             return None;
         }
-        match advice {
-            Retry::Never => None,
-            Retry::Now => Some(Duration::ZERO),
-            Retry::After(wait) => Some(wait),
-            Retry::Policy => Some(self.backoff.ceiling(failed).mul_f64(random.clamp(0.0, 1.0))),
-        }
+        let wait = match advice {
+            Retry::Never => return None,
+            Retry::Now => Duration::ZERO,
+            Retry::After(wait) => wait,
+            Retry::Policy => self.backoff.ceiling(failed).mul_f64(random.clamp(0.0, 1.0)),
+        };
+        // An attempt that would begin too late is not waited for.
+        let too_old = self
+            .max_age
+            .is_some_and(|most| age.saturating_add(wait) > most);
+        (!too_old).then_some(wait)
     }
 }
 
@@ -118,7 +131,8 @@ mod tests {
             max_attempts: 3,
             ..Policy::default()
         };
-        let wait = |failed, advice| policy.next(failed, Ending::Failed, advice, 0.5);
+        let wait =
+            |failed, advice| policy.next(failed, Duration::ZERO, Ending::Failed, advice, 0.5);
         assert_eq!(wait(1, Retry::Policy), Some(Duration::from_millis(2500)));
         assert_eq!(wait(2, Retry::Now), Some(Duration::ZERO));
         assert_eq!(
@@ -130,17 +144,39 @@ mod tests {
     }
 
     #[test]
-    fn what_repeats_is_not_tried_again() {
-        let policy = Policy::default();
-        assert_eq!(policy.next(1, Ending::OutOfFuel, Retry::Policy, 0.5), None);
-        assert_eq!(
-            policy.next(1, Ending::OutOfMemory, Retry::Policy, 0.5),
-            None
-        );
-        assert!(
-            policy
-                .next(1, Ending::Deadline, Retry::Policy, 0.5)
-                .is_some()
-        );
+    fn what_repeats_is_tried_again_only_if_asked() {
+        let next =
+            |policy: Policy, ending| policy.next(1, Duration::ZERO, ending, Retry::Policy, 0.5);
+        let asked = Policy {
+            retry_exhausted: true,
+            ..Policy::default()
+        };
+        for ending in [
+            Ending::OutOfFuel,
+            Ending::OutOfMemory,
+            Ending::ResultTooLarge,
+        ] {
+            assert_eq!(next(Policy::default(), ending), None, "{ending}");
+            assert!(next(asked, ending).is_some(), "{ending}");
+        }
+        assert!(next(Policy::default(), Ending::Deadline).is_some());
+    }
+
+    #[test]
+    fn no_attempt_begins_past_the_maximum_age() {
+        let policy = Policy {
+            max_age: Some(Duration::from_secs(60)),
+            ..Policy::default()
+        };
+        let next = |age, wait| {
+            let (age, wait) = (
+                Duration::from_secs(age),
+                Retry::After(Duration::from_secs(wait)),
+            );
+            policy.next(1, age, Ending::Failed, wait, 0.5)
+        };
+        assert_eq!(next(50, 10), Some(Duration::from_secs(10)));
+        assert_eq!(next(50, 11), None);
+        assert_eq!(next(61, 0), None);
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::job::{Conflict, Until};
 use crate::retry::{Backoff, Retry};
 
 /// The longest name of a module, task, queue or tenant, in bytes.
@@ -59,7 +60,7 @@ pub fn check_lane(lane: &str) -> Result<&str, NameError> {
 }
 
 /// A task by its full name: `module.task`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskName {
     /// The module's name.
     pub module: String,
@@ -113,9 +114,28 @@ pub struct TaskOptions {
     /// The wait between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
+    /// How long after it was enqueued a job may still be tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+    /// Whether an attempt that ran out of fuel or memory, or whose result was
+    /// too large, is tried again like any other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_exhausted: Option<bool>,
     /// Wall-clock time of an attempt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Wall-clock time after which an attempt hears that it should stop.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub soft_timeout: Option<Duration>,
+    /// How long after it was enqueued a job must have begun.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expiry: Option<Duration>,
+    /// How long a completed job's record is kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_ttl: Option<Duration>,
+    /// That no two jobs with the same arguments shall be there at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unique: Option<(Until, Conflict)>,
     /// Units of fuel an attempt may burn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,

@@ -117,6 +117,87 @@ pub mod lovage {
                         .finish()
                 }
             }
+            /// For how long a job holds off others of its kind.
+            #[derive(Clone, Copy)]
+            pub enum Until {
+                /// Until a worker begins with it.
+                Start,
+                /// Until it has ended, however.
+                Done,
+                /// For so many milliseconds after it was enqueued.
+                ForMs(u64),
+            }
+            impl ::core::fmt::Debug for Until {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Until::Start => f.debug_tuple("Until::Start").finish(),
+                        Until::Done => f.debug_tuple("Until::Done").finish(),
+                        Until::ForMs(e) => {
+                            f.debug_tuple("Until::ForMs").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// What becomes of a job that is held off.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Conflict {
+                /// It is not made; its caller gets the other's id.
+                Existing,
+                /// Its caller is refused.
+                Reject,
+                /// It is made, and the other one is cancelled.
+                Replace,
+            }
+            impl ::core::fmt::Debug for Conflict {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Conflict::Existing => {
+                            f.debug_tuple("Conflict::Existing").finish()
+                        }
+                        Conflict::Reject => f.debug_tuple("Conflict::Reject").finish(),
+                        Conflict::Replace => f.debug_tuple("Conflict::Replace").finish(),
+                    }
+                }
+            }
+            impl Conflict {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Conflict {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Conflict::Existing,
+                        1 => Conflict::Reject,
+                        2 => Conflict::Replace,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// That no two jobs of a task with the same arguments shall be there.
+            #[repr(C)]
+            #[derive(Clone, Copy)]
+            pub struct Unique {
+                pub until: Until,
+                pub conflict: Conflict,
+            }
+            impl ::core::fmt::Debug for Unique {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Unique")
+                        .field("until", &self.until)
+                        .field("conflict", &self.conflict)
+                        .finish()
+                }
+            }
             /// A task's defaults. A call may set each of them; what neither sets is
             /// the host's default.
             #[derive(Clone)]
@@ -127,14 +208,29 @@ pub mod lovage {
                 /// Runs in all, the first included.
                 pub max_attempts: ::core::option::Option<u32>,
                 pub backoff: ::core::option::Option<Backoff>,
+                /// How long after it was enqueued a job may still be tried again.
+                pub max_age_ms: ::core::option::Option<u64>,
+                /// Whether an attempt that ran out of fuel or memory, or whose result
+                /// was too large, is tried again like any other.
+                pub retry_exhausted: ::core::option::Option<bool>,
                 /// Wall-clock time an attempt may take.
                 pub timeout_ms: ::core::option::Option<u64>,
+                /// Wall-clock time after which `context.cancelled` answers true. What
+                /// the task returns after that counts as ever.
+                pub soft_timeout_ms: ::core::option::Option<u64>,
+                /// How long a job may wait for its first run, from when it could have
+                /// it; after that it is cancelled instead.
+                pub expiry_ms: ::core::option::Option<u64>,
+                /// How long a completed job and its result are kept.
+                pub result_ttl_ms: ::core::option::Option<u64>,
+                pub unique: ::core::option::Option<Unique>,
                 /// Units of wasmtime's fuel an attempt may burn.
                 pub fuel: ::core::option::Option<u64>,
                 /// Bytes of linear memory an attempt may hold.
                 pub memory: ::core::option::Option<u64>,
+                /// How often this task's jobs may start, over all workers.
                 pub rate: ::core::option::Option<Rate>,
-                /// How many of this task's jobs may run at once.
+                /// How many of this task's jobs may run at once, over all workers.
                 pub concurrency: ::core::option::Option<u32>,
             }
             impl ::core::fmt::Debug for TaskOptions {
@@ -147,7 +243,13 @@ pub mod lovage {
                         .field("priority", &self.priority)
                         .field("max-attempts", &self.max_attempts)
                         .field("backoff", &self.backoff)
+                        .field("max-age-ms", &self.max_age_ms)
+                        .field("retry-exhausted", &self.retry_exhausted)
                         .field("timeout-ms", &self.timeout_ms)
+                        .field("soft-timeout-ms", &self.soft_timeout_ms)
+                        .field("expiry-ms", &self.expiry_ms)
+                        .field("result-ttl-ms", &self.result_ttl_ms)
+                        .field("unique", &self.unique)
                         .field("fuel", &self.fuel)
                         .field("memory", &self.memory)
                         .field("rate", &self.rate)
@@ -449,8 +551,10 @@ pub mod lovage {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Whether somebody asked for this job to stop. A task that looks may tidy
-            /// up and return; one that does not is stopped by the host.
+            /// Whether this attempt should stop: somebody asked for that, or its soft
+            /// timeout is over. A task that looks may tidy up and return. One that does
+            /// not is stopped by the host: 50 milliseconds after it was asked, or at its
+            /// deadline.
             #[allow(async_fn_in_trait)]
             pub fn cancelled() -> bool {
                 unsafe {
@@ -1345,23 +1449,23 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         let result0 = { T_::describe() };
                         let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let vec11 = result0;
-                        let len11 = vec11.len();
-                        let layout11 = _rt::alloc::Layout::from_size_align(
-                                vec11.len()
-                                    * (120 + 12 * ::core::mem::size_of::<*const u8>()),
+                        let vec13 = result0;
+                        let len13 = vec13.len();
+                        let layout13 = _rt::alloc::Layout::from_size_align(
+                                vec13.len()
+                                    * (224 + 12 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             )
                             .unwrap();
-                        let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(
-                            layout11,
+                        let (result13, _cleanup13) = wit_bindgen::rt::Cleanup::new(
+                            layout13,
                         );
-                        if let Some(cleanup) = _cleanup11 {
+                        if let Some(cleanup) = _cleanup13 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec11.into_iter().enumerate() {
-                            let base = result11
-                                .add(i * (120 + 12 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec13.into_iter().enumerate() {
+                            let base = result13
+                                .add(i * (224 + 12 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::lovage::task::types::TaskInfo {
                                     name: name2,
@@ -1413,7 +1517,13 @@ pub mod exports {
                                     priority: priority7,
                                     max_attempts: max_attempts7,
                                     backoff: backoff7,
+                                    max_age_ms: max_age_ms7,
+                                    retry_exhausted: retry_exhausted7,
                                     timeout_ms: timeout_ms7,
+                                    soft_timeout_ms: soft_timeout_ms7,
+                                    expiry_ms: expiry_ms7,
+                                    result_ttl_ms: result_ttl_ms7,
+                                    unique: unique7,
                                     fuel: fuel7,
                                     memory: memory7,
                                     rate: rate7,
@@ -1497,7 +1607,7 @@ pub mod exports {
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match timeout_ms7 {
+                                match max_age_ms7 {
                                     Some(e) => {
                                         *base
                                             .add(40 + 12 * ::core::mem::size_of::<*const u8>())
@@ -1512,77 +1622,195 @@ pub mod exports {
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
-                                match fuel7 {
+                                match retry_exhausted7 {
                                     Some(e) => {
                                         *base
                                             .add(56 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         *base
-                                            .add(64 + 12 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<i64>() = _rt::as_i64(e);
+                                            .add(57 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (match e {
+                                            true => 1,
+                                            false => 0,
+                                        }) as u8;
                                     }
                                     None => {
                                         *base
                                             .add(56 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match timeout_ms7 {
+                                    Some(e) => {
+                                        *base
+                                            .add(64 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *base
+                                            .add(72 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(e);
+                                    }
+                                    None => {
+                                        *base
+                                            .add(64 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match soft_timeout_ms7 {
+                                    Some(e) => {
+                                        *base
+                                            .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *base
+                                            .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(e);
+                                    }
+                                    None => {
+                                        *base
+                                            .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match expiry_ms7 {
+                                    Some(e) => {
+                                        *base
+                                            .add(96 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *base
+                                            .add(104 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(e);
+                                    }
+                                    None => {
+                                        *base
+                                            .add(96 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match result_ttl_ms7 {
+                                    Some(e) => {
+                                        *base
+                                            .add(112 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *base
+                                            .add(120 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(e);
+                                    }
+                                    None => {
+                                        *base
+                                            .add(112 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match unique7 {
+                                    Some(e) => {
+                                        *base
+                                            .add(128 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        let super::super::super::super::lovage::task::types::Unique {
+                                            until: until10,
+                                            conflict: conflict10,
+                                        } = e;
+                                        use super::super::super::super::lovage::task::types::Until as V11;
+                                        match until10 {
+                                            V11::Start => {
+                                                *base
+                                                    .add(136 + 12 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                            V11::Done => {
+                                                *base
+                                                    .add(136 + 12 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                            }
+                                            V11::ForMs(e) => {
+                                                *base
+                                                    .add(136 + 12 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (2i32) as u8;
+                                                *base
+                                                    .add(144 + 12 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>() = _rt::as_i64(e);
+                                            }
+                                        }
+                                        *base
+                                            .add(152 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (conflict10.clone() as i32) as u8;
+                                    }
+                                    None => {
+                                        *base
+                                            .add(128 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (0i32) as u8;
+                                    }
+                                };
+                                match fuel7 {
+                                    Some(e) => {
+                                        *base
+                                            .add(160 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (1i32) as u8;
+                                        *base
+                                            .add(168 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(e);
+                                    }
+                                    None => {
+                                        *base
+                                            .add(160 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                                 match memory7 {
                                     Some(e) => {
                                         *base
-                                            .add(72 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(176 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         *base
-                                            .add(80 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(184 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i64>() = _rt::as_i64(e);
                                     }
                                     None => {
                                         *base
-                                            .add(72 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(176 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                                 match rate7 {
                                     Some(e) => {
                                         *base
-                                            .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(192 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         let super::super::super::super::lovage::task::types::Rate {
-                                            count: count10,
-                                            period_ms: period_ms10,
+                                            count: count12,
+                                            period_ms: period_ms12,
                                         } = e;
                                         *base
-                                            .add(96 + 12 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<i32>() = _rt::as_i32(count10);
+                                            .add(200 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i32>() = _rt::as_i32(count12);
                                         *base
-                                            .add(104 + 12 * ::core::mem::size_of::<*const u8>())
-                                            .cast::<i64>() = _rt::as_i64(period_ms10);
+                                            .add(208 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(period_ms12);
                                     }
                                     None => {
                                         *base
-                                            .add(88 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(192 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                                 match concurrency7 {
                                     Some(e) => {
                                         *base
-                                            .add(112 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(216 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (1i32) as u8;
                                         *base
-                                            .add(116 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(220 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<i32>() = _rt::as_i32(e);
                                     }
                                     None => {
                                         *base
-                                            .add(112 + 12 * ::core::mem::size_of::<*const u8>())
+                                            .add(216 + 12 * ::core::mem::size_of::<*const u8>())
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
                             }
                         }
-                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len11;
-                        *ptr1.add(0).cast::<*mut u8>() = result11;
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
+                        *ptr1.add(0).cast::<*mut u8>() = result13;
                         ptr1
                     }
                 }
@@ -1598,7 +1826,7 @@ pub mod exports {
                         let len13 = l1;
                         for i in 0..len13 {
                             let base = base13
-                                .add(i * (120 + 12 * ::core::mem::size_of::<*const u8>()));
+                                .add(i * (224 + 12 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l2 = *base.add(0).cast::<*mut u8>();
                                 let l3 = *base
@@ -1647,7 +1875,7 @@ pub mod exports {
                         }
                         _rt::cabi_dealloc(
                             base13,
-                            len13 * (120 + 12 * ::core::mem::size_of::<*const u8>()),
+                            len13 * (224 + 12 * ::core::mem::size_of::<*const u8>()),
                             8,
                         );
                     }
@@ -2051,38 +2279,42 @@ pub(crate) use __export_task_module_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1338] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb8\x09\x01A\x02\x01\
-A\x0b\x01B\x14\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1536] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfe\x0a\x01A\x02\x01\
+A\x0b\x01B\x1c\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\
 \0\x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\
 \x04\0\x07failure\x03\0\x03\x01r\x03\x07base-msw\x06factoru\x06max-msw\x04\0\x07\
-backoff\x03\0\x05\x01r\x02\x05county\x09period-msw\x04\0\x04rate\x03\0\x07\x01k}\
-\x01ky\x01k\x06\x01kw\x01k\x08\x01r\x09\x05queue\x02\x08priority\x09\x0cmax-atte\
-mpts\x0a\x07backoff\x0b\x0atimeout-ms\x0c\x04fuel\x0c\x06memory\x0c\x04rate\x0d\x0b\
-concurrency\x0a\x04\0\x0ctask-options\x03\0\x0e\x01r\x05\x04names\x03docs\x0cinp\
-ut-schemas\x0doutput-schemas\x07options\x0f\x04\0\x09task-info\x03\0\x10\x01q\x04\
-\x06denied\x01s\0\x07invalid\x01s\0\x05limit\x01s\0\x0bunavailable\x01s\0\x04\0\x0a\
-call-error\x03\0\x12\x03\0\x17lovage:task/types@0.1.0\x05\0\x02\x03\0\0\x0acall-\
-error\x01B\x1a\x02\x03\x02\x01\x01\x04\0\x0acall-error\x03\0\0\x01o\x02ss\x01p\x02\
-\x01r\x0a\x02ids\x06tenants\x06modules\x04tasks\x05queues\x06digests\x07attempty\
-\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x03\x04\0\x03job\x03\0\x04\x01p}\
-\x01r\x02\x06digests\x05state\x06\x04\0\x05saved\x03\0\x07\x01@\0\0\x05\x04\0\x07\
-current\x01\x09\x01@\0\0w\x04\0\x0cremaining-ms\x01\x0a\x01@\0\0\x7f\x04\0\x09ca\
-ncelled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\x01@\x02\x05share\x0c\x07message\x0d\0\
-\x0e\x04\0\x08progress\x01\x0f\x01@\x01\x05state\x06\0\x0e\x04\0\x0acheckpoint\x01\
-\x10\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\0\x12\x04\0\x07restore\x01\x13\x03\0\x19\
-lovage:task/context@0.1.0\x05\x02\x01B\x10\x02\x03\x02\x01\x01\x04\0\x0acall-err\
-or\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01o\x02ss\x01p\x07\x01r\x09\x04tasks\x05\
-input\x02\x03key\x03\x05queue\x03\x04lane\x03\x08priority\x04\x08delay-ms\x05\x0c\
-max-attempts\x06\x07headers\x08\x04\0\x07new-job\x03\0\x09\x01p\x0a\x01ps\x01j\x01\
-\x0c\x01\x01\x01@\x01\x04jobs\x0b\0\x0d\x04\0\x07enqueue\x01\x0e\x03\0\x16lovage\
-:task/jobs@0.1.0\x05\x03\x02\x03\0\0\x07failure\x02\x03\0\0\x09task-info\x01B\x0b\
-\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x05\x04\0\x09task-\
-info\x03\0\x02\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\
-\x01\x01\x01@\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lova\
-ge:task/handler@0.1.0\x05\x06\x04\0\x1dlovage:task/task-module@0.1.0\x04\0\x0b\x11\
-\x01\0\x0btask-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-com\
-ponent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+backoff\x03\0\x05\x01r\x02\x05county\x09period-msw\x04\0\x04rate\x03\0\x07\x01q\x03\
+\x05start\0\0\x04done\0\0\x06for-ms\x01w\0\x04\0\x05until\x03\0\x09\x01m\x03\x08\
+existing\x06reject\x07replace\x04\0\x08conflict\x03\0\x0b\x01r\x02\x05until\x0a\x08\
+conflict\x0c\x04\0\x06unique\x03\0\x0d\x01k}\x01ky\x01k\x06\x01kw\x01k\x7f\x01k\x0e\
+\x01k\x08\x01r\x0f\x05queue\x02\x08priority\x0f\x0cmax-attempts\x10\x07backoff\x11\
+\x0amax-age-ms\x12\x0fretry-exhausted\x13\x0atimeout-ms\x12\x0fsoft-timeout-ms\x12\
+\x09expiry-ms\x12\x0dresult-ttl-ms\x12\x06unique\x14\x04fuel\x12\x06memory\x12\x04\
+rate\x15\x0bconcurrency\x10\x04\0\x0ctask-options\x03\0\x16\x01r\x05\x04names\x03\
+docs\x0cinput-schemas\x0doutput-schemas\x07options\x17\x04\0\x09task-info\x03\0\x18\
+\x01q\x04\x06denied\x01s\0\x07invalid\x01s\0\x05limit\x01s\0\x0bunavailable\x01s\
+\0\x04\0\x0acall-error\x03\0\x1a\x03\0\x17lovage:task/types@0.1.0\x05\0\x02\x03\0\
+\0\x0acall-error\x01B\x1a\x02\x03\x02\x01\x01\x04\0\x0acall-error\x03\0\0\x01o\x02\
+ss\x01p\x02\x01r\x0a\x02ids\x06tenants\x06modules\x04tasks\x05queues\x06digests\x07\
+attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x03\x04\0\x03job\x03\0\x04\
+\x01p}\x01r\x02\x06digests\x05state\x06\x04\0\x05saved\x03\0\x07\x01@\0\0\x05\x04\
+\0\x07current\x01\x09\x01@\0\0w\x04\0\x0cremaining-ms\x01\x0a\x01@\0\0\x7f\x04\0\
+\x09cancelled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\x01@\x02\x05share\x0c\x07messag\
+e\x0d\0\x0e\x04\0\x08progress\x01\x0f\x01@\x01\x05state\x06\0\x0e\x04\0\x0acheck\
+point\x01\x10\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\0\x12\x04\0\x07restore\x01\x13\
+\x03\0\x19lovage:task/context@0.1.0\x05\x02\x01B\x10\x02\x03\x02\x01\x01\x04\0\x0a\
+call-error\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01o\x02ss\x01p\x07\x01r\x09\x04\
+tasks\x05input\x02\x03key\x03\x05queue\x03\x04lane\x03\x08priority\x04\x08delay-\
+ms\x05\x0cmax-attempts\x06\x07headers\x08\x04\0\x07new-job\x03\0\x09\x01p\x0a\x01\
+ps\x01j\x01\x0c\x01\x01\x01@\x01\x04jobs\x0b\0\x0d\x04\0\x07enqueue\x01\x0e\x03\0\
+\x16lovage:task/jobs@0.1.0\x05\x03\x02\x03\0\0\x07failure\x02\x03\0\0\x09task-in\
+fo\x01B\x0b\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x05\x04\
+\0\x09task-info\x03\0\x02\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01\
+j\x01\x06\x01\x01\x01@\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\
+\x19lovage:task/handler@0.1.0\x05\x06\x04\0\x1dlovage:task/task-module@0.1.0\x04\
+\0\x0b\x11\x01\0\x0btask-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
+wit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -12,7 +12,7 @@ mod bindings;
 
 use crate::context::{Job, Saved};
 use crate::jobs::NewJob;
-use crate::{CallError, Failure, Retry, TaskOptions, registry};
+use crate::{CallError, Conflict, Failure, Retry, TaskOptions, Unique, Until, registry};
 use bindings::exports::lovage::task::handler::Guest;
 use bindings::lovage::task::{context, jobs, types};
 use std::time::{Duration, SystemTime};
@@ -115,7 +115,13 @@ fn task_options(options: &TaskOptions) -> types::TaskOptions {
             factor: backoff.factor,
             max_ms: backoff.max_ms,
         }),
+        max_age_ms: options.max_age_ms,
+        retry_exhausted: options.retry_exhausted,
         timeout_ms: options.timeout_ms,
+        soft_timeout_ms: options.soft_timeout_ms,
+        expiry_ms: options.expiry_ms,
+        result_ttl_ms: options.result_ttl_ms,
+        unique: options.unique.map(unique),
         fuel: options.fuel,
         memory: options.memory,
         rate: options.rate.map(|rate| types::Rate {
@@ -123,6 +129,21 @@ fn task_options(options: &TaskOptions) -> types::TaskOptions {
             period_ms: rate.period_ms,
         }),
         concurrency: options.concurrency,
+    }
+}
+
+fn unique(unique: Unique) -> types::Unique {
+    types::Unique {
+        until: match unique.until {
+            Until::Start => types::Until::Start,
+            Until::Done => types::Until::Done,
+            Until::ForMs(ms) => types::Until::ForMs(ms),
+        },
+        conflict: match unique.conflict {
+            Conflict::Existing => types::Conflict::Existing,
+            Conflict::Reject => types::Conflict::Reject,
+            Conflict::Replace => types::Conflict::Replace,
+        },
     }
 }
 

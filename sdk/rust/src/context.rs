@@ -72,7 +72,8 @@ pub fn remaining() -> Duration {
     host::remaining()
 }
 
-/// Whether somebody asked for this job to stop. A task that looks may tidy up and return; one that does not is stopped.
+/// Whether this attempt should stop: somebody asked for that, or its soft timeout is over. A task that looks may tidy up
+/// and return. One that does not is stopped: 50 ms after it was asked, or at its deadline.
 pub fn cancelled() -> bool {
     host::cancelled()
 }

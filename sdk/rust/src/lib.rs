@@ -82,7 +82,7 @@ use testing::host;
 pub use bytes::Bytes;
 pub use call_error::CallError;
 pub use failure::{Failure, Retry};
-pub use registry::{Backoff, Rate, TaskOptions};
+pub use registry::{Backoff, Conflict, Rate, TaskOptions, Unique, Until};
 
 // What `#[data]` writes into an author's crate, so that it needs no dependency but this one.
 pub use {schemars, serde, serde_json};
@@ -115,11 +115,18 @@ pub use {schemars, serde, serde_json};
 /// | `priority = 7` | 0 to 9, 9 first |
 /// | `retries = 3` | runs after the first one |
 /// | `backoff = "5s"`, `backoff(base = "5s", factor = 3.0, max = "1h")` | the waits between runs |
+/// | `max_age = "1h"` | how long after it was enqueued a job may still be tried again |
+/// | `retry_exhausted = true` | whether it is tried again where it ran out of fuel or memory, or its result was too large |
 /// | `timeout = "30s"` | the time that an attempt may take |
+/// | `soft_timeout = "25s"` | the time after which [`context::cancelled`] answers true |
+/// | `expires = "10m"` | how long a job may wait for its first run; after that it is cancelled |
+/// | `result_ttl = "1h"` | how long a completed job and its result are kept |
+/// | `unique = "start"`, `"done"`, `"5m"` | no second job with the same arguments until the first one starts, is done, or is so old |
+/// | `on_conflict = "existing"`, `"reject"`, `"replace"` | whether a second one is answered with the first one's id, refused, or takes its place |
 /// | `fuel = 10_000_000` | the instructions that an attempt may burn |
 /// | `memory = "64MiB"` | the memory that an attempt may hold |
-/// | `rate = "100/1m"` | starts in each period |
-/// | `concurrency = 4` | jobs of this task that run at once |
+/// | `rate = "100/1m"`, `"5/s"` | starts in each period, over all workers |
+/// | `concurrency = 4` | jobs of this task that run at once, over all workers |
 ///
 /// Durations are written `250ms`, `30s`, `5m`, `1h`, `2d`; sizes `64KiB`, `64MiB`, `1GiB`.
 pub use lovage_sdk_macros::task;

@@ -24,6 +24,37 @@ pub struct Rate {
     pub period_ms: u64,
 }
 
+/// For how long a job holds off others of its kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// Until a worker begins with it.
+    Start,
+    /// Until it has ended, however.
+    Done,
+    /// For so many milliseconds after it was enqueued.
+    ForMs(u64),
+}
+
+/// What becomes of a job that is held off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// It is not made; its caller gets the other's id.
+    Existing,
+    /// Its caller is refused.
+    Reject,
+    /// It is made, and the other one is cancelled.
+    Replace,
+}
+
+/// That no two jobs of a task with the same arguments shall be there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unique {
+    /// For how long.
+    pub until: Until,
+    /// What becomes of a second one.
+    pub conflict: Conflict,
+}
+
 /// A task's defaults, as `#[task(…)]` sets them. What is not set is the host's default.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[expect(missing_docs, reason = "each is explained at `task`")]
@@ -32,7 +63,13 @@ pub struct TaskOptions {
     pub priority: Option<u8>,
     pub max_attempts: Option<u32>,
     pub backoff: Option<Backoff>,
+    pub max_age_ms: Option<u64>,
+    pub retry_exhausted: Option<bool>,
     pub timeout_ms: Option<u64>,
+    pub soft_timeout_ms: Option<u64>,
+    pub expiry_ms: Option<u64>,
+    pub result_ttl_ms: Option<u64>,
+    pub unique: Option<Unique>,
     pub fuel: Option<u64>,
     pub memory: Option<u64>,
     pub rate: Option<Rate>,

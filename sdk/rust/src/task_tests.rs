@@ -21,7 +21,14 @@ struct Thumbnail {
     priority = 7,
     retries = 3,
     backoff(base = "1s", factor = 2, max = "1m"),
+    max_age = "1h",
+    retry_exhausted = true,
     timeout = "30s",
+    soft_timeout = "25s",
+    expires = "10m",
+    result_ttl = "1d",
+    unique = "5m",
+    on_conflict = "replace",
     fuel = 10_000_000,
     memory = "64MiB",
     rate = "100/1m",
@@ -110,6 +117,22 @@ fn options_are_described() {
     assert_eq!(
         (options.timeout_ms, options.fuel, options.memory),
         (Some(30_000), Some(10_000_000), Some(64 << 20))
+    );
+    assert_eq!(
+        (options.max_age_ms, options.retry_exhausted),
+        (Some(3_600_000), Some(true))
+    );
+    assert_eq!(
+        (options.soft_timeout_ms, options.expiry_ms),
+        (Some(25_000), Some(600_000))
+    );
+    assert_eq!(options.result_ttl_ms, Some(86_400_000));
+    assert_eq!(
+        options.unique,
+        Some(crate::Unique {
+            until: crate::Until::ForMs(300_000),
+            conflict: crate::Conflict::Replace
+        })
     );
     assert_eq!(
         (options.rate, options.concurrency),

@@ -2,6 +2,7 @@
 //! moves only when the test says so.
 
 mod redis;
+pub(crate) mod signals;
 mod sqlite;
 mod worker;
 
@@ -15,7 +16,9 @@ use lovage_queue::broker::sqlite::SqliteBroker;
 use lovage_queue::broker::{Broker, Filter, QueueCounts};
 use lovage_queue::clock::{Clock, Millis, millis};
 use lovage_queue::job::{Job, JobId, NewJob, Partition, State};
+use lovage_queue::limits::{Limit, Limited, Scope};
 use lovage_queue::registry::Digest;
+use lovage_queue::task::Rate;
 
 use self::redis::Server;
 use self::sqlite::File;
@@ -53,9 +56,14 @@ impl Deref for Bench {
 impl Bench {
     /// Over a Redis server of this test's own.
     pub(crate) async fn redis() -> Self {
+        Self::redis_of(PARTITIONS).await
+    }
+
+    /// The same with so many partitions.
+    pub(crate) async fn redis_of(partitions: u16) -> Self {
         let (server, now) = (Server::start(), Arc::new(AtomicU64::new(BEGIN.0)));
         let clock = Clock::Set(now.clone());
-        let broker = RedisBroker::connect(&server.url(), PARTITIONS, clock)
+        let broker = RedisBroker::connect(&server.url(), partitions, clock)
             .await
             .unwrap();
         Bench {
@@ -178,11 +186,61 @@ impl Bench {
             .unwrap_or(none)
     }
 
+    /// Where these jobs stand.
+    pub(crate) async fn states(&self, ids: &[JobId]) -> Vec<State> {
+        let jobs = self.jobs(TENANT, ids).await.unwrap();
+        jobs.into_iter().map(|job| job.unwrap().state).collect()
+    }
+
+    /// Makes available what is due; how many that was.
+    pub(crate) async fn promote_all(&self) -> u32 {
+        self.promote(self.home(), 1_000).await.unwrap().jobs
+    }
+
+    /// What a scope allows from now on.
+    pub(crate) async fn allow(&self, scope: &str, limit: Limit) {
+        self.limit(TENANT, &scope.parse().unwrap(), &limit)
+            .await
+            .unwrap();
+    }
+
+    /// Pauses a scope.
+    pub(crate) async fn hold(&self, scope: &str) {
+        let scope = scope.parse().unwrap();
+        self.pause(TENANT, &scope, true).await.unwrap();
+    }
+
+    /// Lets a paused scope go on.
+    pub(crate) async fn resume(&self, scope: &str) {
+        let scope = scope.parse().unwrap();
+        self.pause(TENANT, &scope, false).await.unwrap();
+    }
+
+    /// What is known of a scope's limit.
+    pub(crate) async fn limited(&self, scope: &str) -> Option<Limited> {
+        let scope: Scope = scope.parse().unwrap();
+        let limits = self.limits(TENANT).await.unwrap();
+        limits.into_iter().find(|it| it.scope == scope)
+    }
+
+    /// How many jobs of a scope count as running.
+    pub(crate) async fn running_in(&self, scope: &str) -> u32 {
+        self.limited(scope).await.expect("a limit").running
+    }
+
     /// Overwrites a job's record with what is none.
     pub(crate) async fn corrupt(&self, tenant: &str, id: JobId, record: &[u8]) {
         match &self.store {
             Store::Redis(server) => server.corrupt(self.partition(tenant), tenant, id, record),
             Store::Sqlite(file) => file.corrupt(tenant, id, record),
+        }
+    }
+
+    /// Overwrites a chunk of a blob's bytes.
+    pub(crate) async fn corrupt_blob(&self, tenant: &str, digest: Digest) {
+        match &self.store {
+            Store::Redis(server) => server.corrupt_blob(self.partition(tenant), tenant, digest),
+            Store::Sqlite(file) => file.corrupt_blob(tenant, digest),
         }
     }
 
@@ -197,17 +255,31 @@ impl Bench {
 
 /// All jobs of a state.
 pub(crate) fn all(state: State) -> Filter {
-    Filter {
-        state,
-        queue: None,
-        module: None,
-        task: None,
-        limit: 1_000,
-        offset: 0,
-    }
+    Filter::of(state, 1_000)
 }
 
 /// Seconds.
 pub(crate) const fn secs(count: u64) -> Duration {
     Duration::from_secs(count)
+}
+
+/// At most so many at once.
+pub(crate) fn at_once(count: u32) -> Limit {
+    Limit {
+        concurrency: Some(count),
+        ..Limit::default()
+    }
+}
+
+/// At most so many starts in each period.
+pub(crate) fn paced(count: u32, period: Duration) -> Limit {
+    Limit {
+        rate: Some(Rate { count, period }),
+        ..Limit::default()
+    }
+}
+
+/// Lifts all limits.
+pub(crate) fn unlimited() -> Limit {
+    Limit::default()
 }

@@ -9,11 +9,15 @@ use crate::support::redis::key;
 impl Server {
     /// Overwrites the first chunk of a module's bytes.
     pub(crate) fn corrupt_module(&self, partition: Partition, tenant: &str, digest: Digest) {
-        self.meddle(&[
-            b"LSET",
-            &key(partition, tenant, "b", &digest.0),
-            b"0",
-            b"\0",
-        ]);
+        self.corrupt_chunk(&key(partition, tenant, "b", &digest.0));
+    }
+
+    /// Overwrites the first chunk of a blob's bytes.
+    pub(crate) fn corrupt_blob(&self, partition: Partition, tenant: &str, digest: Digest) {
+        self.corrupt_chunk(&key(partition, tenant, "x", &digest.0));
+    }
+
+    fn corrupt_chunk(&self, key: &[u8]) {
+        self.meddle(&[b"LSET", key, b"0", b"\0"]);
     }
 }

@@ -34,6 +34,14 @@ impl File {
         );
     }
 
+    pub(crate) fn corrupt_blob(&self, tenant: &str, digest: Digest) {
+        self.change(
+            "UPDATE chunk SET bytes = x'00' WHERE no = 0 AND upload = \
+             (SELECT upload FROM blob WHERE tenant = ?1 AND digest = ?2)",
+            params![tenant, digest.0],
+        );
+    }
+
     pub(crate) fn corrupt_module(&self, tenant: &str, digest: Digest) {
         self.change(
             "UPDATE chunk SET bytes = x'00' WHERE no = 0 AND upload = \

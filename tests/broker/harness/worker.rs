@@ -56,6 +56,23 @@ impl<'b> Worker<'b> {
         self.claim(max).await.iter().map(|it| it.id).collect()
     }
 
+    /// Claims until nothing more may start: jobs that step out of the way of
+    /// others may take a claim that finds nothing, and calls itself again.
+    pub(crate) async fn claim_all(&self) -> Vec<Claimed> {
+        let (mut all, mut empty) = (Vec::new(), 0);
+        while empty < 3 {
+            let claimed = self.claim(20).await;
+            empty = if claimed.is_empty() { empty + 1 } else { 0 };
+            all.extend(claimed);
+        }
+        all
+    }
+
+    /// The same, by id.
+    pub(crate) async fn claim_all_ids(&self) -> Vec<JobId> {
+        self.claim_all().await.iter().map(|it| it.id).collect()
+    }
+
     pub(crate) async fn claim_from(&self, queues: &[(&str, u32)], max: u32) -> Vec<Claimed> {
         let queues = queues
             .iter()
@@ -125,7 +142,7 @@ fn settlement(claimed: &Claimed, action: Action, ending: Option<Ending>) -> Sett
 pub(crate) fn complete(claimed: &Claimed, result: &[u8]) -> Settlement {
     settlement(
         claimed,
-        Action::Complete(result.to_vec()),
+        Action::Complete(result.to_vec().into()),
         Some(Ending::Completed),
     )
 }

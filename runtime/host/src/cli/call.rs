@@ -4,22 +4,34 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use lovage_queue::client;
-use lovage_queue::clock::Millis;
-use lovage_queue::job::{Job, JobOptions, Pin, State};
-use serde_json::json;
+use lovage_queue::client::{self, Client};
+use lovage_queue::job::{Job, JobId, NewJob, Payload, State};
+use serde_json::{Value, json};
 
+use super::batch::Lines;
 use super::exit::Verdict;
-use super::limits::LimitFlags;
-use super::output::{decoded, job as job_json};
+use super::output::{decoded, fetched, job as job_json};
+use super::terms::TermFlags;
 use super::{Context, arguments};
 use crate::units::Span;
 
+const EXAMPLES: &str = "\
+Times are RFC 3339 (2027-01-31T09:00:00Z) and by the broker's clock; a span (10m)
+counts from the moment the broker takes the job.
+
+Examples:
+    lovage call images.thumbnail image@cat.jpg side=200 --wait --save thumbnail=small.jpg
+    lovage call mail.send to=ann --eta 10m --expires 1h
+    lovage call orders.pay order=17 --key order-17        a repeat is the same job
+    lovage call search.reindex --unique --until start     one waits at most
+    lovage call images.thumbnail --batch calls.jsonl      all of them or none";
+
 /// Call a task: enqueue a job
 ///
-/// Prints the job's id; with `--wait` its result, once it has ended.
+/// Prints the job's id; with `--wait` its result, once it has ended. What is not
+/// said here is as the task's author has it.
 #[derive(Debug, Args)]
-#[command(after_help = arguments::HELP)]
+#[command(after_help = format!("{}\n\n{EXAMPLES}", arguments::HELP))]
 pub(super) struct Call {
     /// The task: `module.task`
     #[arg(value_name = "TASK")]
@@ -32,63 +44,42 @@ pub(super) struct Call {
     /// Write the result's bytes to a file, or one field of it: `FILE` or `field=FILE`
     #[arg(long, value_name = "FILE", requires = "wait")]
     save: Option<String>,
-    /// The queue [default: the task's]
-    #[arg(long)]
-    queue: Option<String>,
-    /// A lane of the queue, with an order of its own
-    #[arg(long, value_name = "KEY")]
-    lane: Option<String>,
-    /// 0 to 9, 9 first [default: the task's, or 5]
-    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=9))]
-    priority: Option<u8>,
-    /// Not before: a time as RFC 3339, or a span from now as in `10m`
-    #[arg(long, value_name = "TIME")]
-    eta: Option<String>,
-    /// How often to try again after a failure [default: the task's, or 4]
-    #[arg(long, value_name = "N")]
-    retries: Option<u32>,
+    /// Many calls, all or none: a file of JSON lines, one object of arguments a
+    /// line, at most 10,000; `-` for standard input
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["arguments", "wait"])]
+    batch: Option<PathBuf>,
     #[command(flatten)]
-    limits: LimitFlags,
-    /// Run this release, whichever is active
-    #[arg(long, value_name = "NUMBER")]
-    release: Option<u32>,
+    terms: TermFlags,
 }
 
 impl Call {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let mut call = client::Call::new(&self.task)?;
-        call.delay = self
-            .eta
-            .as_deref()
-            .map(delay)
-            .transpose()?
-            .unwrap_or_default();
-        call.queue.clone_from(&self.queue);
-        call.lane = self.lane.clone().unwrap_or_default();
-        call.priority = self.priority;
-        call.pin = self.release.map_or(Pin::Active, Pin::Release);
-        call.options = JobOptions {
-            max_attempts: self.retries.map(|it| it.saturating_add(1)),
-            timeout: self.limits.timeout.map(|it| it.0),
-            fuel: self.limits.fuel,
-            memory: self.limits.memory.map(|it| it.0),
-            ..JobOptions::default()
-        };
-        let queue = context.client().await?;
-        let task = queue.task(&call.task).await?;
+        self.terms.set(&mut call);
+        let client = context.client().await?;
+        let task = client.task(&call.task).await?;
+        if let Some(file) = &self.batch {
+            let jobs = Lines::of(file).jobs(&client, &call).await?;
+            let made = enqueue(&client, jobs).await?;
+            let ids = || made.iter().map(|it| it.id.to_string()).collect::<Vec<_>>();
+            let json = made.iter().map(Made::json).collect();
+            return context.out.print(&json, || ids().join("\n"));
+        }
         call.arguments = arguments::read(&self.arguments, &task)?;
-        let id = queue.enqueue(call).await?;
+        let job = client.prepare(call).await?;
+        let made = enqueue(&client, vec![job]).await?[0];
         let Some(Span(at_most)) = self.wait else {
-            return context.out.print(&json!({"id": id}), || id.to_string());
+            return context.out.print(&made.json(), || made.id.to_string());
         };
-        let spinner = context.out.spinner(&format!("waiting for {id}"));
-        let job = queue.wait(id, at_most).await;
+        let spinner = context.out.spinner(&format!("waiting for {}", made.id));
+        let job = client.wait(made.id, at_most).await;
         spinner.finish_and_clear();
-        self.report(context, &job?, at_most)
+        let job = fetched(&client, job?).await?;
+        self.report(context, &job, at_most)
     }
 
     fn report(&self, context: &Context, job: &Job, waited: Duration) -> anyhow::Result<()> {
-        let result = job.result.as_deref();
+        let result = job.result.as_ref().and_then(Payload::inline);
         if let (Some(save), Some(result)) = (&self.save, result) {
             write(save, result)?;
         }
@@ -101,8 +92,29 @@ impl Call {
     }
 }
 
+/// What a call came to.
+#[derive(Clone, Copy)]
+struct Made {
+    id: JobId,
+    /// Or else it was there already, and stands in the place of this one.
+    new: bool,
+}
+
+impl Made {
+    fn json(&self) -> Value {
+        json!({"id": self.id, "new": self.new})
+    }
+}
+
+async fn enqueue(client: &Client, jobs: Vec<NewJob>) -> anyhow::Result<Vec<Made>> {
+    let own: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    let ids = client.send(jobs).await?;
+    let made = |(id, own)| Made { id, new: id == own };
+    Ok(ids.into_iter().zip(own).map(made).collect())
+}
+
 /// The exit of a command that waited for a job.
-fn verdict(job: &Job, waited: Duration) -> anyhow::Result<()> {
+pub(super) fn verdict(job: &Job, waited: Duration) -> anyhow::Result<()> {
     if job.state == State::Completed {
         return Ok(());
     }
@@ -125,20 +137,6 @@ fn verdict(job: &Job, waited: Duration) -> anyhow::Result<()> {
         reason,
     }
     .into())
-}
-
-/// How long from now until then.
-fn delay(eta: &str) -> anyhow::Result<Duration> {
-    if let Ok(Span(span)) = eta.parse() {
-        return Ok(span);
-    }
-    let at: jiff::Timestamp = eta.parse().map_err(|e| {
-        Verdict::Usage(format!(
-            "`{eta}` is neither a time (2027-01-31T09:00:00Z) nor a span (10m): {e}"
-        ))
-    })?;
-    let at = u64::try_from(at.as_millisecond()).unwrap_or(0);
-    Ok(Millis(at).since(Millis::of_this_host()))
 }
 
 /// Writes the bytes of a result, or of one of its fields.

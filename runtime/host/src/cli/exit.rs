@@ -42,6 +42,9 @@ pub enum Verdict {
     /// What the user wrote makes no sense.
     #[error("{0}")]
     Usage(String),
+    /// What was asked for is against the rules just now.
+    #[error("{0}")]
+    Refused(String),
     /// A tool that builds a module said no.
     #[error("{0}")]
     Build(String),
@@ -58,7 +61,7 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
             Verdict::Job { .. } | Verdict::Task(_) => 1,
             Verdict::Usage(_) => 2,
             Verdict::Missing(_) => 4,
-            Verdict::Build(_) => 5,
+            Verdict::Refused(_) | Verdict::Build(_) => 5,
             Verdict::TimeUp { .. } => 6,
         });
     }
@@ -100,8 +103,10 @@ fn of_broker(e: &BrokerError) -> u8 {
     match e {
         BrokerError::Unreachable { .. }
         | BrokerError::Unsuitable { .. }
-        | BrokerError::Full { .. } => 3,
+        | BrokerError::Full { .. }
+        | BrokerError::QueueFull { .. } => 3,
         BrokerError::Missing(_) => 4,
+        BrokerError::Duplicate(_) => 5,
         BrokerError::Invalid(_) => 2,
         BrokerError::Corrupt { .. } | BrokerError::Dead(_) => 7,
     }
@@ -127,6 +132,12 @@ pub fn hint(e: &anyhow::Error) -> Option<&'static str> {
             BrokerError::Full { .. } => {
                 Some("free some room and try again; nothing of this was written")
             }
+            BrokerError::QueueFull { .. } => Some(
+                "nothing was enqueued: try again later, start workers, or raise the depth by `lovage limit`",
+            ),
+            BrokerError::Duplicate(_) => Some(
+                "nothing was enqueued: `--on-conflict existing` or `replace` would not refuse it",
+            ),
             _ => None,
         }
     })
@@ -146,6 +157,15 @@ mod tests {
         };
         assert_eq!(code(&ClientError::Broker(broker.clone()).into()), 3);
         assert_eq!(code(&PushError::Broker(broker).into()), 3);
+        let full = BrokerError::QueueFull {
+            queue: "q".into(),
+            waiting: 7,
+            depth: 7,
+        };
+        assert_eq!(code(&full.into()), 3);
+        let duplicate =
+            BrokerError::Duplicate("01a1fba9-c2fc-7000-b730-5028e85eff5c".parse().unwrap());
+        assert_eq!(code(&ClientError::Broker(duplicate).into()), 5);
         assert_eq!(code(&anyhow::anyhow!("what now")), 7);
     }
 }

@@ -3,26 +3,37 @@
 //! # Layout
 //! - this file: the command line, and what every command has at hand
 //! - `exit`: exit codes, decided in one place
-//! - `output`: tables, JSON, progress; `arguments`: `name=value`;
-//!   `limits`: the flags that several commands share
+//! - `output`: tables, JSON, progress
+//! - what several commands share: `arguments` (`name=value`), `batch` (JSON lines),
+//!   `budget` and `terms` (flags of a call), `select` (which jobs), `fate` (what
+//!   became of them)
 //! - one file a command
 
 mod arguments;
+mod batch;
 mod bench;
+mod budget;
 mod build;
 mod call;
+mod cancel;
+mod dead;
 mod dev;
 pub mod exit;
+mod fate;
 mod job;
 mod jobs;
+mod limit;
 mod limits;
 mod new;
 mod output;
+mod pause;
 mod push;
 mod queues;
 mod releases;
 mod rollback;
 mod run;
+mod select;
+mod terms;
 mod worker;
 
 use std::path::PathBuf;
@@ -60,9 +71,9 @@ Exit codes:
     0  done
     1  the job, or the task, failed
     2  wrong usage or configuration
-    3  the broker cannot be reached or used, or is full
+    3  the broker cannot be reached or used, or it or a queue is full
     4  what was named does not exist
-    5  a module, or a call's arguments, were refused
+    5  a module, a call, or a change of a job was refused
     6  the time was up before the job ended
     7  anything else";
 
@@ -77,20 +88,23 @@ pub struct Cli {
     command: Command,
 }
 
+/// What stands above the flags of all commands, so that each one's own are seen.
+const EVERYWHERE: &str = "Everywhere";
+
 #[derive(Debug, Args)]
 struct Global {
     /// Where the broker is: `redis://host:port/db`, `rediss://…` or `sqlite:path`
     /// [default: sqlite:.lovage/lovage.db]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     broker: Option<String>,
     /// Whose jobs and modules these are [default: default]
-    #[arg(long, global = true, value_name = "NAME")]
+    #[arg(long, global = true, value_name = "NAME", help_heading = EVERYWHERE)]
     tenant: Option<String>,
     /// The configuration file [default: lovage.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// Print JSON, one value
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     json: bool,
 }
 
@@ -106,10 +120,17 @@ enum Command {
     Releases(releases::Releases),
     Rollback(rollback::Rollback),
     Run(run::Run),
-    Call(call::Call),
+    // It has so many flags that it would make all commands large.
+    Call(Box<call::Call>),
     Job(job::Job),
     Jobs(jobs::Jobs),
+    Cancel(cancel::Cancel),
+    Dead(dead::Dead),
     Queues(queues::Queues),
+    Limit(limit::Limit),
+    Limits(limits::Limits),
+    Pause(pause::Pause),
+    Resume(pause::Resume),
     Bench(bench::Bench),
 }
 
@@ -181,7 +202,13 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Call(it) => it.run(&context).await,
         Command::Job(it) => it.run(&context).await,
         Command::Jobs(it) => it.run(&context).await,
+        Command::Cancel(it) => it.run(&context).await,
+        Command::Dead(it) => it.run(&context).await,
         Command::Queues(it) => it.run(&context).await,
+        Command::Limit(it) => it.run(&context).await,
+        Command::Limits(it) => it.run(&context).await,
+        Command::Pause(it) => it.run(&context).await,
+        Command::Resume(it) => it.run(&context).await,
         Command::Bench(it) => it.run(&context).await,
     }
 }

@@ -8,11 +8,13 @@ use base64::Engine as _;
 use comfy_table::{Cell, Table};
 use indicatif::{ProgressBar, ProgressStyle};
 use lovage_queue::arguments::to_json;
+use lovage_queue::broker::BrokerError;
+use lovage_queue::client::{Client, ClientError};
 use lovage_queue::clock::Millis;
-use lovage_queue::job::{Job, State};
+use lovage_queue::job::{Attempt, Job, JobOptions, Payload, State, Unique, Until, When};
 use serde_json::{Value, json};
 
-use crate::units::{Size, Span, short};
+use crate::units::{Size, Span, exact, short};
 
 /// Where output goes and in which form.
 pub(super) struct Output {
@@ -37,11 +39,24 @@ impl Output {
         } else {
             human()
         };
+        written(writeln!(std::io::stdout().lock(), "{text}"))
+    }
+
+    /// Prints what is told bit by bit, for people.
+    pub(super) fn stream(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        if self.json || bytes.is_empty() {
+            return Ok(());
+        }
         let mut stdout = std::io::stdout().lock();
-        match writeln!(stdout, "{text}") {
-            // Whoever reads us has seen enough.
-            Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            other => Ok(other?),
+        written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
+    }
+
+    /// Prints what has come of it, for programs.
+    pub(super) fn conclude(&self, value: &Value) -> anyhow::Result<()> {
+        if self.json {
+            self.print(value, String::new)
+        } else {
+            Ok(())
         }
     }
 
@@ -89,6 +104,14 @@ impl Output {
     }
 }
 
+/// What became of a write to stdout. Whoever reads us may have seen enough.
+fn written(result: std::io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}
+
 /// A table without lines.
 pub(super) fn table<const N: usize>(
     head: [&str; N],
@@ -123,26 +146,102 @@ pub(super) fn decoded(packed: &[u8]) -> Value {
     }
 }
 
+/// The beginning of a long value: `--json` has all of it.
+pub(super) fn shortened(text: &str, shown: usize) -> String {
+    match text.char_indices().nth(shown) {
+        Some((end, _)) => format!("{}… ({} more bytes)", &text[..end], text.len() - end),
+        None => text.to_owned(),
+    }
+}
+
+/// The job with its input and result at hand, wherever they lie.
+pub(super) async fn fetched(client: &Client, mut job: Job) -> anyhow::Result<Job> {
+    for payload in [Some(&mut job.call.input), job.result.as_mut()] {
+        let Some(payload) = payload else { continue };
+        match client.bytes(payload).await {
+            Ok(bytes) => *payload = Payload::Inline(bytes),
+            // The job can still be told of.
+            Err(ClientError::Broker(BrokerError::Missing(what))) => {
+                tracing::warn!(job = %job.call.id, "{what} does not exist any more");
+            }
+            Err(e) => return Err(e.into()),
+        }
+    }
+    Ok(job)
+}
+
+/// An input or a result as JSON; null where it lies in a blob.
+fn payload(payload: &Payload) -> Value {
+    payload.inline().map_or(Value::Null, decoded)
+}
+
+/// Where an input or a result lies that is not here.
+fn blob(payload: &Payload) -> Value {
+    match payload.blob() {
+        Some(digest) => json!({"digest": digest, "size": payload.size()}),
+        None => Value::Null,
+    }
+}
+
 /// A job as JSON.
 pub(super) fn job(job: &Job) -> Value {
-    let attempts = job.attempts.iter().map(|it| {
-        json!({
-            "ending": it.ending, "worker": it.worker, "digest": it.digest, "release": it.release,
-            "started": moment(it.started), "seconds": it.took.as_secs_f64(), "fuel": it.fuel,
-            "peak_memory": it.peak_memory, "failure": it.failure,
-            "log": String::from_utf8_lossy(&it.log),
-        })
-    });
+    let call = &job.call;
     json!({
-        "id": job.call.id, "tenant": job.tenant, "task": format!("{}.{}", job.call.module, job.call.task),
-        "queue": job.call.queue, "lane": job.call.lane, "priority": job.call.priority,
-        "pin": job.call.pin, "options": job.call.options, "input": decoded(&job.call.input),
-        "state": job.state, "delivery": job.delivery, "attempt": job.attempt, "crash": job.crash,
+        "id": call.id, "tenant": job.tenant, "task": format!("{}.{}", call.module, call.task),
+        "queue": call.queue, "lane": call.lane, "priority": call.priority, "pin": call.pin,
+        "crash_limit": call.crash_limit, "options": options(&call.options),
+        "input": payload(&call.input), "input_blob": blob(&call.input),
+        "expiry": expiry(job).map(moment), "key": call.key.map(|it| it.to_string()),
+        "unique": call.unique.map(|it| unique(&it)),
+        "result_ttl": call.result_ttl.map(exact),
+        "state": job.state, "cancelling": job.cancelling,
+        "delivery": job.delivery, "attempt": job.attempt, "crash": job.crash, "worker": job.worker,
         "enqueued": moment(job.enqueued), "available": moment(job.available),
         "started": job.started.known().map(moment), "finished": job.finished.known().map(moment),
-        "fuel": job.fuel, "progress": job.progress, "attempts": attempts.collect::<Vec<_>>(),
-        "result": job.result.as_deref().map(decoded),
+        "fuel": job.fuel, "progress": job.progress,
+        "log": job.log.as_deref().map(String::from_utf8_lossy),
+        "attempts": job.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "result": job.result.as_ref().map(payload),
+        "result_blob": job.result.as_ref().map_or(Value::Null, blob),
     })
+}
+
+fn attempt(it: &Attempt) -> Value {
+    json!({
+        "ending": it.ending, "delivery": it.delivery, "worker": it.worker, "digest": it.digest,
+        "release": it.release, "started": it.started.known().map(moment),
+        "ended": it.started.known().map(|at| moment(at.after(it.took))),
+        "seconds": it.took.as_secs_f64(), "fuel": it.fuel, "peak_memory": it.peak_memory,
+        "failure": it.failure, "log": String::from_utf8_lossy(&it.log),
+    })
+}
+
+/// What a call set beside its arguments, spans as they are written.
+fn options(it: &JobOptions) -> Value {
+    json!({
+        "max_attempts": it.max_attempts, "backoff": it.backoff,
+        "max_age": it.max_age.map(exact), "retry_exhausted": it.retry_exhausted,
+        "timeout": it.timeout.map(exact), "soft_timeout": it.soft_timeout.map(exact),
+        "fuel": it.fuel, "memory": it.memory, "headers": it.headers, "parent": it.parent,
+    })
+}
+
+/// Until when the job must have begun.
+pub(super) fn expiry(job: &Job) -> Option<Millis> {
+    job.call.expiry.map(|it: When| it.from(job.enqueued))
+}
+
+fn unique(it: &Unique) -> Value {
+    json!({"key": it.key.to_string(), "until": until(it.until), "conflict": it.conflict})
+}
+
+/// How long a job is unique, as it is written.
+pub(super) fn until(it: Until) -> String {
+    match it {
+        Until::Start => "start".into(),
+        Until::Done => "done".into(),
+        Until::For(span) => exact(span),
+    }
 }
 
 /// The columns of a job in a table: see [`JOB_COLUMNS`].

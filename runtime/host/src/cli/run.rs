@@ -7,8 +7,8 @@ use clap::Args;
 use lovage_queue::registry::Digest;
 use serde_json::json;
 
+use super::budget::BudgetFlags;
 use super::exit::Verdict;
-use super::limits::LimitFlags;
 use super::output::decoded;
 use super::push::{at_file, read_component, seconds};
 use super::{Context, arguments};
@@ -29,7 +29,7 @@ pub(super) struct Run {
     /// Arguments: see below
     arguments: Vec<String>,
     #[command(flatten)]
-    limits: LimitFlags,
+    budget: BudgetFlags,
 }
 
 impl Run {
@@ -54,19 +54,20 @@ impl Run {
         })?;
         let arguments = arguments::read(&self.arguments, task)?;
         let host = context.config.limits();
+        let (budget, options) = (&self.budget, &task.options);
+        let soft = budget.soft_timeout.map(|it| it.0);
         let limits = Limits {
-            deadline: self
-                .limits
+            deadline: budget
                 .timeout
                 .map(|it| it.0)
-                .or(task.options.timeout)
+                .or(options.timeout)
                 .unwrap_or(host.deadline),
-            fuel: self.limits.fuel.or(task.options.fuel).unwrap_or(host.fuel),
-            memory: self
-                .limits
+            soft_deadline: soft.or(options.soft_timeout).or(host.soft_deadline),
+            fuel: budget.fuel.or(options.fuel).unwrap_or(host.fuel),
+            memory: budget
                 .memory
                 .map(|it| it.0)
-                .or(task.options.memory)
+                .or(options.memory)
                 .unwrap_or(host.memory),
             ..host
         };

@@ -1,7 +1,7 @@
 //! One attempt: a fresh instance, one call, an outcome.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc,
@@ -9,6 +9,7 @@ use wasmtime::component::{
 use wasmtime::{Store, UpdateDeadline};
 
 use super::bindings::lovage::task::types;
+use super::host::log::Tap;
 use super::host::{Host, State};
 use super::invocation::{Cancel, Invocation, JobContext};
 use super::limits::{HANDLES, Limits};
@@ -17,9 +18,6 @@ use super::{Engine, Module, Refusal};
 
 /// The type of `handler.run`.
 type Run = (Result<Vec<u8>, types::Failure>,);
-
-/// A deadline so far off that it stands for none.
-const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Runs `invocation` in an instance of its own. The caller has a slot for it.
 pub(super) async fn run(
@@ -34,9 +32,11 @@ pub(super) async fn run(
         input,
         limits,
         cancel,
+        log,
     } = invocation;
     let started = Instant::now();
-    let mut store = store(engine, context, limits, cancel, host);
+    let state = State::new(context, limits, cancel, log, host);
+    let mut store = store(engine, state);
     let answer = guarded(&mut store, async |store| {
         let instance = module.pre().instantiate_async(&mut *store).await?;
         let run = function::<(&str, &[u8]), Run>(store, &instance, module.run())?;
@@ -64,7 +64,8 @@ pub(super) async fn describe(
     let limits = Limits::of_describe();
     let context = JobContext::local(module.digest(), "");
     let started = Instant::now();
-    let mut store = store(engine, context, limits, Cancel::default(), host);
+    let (cancel, log) = (Cancel::default(), Tap::default());
+    let mut store = store(engine, State::new(context, limits, cancel, log, host));
     let answer = guarded(&mut store, async |store| {
         let instance = module.pre().instantiate_async(&mut *store).await?;
         function::<(&str, &[u8]), Run>(store, &instance, module.run())?;
@@ -103,16 +104,8 @@ where
 }
 
 /// A store with every bound set.
-fn store(
-    engine: &Engine,
-    context: JobContext,
-    limits: Limits,
-    cancel: Cancel,
-    host: Arc<dyn Host>,
-) -> Store<State> {
-    let (fuel, transfer) = (limits.fuel, limits.transfer());
-    let deadline = Instant::now() + limits.deadline.min(FAR);
-    let state = State::new(context, limits, cancel, deadline, host);
+fn store(engine: &Engine, state: State) -> Store<State> {
+    let (fuel, transfer) = (state.limits.fuel, state.limits.transfer());
     let mut store = Store::new(engine.wasmtime(), state);
     store.set_fuel(fuel).expect("fuel is switched on");
     store.limiter(|state| &mut state.limiter);

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use lovage_queue::job::MAX_PRIORITY;
+use lovage_queue::job::{Conflict, MAX_PRIORITY, Until};
 use lovage_queue::retry::{Backoff, Retry};
 use lovage_queue::task::{Failure, Rate, TaskInfo, TaskOptions, check_name};
 use serde_json::Value;
@@ -84,6 +84,7 @@ fn options(options: types::TaskOptions) -> Result<TaskOptions, String> {
     let none_is_zero = [
         ("max-attempts", options.max_attempts == Some(0)),
         ("timeout-ms", options.timeout_ms == Some(0)),
+        ("expiry-ms", options.expiry_ms == Some(0)),
         ("fuel", options.fuel == Some(0)),
         ("memory", options.memory == Some(0)),
         ("concurrency", options.concurrency == Some(0)),
@@ -98,12 +99,19 @@ fn options(options: types::TaskOptions) -> Result<TaskOptions, String> {
         return Err(format!("its {name} is 0, so that it could never run"));
     }
     let backoff = options.backoff.map(backoff).transpose()?;
+    let span = |ms: Option<u64>| ms.map(Duration::from_millis);
     Ok(TaskOptions {
         queue: options.queue,
         priority: options.priority,
         max_attempts: options.max_attempts,
         backoff,
-        timeout: options.timeout_ms.map(Duration::from_millis),
+        max_age: span(options.max_age_ms),
+        retry_exhausted: options.retry_exhausted,
+        timeout: span(options.timeout_ms),
+        soft_timeout: span(options.soft_timeout_ms),
+        expiry: span(options.expiry_ms),
+        result_ttl: span(options.result_ttl_ms),
+        unique: options.unique.map(unique),
         fuel: options.fuel,
         memory: options.memory,
         rate: options.rate.map(|rate| Rate {
@@ -112,6 +120,20 @@ fn options(options: types::TaskOptions) -> Result<TaskOptions, String> {
         }),
         concurrency: options.concurrency,
     })
+}
+
+fn unique(unique: types::Unique) -> (Until, Conflict) {
+    let until = match unique.until {
+        types::Until::Start => Until::Start,
+        types::Until::Done => Until::Done,
+        types::Until::ForMs(ms) => Until::For(Duration::from_millis(ms)),
+    };
+    let conflict = match unique.conflict {
+        types::Conflict::Existing => Conflict::Existing,
+        types::Conflict::Reject => Conflict::Reject,
+        types::Conflict::Replace => Conflict::Replace,
+    };
+    (until, conflict)
 }
 
 fn backoff(backoff: types::Backoff) -> Result<Backoff, String> {
@@ -156,7 +178,13 @@ mod tests {
                 priority: None,
                 max_attempts: None,
                 backoff: None,
+                max_age_ms: None,
+                retry_exhausted: None,
                 timeout_ms: None,
+                soft_timeout_ms: None,
+                expiry_ms: None,
+                result_ttl_ms: None,
+                unique: None,
                 fuel: None,
                 memory: None,
                 rate: None,
@@ -173,10 +201,16 @@ mod tests {
     fn a_sound_answer_is_taken() {
         let mut b = task("b");
         b.options.timeout_ms = Some(1500);
+        b.options.unique = Some(types::Unique {
+            until: types::Until::ForMs(100),
+            conflict: types::Conflict::Replace,
+        });
         let infos = read(vec![task("a"), b]).unwrap();
         assert_eq!(infos[0].options, TaskOptions::default());
-        let timeout = infos[1].options.timeout;
-        assert_eq!(timeout, Some(Duration::from_millis(1500)));
+        let options = &infos[1].options;
+        assert_eq!(options.timeout, Some(Duration::from_millis(1500)));
+        let span = Until::For(Duration::from_millis(100));
+        assert_eq!(options.unique, Some((span, Conflict::Replace)));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use lovage_queue::registry::Digest;
 use tokio::sync::Notify;
 
 use super::Limits;
+use super::host::log::Tap;
 
 /// What a task may know of the job that it is run for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct Invocation {
     pub limits: Limits,
     /// Stops it.
     pub cancel: Cancel,
+    /// Shows what it writes, while it runs.
+    pub log: Tap,
 }
 
 impl Invocation {
@@ -80,6 +83,7 @@ impl Invocation {
             input,
             limits: Limits::default(),
             cancel: Cancel::default(),
+            log: Tap::default(),
         }
     }
 }

@@ -31,6 +31,9 @@ pub struct Limits {
     pub memory: u64,
     /// Wall-clock time, from the moment that the attempt has its slot.
     pub deadline: Duration,
+    /// Wall-clock time after which the task's own `cancelled()` answers true.
+    /// What it returns after that counts as ever.
+    pub soft_deadline: Option<Duration>,
     /// Bytes of the result.
     pub result: usize,
     /// Bytes that are kept of what the task writes to stdout and stderr.
@@ -51,6 +54,7 @@ impl Default for Limits {
             fuel: 100_000_000_000,
             memory: 128 * MIB,
             deadline: Duration::from_secs(60),
+            soft_deadline: None,
             result: 16 * MIB as usize,
             log: 64 * 1024,
             checkpoint: MIB as usize,

@@ -44,6 +44,7 @@ use wasmtime::component::Linker;
 
 pub use self::config::Settings;
 pub use self::host::local::NoHost;
+pub use self::host::log::Tap;
 pub use self::host::{CallError, ChildJob, Host, Reply, Request};
 pub use self::invocation::{Cancel, Invocation, JobContext};
 pub use self::limits::Limits;

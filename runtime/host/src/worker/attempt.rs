@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lovage_queue::broker::Claimed;
+use lovage_queue::broker::{BrokerError, Claimed};
 use lovage_queue::clock::Millis;
-use lovage_queue::job::{Action, Attempt, Ending, Job, JobId, Settlement};
+use lovage_queue::job::{Action, Attempt, CLAIM_CHECK, Ending, Job, JobId, Payload, Settlement};
 use lovage_queue::registry::Digest;
 use lovage_queue::retry::Policy;
 use lovage_queue::task::{Failure, TaskOptions};
@@ -14,8 +14,10 @@ use tokio::sync::SemaphorePermit;
 
 use super::host::JobHost;
 use super::modules::{Loaded, Unloadable};
+use super::resolve;
 use super::session::Session;
-use crate::engine::{Cancel, End, Invocation, JobContext, Limits, Outcome};
+use super::settle::AGAIN;
+use crate::engine::{Cancel, End, Invocation, Outcome, Tap};
 
 /// A claimed job that finds no free slot for so long goes back: another worker
 /// may have one.
@@ -24,13 +26,11 @@ const PATIENCE: Duration = Duration::from_millis(50);
 const COMPILING: Duration = Duration::from_millis(250);
 /// When to try again what went wrong on our own side.
 const BROKEN: Duration = Duration::from_secs(1);
-/// What stands at the end of a log that was longer.
-const CUT: &[u8] = b"\n[the log goes on; the rest was not kept]\n";
 
-/// Runs a claimed job and settles it.
-pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed) {
+/// Runs a claimed job and settles it. `cancel` stops it, wherever it is.
+pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, cancel: Cancel) {
     let job = std::mem::replace(&mut claimed.job, Err(String::new()));
-    let mut delivery = Delivery::new(session, claimed);
+    let mut delivery = Delivery::new(session, claimed, cancel);
     if delivery.number == 0 {
         // Not even its header can be read: the broker has put it on the dead
         // list, and there is nothing to settle.
@@ -39,7 +39,7 @@ pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed) {
         delivery.settled = true;
         return;
     }
-    let (action, attempt) = match attempt(&delivery, job).await {
+    let (mut action, mut attempt) = match attempt(&delivery, job).await {
         Ok(done) => (done.0, Some(done.1)),
         Err(Unrun::GiveBack(wait)) => (Action::GiveBack(wait), None),
         Err(Unrun::Discard(ending, failure)) => {
@@ -47,6 +47,20 @@ pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed) {
             (Action::Discard, Some(delivery.record(&outcome, None)))
         }
     };
+    if delivery.session.hands.let_go(delivery.id, delivery.number) {
+        // However it ended: who asked for it to stop waits for that.
+        action = Action::Cancel;
+        attempt = Some(delivery.cancelled(attempt));
+    }
+    if let Action::Complete(Payload::Inline(result)) = &mut action
+        && result.len() > CLAIM_CHECK
+    {
+        action = delivery.upload(std::mem::take(result)).await;
+    }
+    if let Action::GiveBack(_) = action {
+        // That run does not count.
+        attempt = None;
+    }
     delivery.settle(action, attempt);
 }
 
@@ -54,6 +68,16 @@ pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed) {
 enum Unrun {
     GiveBack(Duration),
     Discard(Ending, Failure),
+}
+
+/// A job that can run now.
+struct Ready<'a> {
+    digest: Digest,
+    release: u32,
+    loaded: Loaded,
+    options: TaskOptions,
+    input: Vec<u8>,
+    slot: SemaphorePermit<'a>,
 }
 
 async fn attempt(
@@ -65,20 +89,24 @@ async fn attempt(
         let text = format!("the job's record cannot be read: {reason}");
         Unrun::Discard(Ending::HostError, Failure::fatal("corrupt-record", text))
     })?;
-    let (digest, release) = target(delivery, &job)?;
-    let loaded = load(delivery, digest).await?;
-    let options = options(&loaded, &job)?;
+    let ready = tokio::select! {
+        biased;
+        ready = ready(delivery, &mut job) => ready?,
+        // Whatever it waits for.
+        () = delivery.cancel.stopped() => return Err(Unrun::GiveBack(Duration::ZERO)),
+    };
     let session = &delivery.session;
-    let slot = slot(session).await?;
-
-    let policy = policy(&job, &options);
-    let cancel = Cancel::default();
+    let policy = resolve::policy(&job, &ready.options);
+    let limits = resolve::limits(&session.settings.limits, &job, &ready.options);
+    let room = limits.log;
+    let log = Tap::default();
     let invocation = Invocation {
         task: job.call.task.clone(),
-        input: std::mem::take(&mut job.call.input),
-        limits: limits(&session.settings.limits, &job, &options),
-        cancel: cancel.clone(),
-        context: context(&job, digest, &policy),
+        input: ready.input,
+        limits,
+        cancel: delivery.cancel.clone(),
+        context: resolve::context(&job, ready.digest, &policy),
+        log: log.clone(),
     };
     let host = JobHost {
         session: session.clone(),
@@ -86,17 +114,34 @@ async fn attempt(
         id: job.call.id,
         delivery: delivery.number,
     };
-    session.running(job.call.id, cancel);
-    let outcome = session
-        .modules
-        .engine()
-        .run(&loaded.module, invocation, Arc::new(host))
-        .await;
-    session.no_longer_running(job.call.id);
-    drop(slot);
+    let (tenant, id) = (&delivery.tenant, delivery.id);
+    session.hands.began(tenant, id, delivery.number, log);
+    let engine = session.modules.engine();
+    let module = &ready.loaded.module;
+    let outcome = engine.run(module, invocation, Arc::new(host)).await;
+    drop(ready.slot);
 
-    let attempt = delivery.record(&outcome, Some((digest, release)));
-    Ok((action(session, &job, &policy, outcome)?, attempt))
+    let mut attempt = delivery.record(&outcome, Some((ready.digest, ready.release)));
+    resolve::fit(&mut attempt, room);
+    let age = delivery.started.since(job.enqueued) + outcome.wall;
+    Ok((action(&job, &policy, age, outcome)?, attempt))
+}
+
+async fn ready<'a>(delivery: &'a Delivery, job: &mut Job) -> Result<Ready<'a>, Unrun> {
+    let (digest, release) = target(delivery, job)?;
+    let loaded = load(delivery, digest).await?;
+    let options = options(&loaded, job)?;
+    let slot = slot(&delivery.session).await?;
+    // Last, so that no more large inputs are in memory than jobs that run.
+    let input = input(delivery, std::mem::take(&mut job.call.input)).await?;
+    Ok(Ready {
+        digest,
+        release,
+        loaded,
+        options,
+        input,
+        slot,
+    })
 }
 
 fn target(delivery: &Delivery, job: &Job) -> Result<(Digest, u32), Unrun> {
@@ -123,6 +168,28 @@ async fn load(delivery: &Delivery, digest: Digest) -> Result<Loaded, Unrun> {
         })
 }
 
+/// The bytes of the input, wherever they lie.
+async fn input(delivery: &Delivery, input: Payload) -> Result<Vec<u8>, Unrun> {
+    let digest = match input {
+        Payload::Inline(bytes) => return Ok(bytes),
+        Payload::Blob { digest, .. } => digest,
+    };
+    let broken =
+        |kind: &str, text: String| Unrun::Discard(Ending::HostError, Failure::fatal(kind, text));
+    match delivery.session.broker.blob(&delivery.tenant, digest).await {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => {
+            let text = format!("the job's input is gone: there is no blob {digest}");
+            Err(broken("missing-blob", text))
+        }
+        Err(e @ BrokerError::Corrupt { .. }) => Err(broken("corrupt-blob", e.to_string())),
+        Err(e) => {
+            tracing::warn!(job = %delivery.id, error = %e, "could not fetch an input; the job goes back");
+            Err(Unrun::GiveBack(BROKEN))
+        }
+    }
+}
+
 /// The task's own defaults; a task that the release no longer has is a failure
 /// like an argument that it does not take.
 fn options(loaded: &Loaded, job: &Job) -> Result<TaskOptions, Unrun> {
@@ -147,80 +214,22 @@ async fn slot(session: &Session) -> Result<SemaphorePermit<'_>, Unrun> {
     }
 }
 
-/// The call's word goes before the task's, and that before the host's.
-fn policy(job: &Job, task: &TaskOptions) -> Policy {
-    let default = Policy::default();
-    let call = &job.call.options;
-    Policy {
-        max_attempts: call
-            .max_attempts
-            .or(task.max_attempts)
-            .unwrap_or(default.max_attempts),
-        backoff: call.backoff.or(task.backoff).unwrap_or(default.backoff),
-    }
-}
-
-fn limits(host: &Limits, job: &Job, task: &TaskOptions) -> Limits {
-    let call = &job.call.options;
-    Limits {
-        fuel: call.fuel.or(task.fuel).unwrap_or(host.fuel),
-        memory: call.memory.or(task.memory).unwrap_or(host.memory),
-        deadline: call.timeout.or(task.timeout).unwrap_or(host.deadline),
-        ..host.clone()
-    }
-}
-
-fn context(job: &Job, digest: Digest, policy: &Policy) -> JobContext {
-    JobContext {
-        id: job.call.id,
-        tenant: job.tenant.clone(),
-        module: job.call.module.clone(),
-        task: job.call.task.clone(),
-        queue: job.call.queue.clone(),
-        digest,
-        attempt: job.attempt + 1,
-        max_attempts: policy.max_attempts,
-        enqueued_at: job.enqueued,
-        headers: job.call.options.headers.clone(),
-    }
-}
-
 /// What happens to the job after this outcome.
-fn action(
-    session: &Session,
-    job: &Job,
-    policy: &Policy,
-    outcome: Outcome,
-) -> Result<Action, Unrun> {
+fn action(job: &Job, policy: &Policy, age: Duration, outcome: Outcome) -> Result<Action, Unrun> {
     let ending = outcome.end.ending();
-    match outcome.end {
-        End::Completed(result) => Ok(Action::Complete(result)),
-        // The worker is at its end, not the job: that run does not count.
-        End::Cancelled if session.slots.is_closed() => Err(Unrun::GiveBack(Duration::ZERO)),
-        End::Cancelled => Ok(Action::Cancel),
-        End::Trapped {
-            ending: Ending::HostError,
-            failure,
-        } => {
-            tracing::error!(job = %job.call.id, error = failure.message, "the engine failed an attempt");
-            Ok(retry(policy.next(
-                job.attempt + 1,
-                ending,
-                failure.retry,
-                rand::random(),
-            )))
-        }
-        End::Failed(failure) | End::Trapped { failure, .. } => Ok(retry(policy.next(
-            job.attempt + 1,
-            ending,
-            failure.retry,
-            rand::random(),
-        ))),
+    let failure = match outcome.end {
+        End::Completed(result) => return Ok(Action::Complete(result.into())),
+        // The worker is at its end, not the job: that run does not count. Where a
+        // user asked for it, the job does not go back.
+        End::Cancelled => return Ok(Action::GiveBack(Duration::ZERO)),
+        End::Failed(failure) | End::Trapped { failure, .. } => failure,
+    };
+    if ending == Ending::HostError {
+        tracing::error!(job = %job.call.id, error = failure.message, "the engine failed an attempt");
     }
-}
-
-fn retry(wait: Option<Duration>) -> Action {
-    wait.map_or(Action::Discard, Action::Retry)
+    let failed = job.attempt + 1;
+    let wait = policy.next(failed, age, ending, failure.retry, rand::random());
+    Ok(wait.map_or(Action::Discard, Action::Retry))
 }
 
 /// A job in this worker's hands. It is settled exactly once: if a step should
@@ -233,11 +242,15 @@ struct Delivery {
     number: u32,
     started: Millis,
     target: Option<(Digest, u32)>,
+    /// Stops it, wherever it is.
+    cancel: Cancel,
     settled: bool,
+    /// Whether the job ended here, and did not just go back.
+    ended: bool,
 }
 
 impl Delivery {
-    fn new(session: Arc<Session>, claimed: Claimed) -> Self {
+    fn new(session: Arc<Session>, claimed: Claimed, cancel: Cancel) -> Self {
         Delivery {
             session,
             tenant: claimed.tenant,
@@ -246,14 +259,16 @@ impl Delivery {
             number: claimed.delivery,
             started: claimed.started,
             target: claimed.target,
+            cancel,
             settled: false,
+            ended: false,
         }
     }
 
     fn record(&self, outcome: &Outcome, ran: Option<(Digest, u32)>) -> Attempt {
         let mut log = outcome.log.bytes.clone();
         if outcome.log.truncated {
-            log.extend_from_slice(CUT);
+            log.extend_from_slice(resolve::CUT);
         }
         Attempt {
             ending: outcome.end.ending(),
@@ -270,8 +285,57 @@ impl Delivery {
         }
     }
 
+    /// The attempt at a job that a user stopped, as it is kept on the record.
+    fn cancelled(&self, attempt: Option<Attempt>) -> Attempt {
+        let ran = attempt.is_some();
+        let unrun = || self.record(&Outcome::unrun(End::Cancelled), None);
+        let mut attempt = attempt.unwrap_or_else(unrun);
+        // It looked, and returned: whatever that was is not kept.
+        if attempt.ending == Ending::Completed {
+            attempt.ending = Ending::Cancelled;
+        }
+        attempt.failure.get_or_insert_with(|| {
+            let when = if ran { "while" } else { "before" };
+            Failure::fatal("cancelled", format!("cancelled {when} it ran"))
+        });
+        attempt
+    }
+
+    /// Puts a result where there is room for it. As a settlement, it is tried until
+    /// it is there; a worker at its end gives the job back.
+    async fn upload(&self, result: Vec<u8>) -> Action {
+        let (session, tenant) = (self.session.clone(), self.tenant.clone());
+        // To pack it takes a while, which guests must not wait for.
+        let mut put = self.session.threads.spawn(async move {
+            loop {
+                match session.broker.put_blob(&tenant, &result).await {
+                    Ok(digest) => {
+                        let size = result.len() as u64;
+                        return Action::Complete(Payload::Blob { digest, size });
+                    }
+                    Err(e @ BrokerError::Invalid(_)) => {
+                        tracing::error!(error = %e, "the broker refused a result for good");
+                        return Action::Discard;
+                    }
+                    Err(e) => {
+                        tracing::warn!(error = %e, "could not store a result; will try again");
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                }
+            }
+        });
+        tokio::select! {
+            stored = &mut put => stored.unwrap_or(Action::GiveBack(BROKEN)),
+            () = self.session.hands.stopped() => {
+                put.abort();
+                Action::GiveBack(Duration::ZERO)
+            }
+        }
+    }
+
     fn settle(&mut self, action: Action, attempt: Option<Attempt>) {
         self.settled = true;
+        self.ended = !matches!(action, Action::GiveBack(_));
         self.session.settle(Settlement {
             tenant: self.tenant.clone(),
             id: self.id,
@@ -285,10 +349,11 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
+        self.session.hands.let_go(self.id, self.number);
         if !self.settled {
             tracing::error!(job = %self.id, "an attempt was cut short; the job goes back");
             self.settle(Action::GiveBack(BROKEN), None);
         }
-        self.session.load.release();
+        self.session.load.release(self.ended);
     }
 }

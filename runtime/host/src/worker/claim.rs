@@ -117,6 +117,7 @@ impl<'a> Claims<'a> {
             max: wanted as u32,
             lease: session.settings.lease,
         };
+        session.hands.reach();
         let jobs = match session.broker.claim(&claim).await {
             Ok(jobs) => jobs,
             Err(BrokerError::Dead(_)) => return Pause::Dead,
@@ -132,8 +133,11 @@ impl<'a> Claims<'a> {
         self.at = (self.at + 1) % self.numbers.len();
         self.empty = if jobs.is_empty() { self.empty + 1 } else { 0 };
         session.load.take(jobs.len());
-        for job in jobs {
-            guests.spawn(attempt::run(session.clone(), job));
+        self.pace.brought(&jobs);
+        let (cancels, cancelled) = session.hands.take(&jobs);
+        cancelled.into_iter().for_each(|id| session.cancel(id));
+        for (job, cancel) in jobs.into_iter().zip(cancels) {
+            guests.spawn(attempt::run(session.clone(), job, cancel));
         }
         if self.empty < self.numbers.len() {
             return Pause::None;

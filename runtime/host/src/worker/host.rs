@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lovage_queue::arguments::Arguments;
 use lovage_queue::broker::{BrokerError, Note};
 use lovage_queue::client::{Call, ClientError};
-use lovage_queue::job::{JobId, JobOptions, Pin};
+use lovage_queue::job::{JobId, JobOptions, When};
 use lovage_queue::task::TaskName;
 
 use super::session::Session;
@@ -54,6 +54,7 @@ impl JobHost {
             delivery: self.delivery,
             progress: None,
             checkpoint: None,
+            log: None,
         }
     }
 
@@ -72,32 +73,29 @@ impl JobHost {
             job.id = id;
             jobs.push(job);
         }
-        let enqueued = self.session.broker.enqueue(&self.tenant, &jobs).await;
-        enqueued.map_err(|e| refused(e.into()))?;
-        Ok(Reply::Enqueued(
-            jobs.into_iter().map(|job| job.id).collect(),
-        ))
+        let ids = client.send(jobs).await.map_err(refused)?;
+        Ok(Reply::Enqueued(ids))
     }
 }
 
 fn call(child: ChildJob, parent: JobId) -> Result<Call, ClientError> {
+    let task = TaskName {
+        module: child.module,
+        task: child.task,
+    };
     Ok(Call {
-        task: TaskName {
-            module: child.module,
-            task: child.task,
-        },
         arguments: Arguments::decode(&child.input)?,
         queue: child.queue,
         lane: child.lane.unwrap_or_default(),
         priority: child.priority,
-        delay: child.delay.unwrap_or_default(),
-        pin: Pin::Active,
+        eta: child.delay.map_or(When::Now, When::In),
         options: JobOptions {
             max_attempts: child.max_attempts,
             headers: child.headers,
             parent: Some(parent),
             ..JobOptions::default()
         },
+        ..Call::of(task)
     })
 }
 
@@ -110,6 +108,9 @@ fn unavailable(e: &BrokerError) -> CallError {
 fn refused(e: ClientError) -> CallError {
     match e {
         ClientError::Broker(BrokerError::Invalid(text)) => CallError::Invalid(text),
+        ClientError::Broker(BrokerError::Duplicate(_)) => CallError::Limit(e.to_string()),
+        // It may have room later.
+        ClientError::Broker(BrokerError::QueueFull { .. }) => CallError::Unavailable(e.to_string()),
         ClientError::Broker(e) => unavailable(&e),
         ClientError::TooLarge(_) => CallError::Limit(e.to_string()),
         e => CallError::Invalid(e.to_string()),

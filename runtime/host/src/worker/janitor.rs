@@ -2,7 +2,7 @@
 //! prune what was kept long enough. None is the leader; each step is harmless
 //! when two take it.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lovage_queue::job::Partition;
@@ -16,28 +16,61 @@ const PRUNE: Duration = Duration::from_secs(10);
 
 /// Looks after all partitions until the session ends.
 pub(super) async fn run(session: Arc<Session>) {
-    tokio::join!(promote(&session), reclaim(&session), prune(&session));
+    let outage = Outage::default();
+    tokio::join!(
+        promote(&session, &outage),
+        reclaim(&session, &outage),
+        prune(&session)
+    );
 }
 
-async fn promote(session: &Session) {
+/// When the broker was last away, or slow to answer.
+#[derive(Default)]
+struct Outage(Mutex<Option<Instant>>);
+
+impl Outage {
+    fn is_now(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// After an outage every lease looks over: those who are alive first get a
+    /// lease's time to say so. What is left of it.
+    fn rest(&self, lease: Duration) -> Option<Duration> {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lease.checked_sub(last?.elapsed())
+    }
+}
+
+async fn promote(session: &Session, outage: &Outage) {
     loop {
+        let asked = Instant::now();
         let mut next = session.settings.heartbeat;
         for partition in partitions(session) {
             match session.broker.promote(partition, STEP).await {
                 Ok(promoted) if promoted.jobs == STEP => next = Duration::ZERO,
                 Ok(promoted) => next = next.min(promoted.next.unwrap_or(next)),
-                Err(e) => tracing::debug!(error = %e, "could not promote"),
+                Err(e) => {
+                    tracing::debug!(error = %e, "could not promote");
+                    outage.is_now();
+                }
             }
+        }
+        if asked.elapsed() >= session.settings.lease / 2 {
+            outage.is_now();
         }
         // Whatever is scheduled before that is signalled.
         let _ = tokio::time::timeout(next, session.due.notified()).await;
     }
 }
 
-async fn reclaim(session: &Session) {
+async fn reclaim(session: &Session, outage: &Outage) {
+    let settings = &session.settings;
     loop {
+        if let Some(rest) = outage.rest(settings.lease) {
+            tokio::time::sleep(rest).await;
+            continue;
+        }
         let asked = Instant::now();
-        let mut answered = true;
         for partition in partitions(session) {
             match session.broker.reclaim(partition, STEP).await {
                 Ok(it) if it.workers + it.jobs + it.lost > 0 => tracing::warn!(
@@ -49,19 +82,15 @@ async fn reclaim(session: &Session) {
                 Ok(_) => {}
                 Err(e) => {
                     tracing::debug!(error = %e, "could not reclaim");
-                    answered = false;
+                    outage.is_now();
                 }
             }
         }
-        let settings = &session.settings;
-        // After an outage every lease looks over. Those who are alive first get
-        // the time to say so.
-        let wait = if answered && asked.elapsed() < settings.lease / 2 {
-            // All workers look, so each may take its time: not all at once.
-            settings.heartbeat.mul_f64(rand::random_range(0.5..1.5))
-        } else {
-            settings.lease
-        };
+        if asked.elapsed() >= settings.lease / 2 {
+            outage.is_now();
+        }
+        // All workers look, so each may take its time: not all at once.
+        let wait = settings.heartbeat.mul_f64(rand::random_range(0.5..1.5));
         tokio::time::sleep(wait).await;
     }
 }

@@ -4,7 +4,7 @@
 //! 2. stop renewing when the claim loop has not ticked for half a lease: a worker
 //!    that hangs must not keep its jobs,
 //! 3. hear of staged modules, and tell the broker which are compiled,
-//! 4. wake the claim loop where a signal was lost.
+//! 4. wake the claim loop, and stop cancelled jobs, where a signal was lost.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -152,6 +152,9 @@ async fn renew(session: &Session, broker: &dyn Broker) {
                 compiled().retain(|word| !words.contains(word));
                 if pulse.work {
                     session.work.notify_one();
+                }
+                for id in pulse.cancelled {
+                    session.cancel(id);
                 }
                 for staged in pulse.staged {
                     let _ = session.pulse.staged.send(staged);

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use lovage_queue::broker::Claimed;
 use tokio::sync::Notify;
 
 /// A worker claims no more than this much work beyond what runs, by its own
@@ -11,6 +12,9 @@ use tokio::sync::Notify;
 const AHEAD: Duration = Duration::from_millis(5);
 /// However fast it is: a claim must stay a short step for the broker.
 const MOST_AHEAD: f64 = 1000.0;
+/// Bytes of records that one claim should bring at most, by what the last ones
+/// brought: one step of the broker must not carry a hundred megabytes.
+const BYTES: f64 = 8.0 * 1024.0 * 1024.0;
 /// A shorter stretch says little of the rate.
 const STRETCH: Duration = Duration::from_millis(20);
 
@@ -31,8 +35,9 @@ impl Load {
         self.held.fetch_add(jobs, Ordering::AcqRel);
     }
 
-    pub(super) fn release(&self) {
-        self.ended.fetch_add(1, Ordering::Relaxed);
+    /// A job is out of the worker's hands; whether it came to an end in them.
+    pub(super) fn release(&self, ended: bool) {
+        self.ended.fetch_add(u64::from(ended), Ordering::Relaxed);
         self.held.fetch_sub(1, Ordering::AcqRel);
         self.changed.notify_one();
     }
@@ -49,6 +54,8 @@ pub(super) struct Pace {
     since: Instant,
     ended: u64,
     per_second: f64,
+    /// Bytes of a record.
+    weight: f64,
 }
 
 impl Pace {
@@ -58,19 +65,36 @@ impl Pace {
             since: Instant::now(),
             ended: 0,
             per_second: 0.0,
+            weight: 0.0,
         }
     }
 
     /// How many jobs to claim now; none if it is better to wait.
     pub(super) fn wanted(&mut self, load: &Load) -> usize {
         self.measure(load.ended.load(Ordering::Relaxed), self.since.elapsed());
-        self.wanted_at(load.held())
+        self.wanted_at(load.held()).min(self.bearable())
+    }
+
+    /// What a claim brought.
+    pub(super) fn brought(&mut self, jobs: &[Claimed]) {
+        if !jobs.is_empty() {
+            let bytes: usize = jobs.iter().map(weight).sum();
+            self.weight = (self.weight + bytes as f64 / jobs.len() as f64) / 2.0;
+        }
+    }
+
+    fn bearable(&self) -> usize {
+        (BYTES / self.weight.max(1.0)).max(1.0) as usize
     }
 
     fn measure(&mut self, ended: u64, stretch: Duration) {
         if stretch >= STRETCH {
             let newest = (ended - self.ended) as f64 / stretch.as_secs_f64();
             self.per_second = (self.per_second + newest) / 2.0;
+            if newest == 0.0 {
+                // Whatever was fast before, what runs now is long.
+                self.per_second = self.per_second.min(1.0 / stretch.as_secs_f64());
+            }
             self.ended = ended;
             self.since = Instant::now();
         }
@@ -87,6 +111,13 @@ impl Pace {
             0
         }
     }
+}
+
+/// The bytes of a record that vary most.
+fn weight(claimed: &Claimed) -> usize {
+    let Ok(job) = &claimed.job else { return 0 };
+    let logs: usize = job.attempts.iter().map(|it| it.log.len()).sum();
+    job.call.input.inline().map_or(0, <[u8]>::len) + logs
 }
 
 #[cfg(test)]
@@ -119,13 +150,25 @@ mod tests {
     }
 
     #[test]
+    fn heavy_records_come_in_smaller_claims_and_never_in_none() {
+        let mut pace = pace(0.0);
+        assert!(pace.bearable() >= 10_000);
+        pace.weight = 64.0 * 1024.0;
+        assert_eq!(pace.bearable(), 128);
+        pace.weight = 1e9;
+        assert_eq!(pace.bearable(), 1);
+    }
+
+    #[test]
     fn the_rate_follows_what_is_measured() {
         let mut pace = pace(0.0);
         pace.measure(400, Duration::from_millis(20));
         assert_eq!(pace.per_second, 10_000.0);
-        pace.measure(400, Duration::from_millis(20));
-        assert_eq!(pace.per_second, 5_000.0);
+        pace.measure(440, Duration::from_millis(20));
+        assert_eq!(pace.per_second, 6_000.0);
         pace.measure(500, Duration::from_millis(1));
-        assert_eq!(pace.per_second, 5_000.0, "too short a stretch");
+        assert_eq!(pace.per_second, 6_000.0, "too short a stretch");
+        pace.measure(440, Duration::from_millis(20));
+        assert_eq!(pace.per_second, 50.0, "a long job shows at once");
     }
 }

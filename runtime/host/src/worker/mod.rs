@@ -5,9 +5,11 @@
 //! - this file: settings, and a worker's life from start to drain
 //! - [`session`]: what all parts of a worker share under one identity
 //! - `claim`: the claim loop; `load`: how many jobs it may hold
-//! - `attempt`: one job from claim to settlement; `host`: what it may call
+//! - `hands`: the jobs that it holds, and how they are told to stop
+//! - `attempt`: one job from claim to settlement; `resolve`: what it may use;
+//!   `host`: what it may call
 //! - `modules`: from a digest to something that runs
-//! - `settle`: settlements on their way to the broker
+//! - `settle`: settlements on their way to the broker; `live`: logs before them
 //! - `lease`: the heartbeat, on a thread that no guest can starve
 //! - `janitor`: promote, reclaim, prune
 //!
@@ -16,11 +18,14 @@
 
 mod attempt;
 mod claim;
+mod hands;
 mod host;
 mod janitor;
 mod lease;
+mod live;
 mod load;
 mod modules;
+mod resolve;
 pub mod session;
 mod settle;
 
@@ -137,6 +142,7 @@ async fn serve(
     let helpers = [
         tokio::spawn(session::follow_signals(session.clone())),
         tokio::spawn(janitor::run(session.clone())),
+        tokio::spawn(live::run(session.clone())),
         tokio::spawn(modules::compile_staged(session.clone())),
     ];
     let ended = claim::run(session, guests, phase).await;

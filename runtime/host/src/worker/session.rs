@@ -1,20 +1,25 @@
 //! What all parts of a worker share for as long as it has one identity.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use lovage_queue::broker::{Broker, Signal};
 use lovage_queue::client::Client;
 use lovage_queue::job::{JobId, Settlement, WorkerId};
 use lovage_queue::registry::Digest;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+use super::hands::Hands;
 use super::lease::Pulse;
 use super::load::Load;
 use super::modules::Modules;
 use super::{Phase, Settings};
-use crate::engine::{Cancel, Engine};
+use crate::engine::Engine;
 
+/// What a cancelled job has to tidy up before it is stopped.
+const TIDY_UP: Duration = Duration::from_millis(50);
 /// Tenants whose clients are remembered.
 const CLIENTS: usize = 1000;
 
@@ -25,13 +30,6 @@ pub enum Ended {
     Asked,
     /// The broker declared the worker dead.
     Dead,
-}
-
-/// What runs, and whether it may.
-#[derive(Default)]
-struct Running {
-    stopped: bool,
-    jobs: HashMap<JobId, Cancel>,
 }
 
 /// A worker under one identity.
@@ -49,8 +47,10 @@ pub struct Session {
     pub(super) due: Notify,
     pub(super) pulse: Pulse,
     pub(super) staged: Mutex<Option<mpsc::UnboundedReceiver<(String, Digest)>>>,
+    pub(super) hands: Hands,
+    /// The worker's own threads: guests have others, and the heartbeat too.
+    pub(super) threads: Handle,
     clients: Mutex<HashMap<String, Client>>,
-    running: Mutex<Running>,
     settlements: Mutex<Option<mpsc::UnboundedSender<Settlement>>>,
     pub(super) unsettled: Mutex<Option<mpsc::UnboundedReceiver<Settlement>>>,
     dead: watch::Sender<bool>,
@@ -71,8 +71,9 @@ impl Session {
             due: Notify::new(),
             pulse,
             staged: Mutex::new(Some(staged)),
+            hands: Hands::default(),
+            threads: Handle::current(),
             clients: Mutex::default(),
-            running: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
             unsettled: Mutex::new(Some(unsettled)),
             dead: watch::Sender::new(false),
@@ -113,29 +114,21 @@ impl Session {
             .take();
     }
 
-    /// Makes a running job known, so that it can be stopped.
-    pub(super) fn running(&self, id: JobId, cancel: Cancel) {
-        let mut running = self.lock_running();
-        if running.stopped {
-            cancel.stop();
+    /// A user wants this job to stop. It may tidy up for a moment, whatever it
+    /// waits for; then it is stopped.
+    pub(super) fn cancel(&self, id: JobId) {
+        if let Some(cancel) = self.hands.ask(id) {
+            self.threads.spawn(async move {
+                tokio::time::sleep(TIDY_UP).await;
+                cancel.stop();
+            });
         }
-        running.jobs.insert(id, cancel);
     }
 
-    pub(super) fn no_longer_running(&self, id: JobId) {
-        self.lock_running().jobs.remove(&id);
-    }
-
-    /// Ends all running jobs at their next yield, and those that begin later.
+    /// Ends all attempts at their next yield, and those that begin later.
     pub(super) fn stop_running(&self) {
         self.slots.close();
-        let mut running = self.lock_running();
-        running.stopped = true;
-        running.jobs.values().for_each(Cancel::stop);
-    }
-
-    fn lock_running(&self) -> MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hands.stop_all();
     }
 
     pub(super) fn declare_dead(&self) {
@@ -197,12 +190,16 @@ pub(super) async fn follow_signals(session: Arc<Session>) {
         }
     };
     while let Some(signal) = signals.recv().await {
+        if let Signal::Cancel(id) = signal {
+            session.cancel(id);
+        }
         if matches!(signal, Signal::Work | Signal::Reconnected) {
             session.work.notify_one();
         }
         if matches!(signal, Signal::Due | Signal::Reconnected) {
             session.due.notify_one();
         }
+        // Its answer also tells of cancels that were lost with the connection.
         if matches!(signal, Signal::Staged | Signal::Reconnected) {
             session.pulse.beat_now();
         }

@@ -17,7 +17,7 @@ const BATCH: usize = 500;
 /// a broker does not take at one go would be sent for ever.
 const BYTES: usize = 8 * 1024 * 1024;
 /// The wait before a batch is tried again that the broker did not take.
-const AGAIN: Duration = Duration::from_millis(200);
+pub(super) const AGAIN: Duration = Duration::from_millis(200);
 
 /// Settles until the session is closed and nothing is left.
 pub(super) async fn run(session: Arc<Session>) {
@@ -39,19 +39,23 @@ pub(super) async fn run(session: Arc<Session>) {
                 .push(settlement);
         }
         for settlements in partitions.values() {
-            for some in portions(settlements) {
+            for some in portions(settlements, BYTES, size) {
                 settle(&session, some).await;
             }
         }
     }
 }
 
-/// Cuts settlements up so that no portion is too large.
-fn portions(settlements: &[Settlement]) -> impl Iterator<Item = &[Settlement]> {
-    let mut bytes = settlements.first().map_or(0, size);
-    settlements.chunk_by(move |_, next| {
+/// Cuts a batch up so that no portion is too large for one call.
+pub(super) fn portions<T>(
+    batch: &[T],
+    most: usize,
+    size: impl Fn(&T) -> usize,
+) -> impl Iterator<Item = &[T]> {
+    let mut bytes = batch.first().map_or(0, &size);
+    batch.chunk_by(move |_, next| {
         bytes += size(next);
-        let together = bytes <= BYTES;
+        let together = bytes <= most;
         if !together {
             bytes = size(next);
         }
@@ -61,7 +65,7 @@ fn portions(settlements: &[Settlement]) -> impl Iterator<Item = &[Settlement]> {
 
 fn size(settlement: &Settlement) -> usize {
     let result = match &settlement.action {
-        Action::Complete(result) => result.len(),
+        Action::Complete(result) => result.inline().map_or(0, <[u8]>::len),
         _ => 0,
     };
     result + settlement.attempt.as_ref().map_or(0, |it| it.log.len())
@@ -106,7 +110,7 @@ mod tests {
             id: JobId::new(Partition(0)),
             delivery: 1,
             queue: "default".into(),
-            action: Action::Complete(vec![0; bytes]),
+            action: Action::Complete(vec![0; bytes].into()),
             attempt: None,
         }
     }
@@ -114,7 +118,7 @@ mod tests {
     #[test]
     fn large_results_travel_in_portions_and_small_ones_together() {
         let some: Vec<_> = [1, 1, BYTES - 1, 1, 2 * BYTES, 1].map(of).into();
-        let portions: Vec<usize> = portions(&some).map(<[_]>::len).collect();
+        let portions: Vec<usize> = portions(&some, BYTES, size).map(<[_]>::len).collect();
         assert_eq!(portions, [2, 2, 1, 1]);
         assert_eq!(portions.iter().sum::<usize>(), some.len());
     }

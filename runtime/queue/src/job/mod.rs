@@ -14,6 +14,8 @@
 //! [`Job::crash`] (+1 at each reclaim from a dead worker).
 
 mod id;
+mod payload;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,6 +25,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use self::id::{IdError, JobId, Partition, WorkerId};
+pub use self::payload::{CLAIM_CHECK, Payload};
+pub(crate) use self::terms::Terms;
+pub use self::terms::{Conflict, Key, Unique, Until, When};
 
 use crate::clock::Millis;
 use crate::registry::Digest;
@@ -88,7 +93,7 @@ coded_enum! {
         Completed = 5 "completed",
         /// Given up: kept on the dead list.
         Discarded = 6 "discarded",
-        /// Stopped by a user.
+        /// Stopped by a user, or it expired before it began.
         Cancelled = 7 "cancelled",
     }
 }
@@ -127,13 +132,15 @@ coded_enum! {
         NoModule = 10 "no-module",
         /// The host itself failed the attempt.
         HostError = 11 "host-error",
+        /// Its time to begin was over before a worker was free.
+        Expired = 12 "expired",
     }
 }
 
 impl Ending {
-    /// Whether the same input would end the same way again, so that another
-    /// attempt is a waste.
-    pub fn repeats(self) -> bool {
+    /// Whether the attempt used up what it was given. The same input would do so
+    /// again, so another attempt is a waste unless somebody asks for it.
+    pub fn exhausts(self) -> bool {
         matches!(
             self,
             Ending::OutOfFuel | Ending::OutOfMemory | Ending::ResultTooLarge
@@ -165,9 +172,19 @@ pub struct JobOptions {
     /// The wait between them.
     #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
     pub backoff: Option<Backoff>,
+    /// How long after it was enqueued a job may still be tried again.
+    #[serde(rename = "g", skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+    /// Whether an attempt that ran out of fuel or memory, or whose result was
+    /// too large, is tried again like any other.
+    #[serde(rename = "e", skip_serializing_if = "Option::is_none")]
+    pub retry_exhausted: Option<bool>,
     /// Wall-clock time of an attempt.
     #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// Wall-clock time after which the task hears that it should stop.
+    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
+    pub soft_timeout: Option<Duration>,
     /// Units of fuel an attempt may burn.
     #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
@@ -192,7 +209,7 @@ pub struct NewJob {
     /// Its task's name within the module.
     pub task: String,
     /// A MessagePack map of the arguments by name.
-    pub input: Vec<u8>,
+    pub input: Payload,
     /// The queue it goes to.
     pub queue: String,
     /// Its lane; the empty one is the tenant's own in that queue.
@@ -203,8 +220,18 @@ pub struct NewJob {
     pub crash_limit: u8,
     /// Which release it runs.
     pub pin: Pin,
-    /// How long it waits before it becomes available. Zero: not at all.
-    pub delay: Duration,
+    /// When it becomes available.
+    pub eta: When,
+    /// Until when it must have begun; after that it is cancelled instead.
+    pub expiry: Option<When>,
+    /// Names this call: a second one with the same key is the same job, for as
+    /// long as the first one's record is kept.
+    pub key: Option<Key>,
+    /// What it may not be beside.
+    pub unique: Option<Unique>,
+    /// How long its record is kept once it has completed, where that is not
+    /// for the broker's retention to say.
+    pub result_ttl: Option<Duration>,
     /// The rest.
     pub options: JobOptions,
 }
@@ -218,18 +245,22 @@ pub const DEFAULT_CRASH_LIMIT: u8 = 3;
 
 impl NewJob {
     /// A call of `module.task` with all defaults.
-    pub fn new(id: JobId, module: &str, task: &str, input: Vec<u8>) -> Self {
+    pub fn new(id: JobId, module: &str, task: &str, input: impl Into<Payload>) -> Self {
         NewJob {
             id,
             module: module.into(),
             task: task.into(),
-            input,
+            input: input.into(),
             queue: crate::task::DEFAULT_QUEUE.into(),
             lane: String::new(),
             priority: DEFAULT_PRIORITY,
             crash_limit: DEFAULT_CRASH_LIMIT,
             pin: Pin::Active,
-            delay: Duration::ZERO,
+            eta: When::Now,
+            expiry: None,
+            key: None,
+            unique: None,
+            result_ttl: None,
             options: JobOptions::default(),
         }
     }
@@ -293,9 +324,23 @@ pub struct Job {
     /// What became of each run, oldest first.
     pub attempts: Vec<Attempt>,
     /// The result, in MessagePack, once it is completed.
-    pub result: Option<Vec<u8>>,
+    pub result: Option<Payload>,
+    /// Whether a running job was asked to stop.
+    pub cancelling: bool,
     /// How far the running attempt is, where the task says so.
     pub progress: Option<Progress>,
+    /// What the running attempt has written so far, as of a moment ago.
+    pub log: Option<Vec<u8>>,
+}
+
+impl Job {
+    /// Whether the last attempt ended so: by the kind of its failure, or by the
+    /// name of its ending.
+    pub fn ended_for(&self, reason: &str) -> bool {
+        self.attempts.last().is_some_and(|it| {
+            it.ending.as_str() == reason || it.failure.as_ref().is_some_and(|f| f.kind == reason)
+        })
+    }
 }
 
 /// How far a job is, in its own words.
@@ -338,7 +383,7 @@ pub struct Settlement {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Done, with this result.
-    Complete(Vec<u8>),
+    Complete(Payload),
     /// Failed; available again after this wait, which the broker's clock
     /// measures.
     Retry(Duration),

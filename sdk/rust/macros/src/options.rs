@@ -1,14 +1,14 @@
 //! What stands in the parentheses of `#[task(…)]`. An option that is unknown, doubled or wrong is refused at its span.
 
-use crate::values::{self, Rate};
+use crate::values::{self, Conflict, Rate, Until};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
-use syn::{Error, LitFloat, LitInt, LitStr, Result, Token};
+use syn::{Error, LitBool, LitFloat, LitInt, LitStr, Result, Token};
 
-const VALID: &str =
-    "name, queue, priority, retries, backoff, timeout, fuel, memory, rate, concurrency";
+const VALID: &str = "name, queue, priority, retries, backoff, max_age, retry_exhausted, timeout, soft_timeout, \
+    expires, result_ttl, unique, on_conflict, fuel, memory, rate, concurrency";
 const VALID_BACKOFF: &str = "base, factor, max";
 
 /// How the waits between attempts grow. What an author leaves out is the host's own default, spelled out, since the
@@ -39,7 +39,14 @@ pub(crate) struct Options {
     /// Runs in all: one more than the author's `retries`.
     pub(crate) max_attempts: Option<u32>,
     pub(crate) backoff: Option<Backoff>,
+    pub(crate) max_age_ms: Option<u64>,
+    pub(crate) retry_exhausted: Option<bool>,
     pub(crate) timeout_ms: Option<u64>,
+    pub(crate) soft_timeout_ms: Option<u64>,
+    pub(crate) expiry_ms: Option<u64>,
+    pub(crate) result_ttl_ms: Option<u64>,
+    pub(crate) unique: Option<Until>,
+    pub(crate) on_conflict: Option<Conflict>,
     pub(crate) fuel: Option<u64>,
     pub(crate) memory: Option<u64>,
     pub(crate) rate: Option<Rate>,
@@ -49,14 +56,24 @@ pub(crate) struct Options {
 impl Parse for Options {
     fn parse(input: ParseStream) -> Result<Self> {
         let mut options = Self::default();
+        let mut conflict_at = None;
         while !input.is_empty() {
             let option = input.call(Ident::parse_any)?;
             options.set(&option, input)?;
+            if option == "on_conflict" {
+                conflict_at = Some(option.span());
+            }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
             }
         }
-        Ok(options)
+        match conflict_at.filter(|_| options.unique.is_none()) {
+            Some(span) => Err(Error::new(
+                span,
+                "`on_conflict` says nothing without `unique`",
+            )),
+            None => Ok(options),
+        }
     }
 }
 
@@ -73,10 +90,17 @@ impl Options {
                 number(input, 0, u64::from(u32::MAX) - 1)? as u32 + 1,
             ),
             "backoff" => once(&mut self.backoff, option, backoff(input)?),
-            "timeout" => once(
-                &mut self.timeout_ms,
+            "max_age" => once(&mut self.max_age_ms, option, span(input)?),
+            "retry_exhausted" => once(&mut self.retry_exhausted, option, yes_or_no(input)?),
+            "timeout" => once(&mut self.timeout_ms, option, span(input)?),
+            "soft_timeout" => once(&mut self.soft_timeout_ms, option, span(input)?),
+            "expires" => once(&mut self.expiry_ms, option, span(input)?),
+            "result_ttl" => once(&mut self.result_ttl_ms, option, span(input)?),
+            "unique" => once(&mut self.unique, option, values::until(&text(input)?)?),
+            "on_conflict" => once(
+                &mut self.on_conflict,
                 option,
-                values::duration(&text(input)?)?,
+                values::conflict(&text(input)?)?,
             ),
             "fuel" => once(&mut self.fuel, option, number(input, 1, u64::MAX)?),
             "memory" => once(&mut self.memory, option, values::size(&text(input)?)?),
@@ -98,7 +122,17 @@ impl Options {
         let queue = optional(&self.queue);
         let priority = optional(&self.priority);
         let max_attempts = optional(&self.max_attempts);
+        let max_age_ms = optional(&self.max_age_ms);
+        let retry_exhausted = optional(&self.retry_exhausted);
         let timeout_ms = optional(&self.timeout_ms);
+        let soft_timeout_ms = optional(&self.soft_timeout_ms);
+        let expiry_ms = optional(&self.expiry_ms);
+        let result_ttl_ms = optional(&self.result_ttl_ms);
+        let conflict = self.on_conflict.unwrap_or_default().tokens();
+        let unique = optional(&self.unique.map(|until| {
+            let until = until.tokens();
+            quote!(::lovage::Unique { until: #until, conflict: #conflict })
+        }));
         let fuel = optional(&self.fuel);
         let memory = optional(&self.memory);
         let concurrency = optional(&self.concurrency);
@@ -120,7 +154,13 @@ impl Options {
                 priority: #priority,
                 max_attempts: #max_attempts,
                 backoff: #backoff,
+                max_age_ms: #max_age_ms,
+                retry_exhausted: #retry_exhausted,
                 timeout_ms: #timeout_ms,
+                soft_timeout_ms: #soft_timeout_ms,
+                expiry_ms: #expiry_ms,
+                result_ttl_ms: #result_ttl_ms,
+                unique: #unique,
                 fuel: #fuel,
                 memory: #memory,
                 rate: #rate,
@@ -150,6 +190,16 @@ fn once<T>(slot: &mut Option<T>, option: &Ident, value: T) -> Result<()> {
 fn text(input: ParseStream) -> Result<LitStr> {
     input.parse::<Token![=]>()?;
     input.parse()
+}
+
+/// Milliseconds.
+fn span(input: ParseStream) -> Result<u64> {
+    values::duration(&text(input)?)
+}
+
+fn yes_or_no(input: ParseStream) -> Result<bool> {
+    input.parse::<Token![=]>()?;
+    Ok(input.parse::<LitBool>()?.value)
 }
 
 fn name(input: ParseStream) -> Result<String> {

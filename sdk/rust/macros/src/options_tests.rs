@@ -19,7 +19,8 @@ fn refused(text: &str) -> (String, String) {
 fn every_option() {
     let options = parse(
         r#"name = "make-thumbnail", queue = "media", priority = 7, retries = 3, backoff(base = "1s", factor = 2, max = "1m"),
-           timeout = "30s", fuel = 10_000_000, memory = "64MiB", rate = "100/1m", concurrency = 4,"#,
+           max_age = "1h", retry_exhausted = true, timeout = "30s", soft_timeout = "25s", expires = "10m",
+           result_ttl = "1d", unique = "done", on_conflict = "replace", fuel = 10_000_000, memory = "64MiB", rate = "100/1m", concurrency = 4,"#,
     )
     .unwrap();
     assert_eq!(options.name.as_deref(), Some("make-thumbnail"));
@@ -34,7 +35,14 @@ fn every_option() {
             max_ms: 60_000
         })
     );
+    assert_eq!(options.max_age_ms, Some(3_600_000));
+    assert_eq!(options.retry_exhausted, Some(true));
     assert_eq!(options.timeout_ms, Some(30_000));
+    assert_eq!(options.soft_timeout_ms, Some(25_000));
+    assert_eq!(options.expiry_ms, Some(600_000));
+    assert_eq!(options.result_ttl_ms, Some(86_400_000));
+    assert_eq!(options.unique, Some(Until::Done));
+    assert_eq!(options.on_conflict, Some(Conflict::Replace));
     assert_eq!(options.fuel, Some(10_000_000));
     assert_eq!(options.memory, Some(64 << 20));
     assert_eq!(
@@ -109,6 +117,19 @@ fn a_wrong_value_is_refused_at_its_span() {
         "`10` is not a whole number from 0 to 9"
     );
     assert_eq!(refused("concurrency = 0").1, "0");
+    assert_eq!(refused(r#"unique = "always""#).1, "\"always\"");
+    let (message, span) = refused(r#"unique = "done", on_conflict = "ignore""#);
+    assert!(message.contains("`ignore` is not"), "{message}");
+    assert_eq!(span, "\"ignore\"");
+    let (message, span) = refused(r#"on_conflict = "reject""#);
+    assert_eq!(message, "`on_conflict` says nothing without `unique`");
+    assert_eq!(span, "on_conflict");
+    assert!(
+        refused("retry_exhausted = 1")
+            .0
+            .contains("expected boolean literal")
+    );
+    assert_eq!(refused(r#"expires = "0s""#).1, "\"0s\"");
     assert_eq!(refused("fuel = 0").1, "0");
     assert!(
         refused(r#"name = "Make Thumbnail""#)

@@ -1,5 +1,7 @@
-//! Durations, sizes, rates and names, as they are written in an attribute. Each is refused at its own span.
+//! Durations, sizes, rates, names and words, as they are written in an attribute. Each is refused at its own span.
 
+use proc_macro2::TokenStream;
+use quote::quote;
 use syn::{LitStr, Result};
 
 /// At most `count` starts in each `period_ms`.
@@ -7,6 +9,43 @@ use syn::{LitStr, Result};
 pub(crate) struct Rate {
     pub(crate) count: u32,
     pub(crate) period_ms: u64,
+}
+
+/// For how long a job holds off others of its kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Until {
+    Start,
+    Done,
+    For(u64),
+}
+
+impl Until {
+    pub(crate) fn tokens(self) -> TokenStream {
+        match self {
+            Until::Start => quote!(::lovage::Until::Start),
+            Until::Done => quote!(::lovage::Until::Done),
+            Until::For(ms) => quote!(::lovage::Until::ForMs(#ms)),
+        }
+    }
+}
+
+/// What becomes of a job that is held off.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Conflict {
+    #[default]
+    Existing,
+    Reject,
+    Replace,
+}
+
+impl Conflict {
+    pub(crate) fn tokens(self) -> TokenStream {
+        match self {
+            Conflict::Existing => quote!(::lovage::Conflict::Existing),
+            Conflict::Reject => quote!(::lovage::Conflict::Reject),
+            Conflict::Replace => quote!(::lovage::Conflict::Replace),
+        }
+    }
 }
 
 const DURATION_UNITS: [(&str, u64); 5] = [
@@ -40,21 +79,51 @@ pub(crate) fn size(literal: &LitStr) -> Result<u64> {
     })
 }
 
-/// `100/1m`: so many starts in each period.
+/// `start`, `done` or a duration.
+pub(crate) fn until(literal: &LitStr) -> Result<Until> {
+    match literal.value().as_str() {
+        "start" => Ok(Until::Start),
+        "done" => Ok(Until::Done),
+        text => scaled(text, &DURATION_UNITS)
+            .map(Until::For)
+            .ok_or_else(|| {
+                let form = "\"start\", \"done\" or a duration, as in \"5m\"";
+                wrong(literal, "what a job is unique until", form)
+            }),
+    }
+}
+
+/// `existing`, `reject` or `replace`.
+pub(crate) fn conflict(literal: &LitStr) -> Result<Conflict> {
+    match literal.value().as_str() {
+        "existing" => Ok(Conflict::Existing),
+        "reject" => Ok(Conflict::Reject),
+        "replace" => Ok(Conflict::Replace),
+        _ => {
+            let form = "\"existing\", \"reject\" or \"replace\"";
+            Err(wrong(literal, "what a conflict ends in", form))
+        }
+    }
+}
+
+/// `100/1m` or `100/s`: so many starts in each period.
 pub(crate) fn rate(literal: &LitStr) -> Result<Rate> {
     let text = literal.value();
     let parsed = text.split_once('/').and_then(|(count, period)| {
         let count = whole(count)?.try_into().ok().filter(|count| *count > 0)?;
         Some(Rate {
             count,
-            period_ms: scaled(period, &DURATION_UNITS)?,
+            period_ms: match period.bytes().next()? {
+                b'0'..=b'9' => scaled(period, &DURATION_UNITS)?,
+                _ => scaled(&format!("1{period}"), &DURATION_UNITS)?,
+            },
         })
     });
     parsed.ok_or_else(|| {
         wrong(
             literal,
             "a rate",
-            "a number, `/` and a duration, as in \"100/1m\"",
+            "a number, `/` and a duration or a unit, as in \"100/1m\" or \"5/s\"",
         )
     })
 }
@@ -158,9 +227,40 @@ mod tests {
                 period_ms: 60_000
             }
         );
-        for wrong in ["100", "0/1m", "/1m", "100/", "100/0s", "5000000000/1s"] {
+        let second = Rate {
+            count: 5,
+            period_ms: 1_000,
+        };
+        assert_eq!(rate(&text("5/s")).unwrap(), second);
+        for wrong in [
+            "5/",
+            "5/ s",
+            "5/sec",
+            "100",
+            "0/1m",
+            "/1m",
+            "100/",
+            "100/0s",
+            "5000000000/1s",
+        ] {
             assert!(rate(&text(wrong)).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_a_job_is_unique_until_and_what_a_conflict_ends_in() {
+        assert_eq!(until(&text("start")).unwrap(), Until::Start);
+        assert_eq!(until(&text("done")).unwrap(), Until::Done);
+        assert_eq!(until(&text("5m")).unwrap(), Until::For(300_000));
+        for wrong in ["", "Done", "end", "0s", "5"] {
+            let said = until(&text(wrong)).unwrap_err().to_string();
+            assert!(said.contains("write \"start\", \"done\""), "{said}");
+        }
+        assert_eq!(conflict(&text("existing")).unwrap(), Conflict::Existing);
+        assert_eq!(conflict(&text("reject")).unwrap(), Conflict::Reject);
+        assert_eq!(conflict(&text("replace")).unwrap(), Conflict::Replace);
+        let said = conflict(&text("ignore")).unwrap_err().to_string();
+        assert!(said.contains("\"existing\", \"reject\" or"), "{said}");
     }
 
     #[test]

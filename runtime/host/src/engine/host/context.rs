@@ -36,7 +36,7 @@ impl Host for State {
     }
 
     fn cancelled(&mut self) -> bool {
-        self.cancel.is_cancelled()
+        State::cancelled(self)
     }
 
     async fn progress(

@@ -2,7 +2,7 @@
 //! of which the first bytes are kept.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -52,29 +52,41 @@ impl Log {
     }
 }
 
-/// The writing end, shared by the streams of a guest.
-#[derive(Clone, Debug)]
-pub(crate) struct Sink {
-    log: Arc<Mutex<Log>>,
-    most: usize,
-}
+/// A log that may be looked at while it is written.
+#[derive(Clone, Debug, Default)]
+pub struct Tap(Arc<Mutex<Log>>);
 
-impl Sink {
-    pub(crate) fn new(most: usize) -> Self {
-        Sink {
-            log: Arc::default(),
-            most,
-        }
+impl Tap {
+    /// All that was written so far, if that is more than so many bytes.
+    pub fn more_than(&self, known: usize) -> Option<Vec<u8>> {
+        let log = self.lock();
+        (log.bytes.len() > known).then(|| log.bytes.clone())
     }
 
     /// What was written so far; nothing is left.
     pub(crate) fn take(&self) -> Log {
-        std::mem::take(&mut *self.log.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.lock())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The writing end, shared by the streams of a guest.
+#[derive(Clone, Debug)]
+pub(crate) struct Sink {
+    log: Tap,
+    most: usize,
+}
+
+impl Sink {
+    pub(crate) fn new(log: Tap, most: usize) -> Self {
+        Sink { log, most }
     }
 
     fn append(&self, bytes: &[u8]) {
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.append(self.most, bytes);
+        self.log.lock().append(self.most, bytes);
     }
 }
 
@@ -139,14 +151,17 @@ mod tests {
 
     #[test]
     fn the_head_is_kept_and_the_rest_is_owned_up_to() {
-        let sink = Sink::new(5);
+        let tap = Tap::default();
+        let sink = Sink::new(tap.clone(), 5);
         sink.append(b"abc");
+        assert_eq!(tap.more_than(0).as_deref(), Some(&b"abc"[..]));
+        assert_eq!(tap.more_than(3), None, "that is known");
         sink.append(b"de");
-        assert!(!sink.log.lock().unwrap().truncated, "it fits exactly");
+        assert!(!tap.lock().truncated, "it fits exactly");
         sink.append(b"f");
-        let log = sink.take();
+        let log = tap.take();
         assert_eq!((&log.bytes[..], log.truncated), (&b"abcde"[..], true));
-        assert_eq!(sink.take(), Log::default());
+        assert_eq!(tap.take(), Log::default());
     }
 
     #[test]

@@ -29,6 +29,9 @@ use super::bindings::lovage::task::types;
 use super::invocation::{Cancel, JobContext};
 use super::limits::{Limiter, Limits};
 
+/// A deadline so far off that it stands for none.
+const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
 /// Who answers what a running task asks for. There is one of these an attempt,
 /// so it knows which job asks.
 ///
@@ -110,6 +113,8 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) cancel: Cancel,
     pub(crate) deadline: Instant,
+    /// From when on the task hears that it should stop.
+    soft_deadline: Option<Instant>,
     pub(crate) limiter: Limiter,
     pub(crate) machine: wasi::Machine,
     host: Arc<dyn Host>,
@@ -125,16 +130,18 @@ impl State {
         context: JobContext,
         limits: Limits,
         cancel: Cancel,
-        deadline: Instant,
+        log: log::Tap,
         host: Arc<dyn Host>,
     ) -> Self {
+        let now = Instant::now();
         State {
+            deadline: now + limits.deadline.min(FAR),
+            soft_deadline: limits.soft_deadline.map(|span| now + span.min(FAR)),
             limiter: Limiter::new(limits.memory),
             context,
             limits,
             cancel,
-            deadline,
-            machine: wasi::Machine::default(),
+            machine: wasi::Machine::new(log),
             host,
             calls: 0,
             children: 0,
@@ -153,6 +160,12 @@ impl State {
         }
         self.calls += 1;
         self.host.call(request).await
+    }
+
+    /// Whether the task should stop: somebody asked, or its time is nearly over.
+    fn cancelled(&self) -> bool {
+        let late = |soft: Instant| Instant::now() >= soft;
+        self.cancel.is_cancelled() || self.soft_deadline.is_some_and(late)
     }
 
     /// What is left until the deadline.

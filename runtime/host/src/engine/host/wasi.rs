@@ -9,7 +9,7 @@ use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::State;
-use super::log::{Log, Sink};
+use super::log::{Log, Sink, Tap};
 use crate::engine::limits::HANDLES;
 
 /// Bytes of randomness that one call may ask for: the host makes them while the
@@ -18,28 +18,29 @@ const RANDOM: u64 = 1024 * 1024;
 
 /// A guest's WASI state, made at its first WASI call: most tasks make none, and
 /// it would be a third of what a fresh instance costs.
-#[derive(Default)]
 pub(crate) struct Machine {
-    made: Option<Box<(WasiCtx, ResourceTable, Sink)>>,
+    log: Tap,
+    made: Option<Box<(WasiCtx, ResourceTable)>>,
 }
 
 impl Machine {
+    pub(crate) fn new(log: Tap) -> Self {
+        Machine { log, made: None }
+    }
+
     /// What the guest wrote.
     pub(crate) fn log(&self) -> Log {
-        self.made
-            .as_ref()
-            .map(|made| made.2.take())
-            .unwrap_or_default()
+        self.log.take()
     }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let most = self.limits.log;
-        let made = self
-            .machine
+        let machine = &mut self.machine;
+        let made = machine
             .made
-            .get_or_insert_with(|| Box::new(make(most)));
+            .get_or_insert_with(|| Box::new(make(Sink::new(machine.log.clone(), most))));
         WasiCtxView {
             ctx: &mut made.0,
             table: &mut made.1,
@@ -47,13 +48,12 @@ impl WasiView for State {
     }
 }
 
-fn make(log: usize) -> (WasiCtx, ResourceTable, Sink) {
-    let sink = Sink::new(log);
+fn make(sink: Sink) -> (WasiCtx, ResourceTable) {
     let mut table = ResourceTable::new();
     table.set_max_capacity(HANDLES);
     let ctx = WasiCtx::builder()
         .stdout(sink.clone())
-        .stderr(sink.clone())
+        .stderr(sink)
         .max_random_size(RANDOM)
         // Denied by address already; denied by kind as well, so that no
         // socket is ever made.
@@ -61,7 +61,7 @@ fn make(log: usize) -> (WasiCtx, ResourceTable, Sink) {
         .allow_udp(false)
         .allow_ip_name_lookup(false)
         .build();
-    (ctx, table, sink)
+    (ctx, table)
 }
 
 /// Offers it to all modules.

@@ -6,14 +6,18 @@
 //! - `scripts.rs`: how they are put together; `keys.rs`: roots and channels
 //! - `connection.rs`: reconnecting, and what Redis' errors mean
 //! - `reply.rs`: reading answers; `signals.rs`: being woken
+//! - `control.rs`: cancel, requeue, delete, limits, pauses
 //! - `read.rs`: looking at jobs, and waiting for them
+//! - `blobs.rs`: inputs and results that are too large for a record
 //! - `registry.rs`: modules and releases
 //!
 //! What survives a crash of Redis is what its persistence setting says: with
 //! `appendfsync always` everything accepted, with `everysec` all but the last
 //! second, with neither nothing since the last snapshot.
 
+mod blobs;
 mod connection;
+mod control;
 mod keys;
 mod read;
 mod registry;
@@ -33,11 +37,14 @@ use self::reply::Reply;
 use self::scripts::Script;
 use self::signals::Waiters;
 use super::{
-    Broker, BrokerError, Claim, Claimed, Enqueued, Filter, Heartbeat, Note, Page, Promoted, Pulse,
-    QueueCounts, Reclaimed, Result, Retention, Settled, Signals,
+    Broker, BrokerError, Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, Note, Page,
+    Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Result, Retention, Settled, Signals,
 };
 use crate::clock::{Clock, Millis, millis};
-use crate::job::{Action, Checkpoint, Job, JobId, NewJob, Partition, Settlement, State, WorkerId};
+use crate::job::{
+    Action, Checkpoint, Job, JobId, NewJob, Partition, Payload, Settlement, State, When, WorkerId,
+};
+use crate::limits::{Limit, Limited, Scope};
 use crate::record::{self, Header};
 use crate::registry::Digest;
 
@@ -149,7 +156,33 @@ fn alike(a: &NewJob, b: &NewJob) -> bool {
         && a.lane == b.lane
         && a.priority == b.priority
         && a.crash_limit == b.crash_limit
-        && a.delay == b.delay
+        && a.eta == b.eta
+}
+
+fn read_enqueued(reply: &mut Reply) -> Result<Vec<Enqueued>> {
+    let word = reply.bytes()?;
+    match &word[..] {
+        b"ok" => {}
+        b"full" => {
+            return Err(BrokerError::QueueFull {
+                queue: reply.text()?,
+                waiting: reply.number()?,
+                depth: reply.number()?,
+            });
+        }
+        b"duplicate" => return Err(BrokerError::Duplicate(reply.id()?)),
+        _ => {
+            let digest = reply.text()?;
+            return Err(BrokerError::Missing(format!("blob {digest}")));
+        }
+    }
+    let (letters, mut others) = (reply.bytes()?, reply.ids()?.into_iter());
+    let read = |letter: &u8| match letter {
+        b'n' => Ok(Enqueued::New),
+        b'x' => Ok(Enqueued::Exists),
+        _ => reply.one_more(&mut others).map(Enqueued::Instead),
+    };
+    letters.iter().map(read).collect()
 }
 
 #[async_trait::async_trait]
@@ -168,27 +201,20 @@ impl Broker for RedisBroker {
                 .arg(&first.lane)
                 .arg(first.priority)
                 .arg(first.crash_limit);
-            command.arg(millis(first.delay)).arg(group.len());
+            let (wait, at) = match first.eta {
+                When::Now => (0, 0),
+                When::In(span) => (millis(span), 0),
+                When::At(at) => (0, at.0),
+            };
+            command.arg(wait).arg(at).arg(group.len());
             for job in group {
-                let call =
+                let (version, call) =
                     record::encode_call(job).map_err(|e| BrokerError::Invalid(e.to_string()))?;
-                command.arg(&job.id.0).arg(call);
+                command.arg(&job.id.0).arg(version).arg(call);
             }
         }
-        let answer = self
-            .bytes_of(&scripts::ENQUEUE, &command)
-            .await?
-            .unwrap_or_default();
-        Ok(answer
-            .iter()
-            .map(|c| {
-                if *c == b'1' {
-                    Enqueued::New
-                } else {
-                    Enqueued::Exists
-                }
-            })
-            .collect())
+        let mut reply = self.list_of(&scripts::ENQUEUE, &command).await?;
+        read_enqueued(&mut reply)
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>> {
@@ -244,8 +270,12 @@ impl Broker for RedisBroker {
             .await?;
         let mut pulse = Pulse {
             work: reply.int()? == 1,
-            staged: Vec::new(),
+            ..Pulse::default()
         };
+        let mut cancelled = reply.list()?;
+        while !cancelled.is_empty() {
+            pulse.cancelled.push(cancelled.id()?);
+        }
         while !reply.is_empty() {
             let staged = reply.bytes()?;
             if let Some((digest, tenant)) = staged.split_first_chunk::<32>() {
@@ -267,7 +297,7 @@ impl Broker for RedisBroker {
         command.arg(&id_bytes(worker));
         for it in settlements {
             let (action, wait, result) = match &it.action {
-                Action::Complete(result) => ("c", Duration::ZERO, Some(result.as_slice())),
+                Action::Complete(result) => ("c", Duration::ZERO, Some(result)),
                 Action::Retry(wait) => ("r", *wait, None),
                 Action::Discard => ("d", Duration::ZERO, None),
                 Action::Cancel => ("x", Duration::ZERO, None),
@@ -290,6 +320,10 @@ impl Broker for RedisBroker {
                     .map(|a| record::encode_attempt(a, result))
                     .unwrap_or_default(),
             );
+            match result.and_then(Payload::blob) {
+                Some(digest) => command.arg(&digest.0),
+                None => command.arg(""),
+            };
         }
         let answer = self
             .bytes_of(&scripts::SETTLE, &command)
@@ -316,7 +350,8 @@ impl Broker for RedisBroker {
                 .arg(&note.delivery.to_le_bytes());
             command
                 .arg(packed(note.progress.as_ref()))
-                .arg(packed(note.checkpoint.as_ref()));
+                .arg(packed(note.checkpoint.as_ref()))
+                .arg(note.log.as_deref().unwrap_or_default());
         }
         self.number_of(&scripts::NOTE, &command).await.map(drop)
     }
@@ -365,8 +400,41 @@ impl Broker for RedisBroker {
             .arg(millis(keep.completed))
             .arg(millis(keep.discarded))
             .arg(keep.count)
+            .arg(keep.bytes)
             .arg(limit);
         self.number_of(&scripts::PRUNE, &command).await
+    }
+
+    async fn cancel(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<Cancelled>> {
+        self.cancel_jobs(tenant, ids).await
+    }
+
+    async fn requeue(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<Requeued>> {
+        self.requeue_jobs(tenant, ids).await
+    }
+
+    async fn delete(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<bool>> {
+        self.delete_jobs(tenant, ids).await
+    }
+
+    async fn limit(&self, tenant: &str, scope: &Scope, limit: &Limit) -> Result<()> {
+        self.set_limit(tenant, scope, limit).await
+    }
+
+    async fn pause(&self, tenant: &str, scope: &Scope, paused: bool) -> Result<()> {
+        self.set_pause(tenant, scope, paused).await
+    }
+
+    async fn limits(&self, tenant: &str) -> Result<Vec<Limited>> {
+        self.read_limits(tenant).await
+    }
+
+    async fn put_blob(&self, tenant: &str, bytes: &[u8]) -> Result<Digest> {
+        self.write_blob(tenant, bytes).await
+    }
+
+    async fn blob(&self, tenant: &str, digest: Digest) -> Result<Option<Vec<u8>>> {
+        self.read_blob(tenant, digest).await
     }
 
     async fn jobs(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<Option<Job>>> {

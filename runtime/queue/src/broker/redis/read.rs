@@ -18,11 +18,11 @@ impl RedisBroker {
         let mut reply = self.list_of(&scripts::JOBS, &command).await?;
         let mut jobs = Vec::with_capacity(ids.len());
         for id in ids {
-            let (record, progress) = (reply.bytes()?, reply.bytes()?);
+            let (record, notes) = (reply.bytes()?, Notes::read(&mut reply)?);
             jobs.push(match record.is_empty() {
                 true => None,
                 false => Some(
-                    read_job(tenant, *id, &record, &progress)
+                    read_job(tenant, *id, &record, notes)
                         .map_err(|e| corrupt(format!("job {id}"), e))?,
                 ),
             });
@@ -79,16 +79,9 @@ impl RedisBroker {
             ..Page::default()
         };
         while !reply.is_empty() {
-            let (id, record, progress) = (reply.id()?, reply.bytes()?, reply.bytes()?);
-            match read_job(tenant, id, &record, &progress) {
-                Ok(job)
-                    if filter
-                        .task
-                        .as_ref()
-                        .is_none_or(|task| *task == job.call.task) =>
-                {
-                    page.jobs.push(job);
-                }
+            let (id, record) = (reply.id()?, reply.bytes()?);
+            match read_job(tenant, id, &record, Notes::read(&mut reply)?) {
+                Ok(job) if filter.takes(&job) => page.jobs.push(job),
                 Ok(_) => {}
                 Err(reason) => page.corrupt.push((id, reason)),
             }
@@ -132,14 +125,30 @@ impl RedisBroker {
     }
 }
 
-/// Reads a record and the progress beside it.
+/// What lies beside a record; empty where there is nothing.
+struct Notes {
+    progress: Vec<u8>,
+    log: Vec<u8>,
+}
+
+impl Notes {
+    fn read(reply: &mut super::Reply) -> Result<Self> {
+        Ok(Notes {
+            progress: reply.bytes()?,
+            log: reply.bytes()?,
+        })
+    }
+}
+
+/// Reads a record and what lies beside it.
 fn read_job(
     tenant: &str,
     id: JobId,
     record: &[u8],
-    progress: &[u8],
+    notes: Notes,
 ) -> std::result::Result<Job, String> {
     let mut job = record::decode(tenant, id, record).map_err(|e| e.to_string())?;
-    job.progress = rmp_serde::from_slice(progress).ok();
+    job.progress = rmp_serde::from_slice(&notes.progress).ok();
+    job.log = (!notes.log.is_empty()).then_some(notes.log);
     Ok(job)
 }

@@ -2,26 +2,19 @@
 
 use redis::Value;
 
+use super::blobs::Stored;
 use super::connection::unexpected;
-use super::{RedisBroker, scripts};
+use super::{RedisBroker, control, scripts};
 use crate::broker::{BrokerError, Result, corrupt};
 use crate::clock::Millis;
-use crate::registry::{Digest, Manifest, RELEASES_KEPT, Readiness, Registry, Release, blob};
-
-/// Chunks a call: some megabytes, so that a large module blocks nobody.
-const CHUNKS: usize = 4;
+use crate::limits::Limit;
+use crate::registry::{Digest, Manifest, RELEASES_KEPT, Readiness, Registry, Release};
 
 #[async_trait::async_trait]
 impl Registry for RedisBroker {
     async fn put(&self, tenant: &str, module: &[u8], manifest: &Manifest) -> Result<Digest> {
         let digest = Digest::of(module);
-        let chunks = blob::pack(module).map_err(|e| BrokerError::Invalid(e.to_string()))?;
-        let upload: u64 = rand::random();
-        for (i, some) in chunks.chunks(CHUNKS).enumerate() {
-            let mut command = self.of_tenant(&scripts::UPLOAD, tenant);
-            command.arg(upload).arg(i * CHUNKS).arg(some);
-            self.run(&scripts::UPLOAD, &command).await?;
-        }
+        let upload = self.upload(tenant, module).await?;
         let mut command = self.of_tenant(&scripts::PUT, tenant);
         command.arg(upload).arg(&digest.0);
         command.arg(serde_json::to_vec(manifest).expect("a manifest is plain data"));
@@ -34,28 +27,7 @@ impl Registry for RedisBroker {
     }
 
     async fn module(&self, tenant: &str, digest: Digest) -> Result<Option<Vec<u8>>> {
-        let mut chunks = Vec::new();
-        loop {
-            let mut command = self.of_tenant(&scripts::MODULE, tenant);
-            command.arg(&digest.0).arg(chunks.len()).arg(CHUNKS);
-            let mut reply = self.list_of(&scripts::MODULE, &command).await?;
-            if reply.is_empty() {
-                break;
-            }
-            while !reply.is_empty() {
-                chunks.push(reply.bytes()?);
-            }
-        }
-        if chunks.is_empty() {
-            return Ok(None);
-        }
-        match blob::unpack(&chunks, digest) {
-            Some(bytes) => Ok(Some(bytes)),
-            None => Err(corrupt(
-                format!("module {digest}"),
-                "its bytes have another digest",
-            )),
-        }
+        self.download(tenant, Stored::Module, digest).await
     }
 
     async fn manifest(&self, tenant: &str, digest: Digest) -> Result<Option<Manifest>> {
@@ -97,13 +69,22 @@ impl Registry for RedisBroker {
     }
 
     async fn activate(&self, tenant: &str, name: &str, number: u32) -> Result<()> {
+        let releases = self.releases(tenant, name).await?;
+        let missing = || BrokerError::Missing(format!("release {number} of `{name}`"));
+        let release = releases.iter().find(|it| it.number == number);
+        let digest = release.ok_or_else(missing)?.digest;
+        let manifest = self.manifest(tenant, digest).await?.ok_or_else(missing)?;
         let mut command = self.of_tenant(&scripts::ACTIVATE, tenant);
         command.arg(name).arg(number).arg(RELEASES_KEPT);
+        for task in &manifest.tasks {
+            if let Some(limit) = Limit::declared(&task.options) {
+                command.arg(format!("{name}.{}", task.name));
+                control::write_limit(&mut command, &limit);
+            }
+        }
         match self.number_of(&scripts::ACTIVATE, &command).await? {
             1 => Ok(()),
-            _ => Err(BrokerError::Missing(format!(
-                "release {number} of `{name}`"
-            ))),
+            _ => Err(missing()),
         }
     }
 

@@ -5,6 +5,7 @@ use redis::Value;
 use super::connection::unexpected;
 use super::scripts::Script;
 use crate::broker::Result;
+use crate::job::JobId;
 
 /// An answer on its way to being read; it remembers whose it is.
 pub(super) struct Reply {
@@ -56,13 +57,29 @@ impl Reply {
         u64::try_from(self.int()?).map_err(|_| unexpected(script, "a negative number"))
     }
 
-    pub(super) fn id(&mut self) -> Result<crate::job::JobId> {
+    pub(super) fn id(&mut self) -> Result<JobId> {
         let script = self.script;
         let bytes = self
             .bytes()?
             .try_into()
             .map_err(|_| unexpected(script, "an id of a wrong length"))?;
-        Ok(crate::job::JobId(bytes))
+        Ok(JobId(bytes))
+    }
+
+    /// Ids, one behind the other.
+    pub(super) fn ids(&mut self) -> Result<Vec<JobId>> {
+        let bytes = self.bytes()?;
+        let (ids, rest) = bytes.as_chunks::<16>();
+        match rest {
+            [] => Ok(ids.iter().copied().map(JobId).collect()),
+            _ => Err(unexpected(self.script, "ids of a wrong length")),
+        }
+    }
+
+    /// The next of some ids that other parts of the answer count on.
+    pub(super) fn one_more(&self, ids: &mut impl Iterator<Item = JobId>) -> Result<JobId> {
+        ids.next()
+            .ok_or_else(|| unexpected(self.script, "too few ids"))
     }
 
     /// The next value, a list itself.

@@ -35,26 +35,32 @@ macro_rules! scripts {
 // What frees memory, or keeps an accepted job moving, must run when Redis has
 // no memory left; what takes in new data must not.
 scripts! {
-    ENQUEUE = "" "enqueue", ["lanes"];
-    CLAIM = "allow-oom" "claim", ["lease"];
+    ENQUEUE = "" "enqueue", ["lanes", "limits", "terms", "finish", "cancel_one"];
+    CLAIM = "allow-oom" "claim", ["lease", "lanes", "limits", "terms", "finish", "take"];
     EXTEND = "allow-oom" "extend", ["lease"];
-    SETTLE = "allow-oom" "settle", ["lanes", "finish"];
-    RECLAIM = "allow-oom" "reclaim", ["lanes", "finish"];
-    PROMOTE = "allow-oom" "promote", ["lanes"];
-    PRUNE = "allow-oom" "prune", [];
+    SETTLE = "allow-oom" "settle", ["lanes", "limits", "terms", "finish"];
+    RECLAIM = "allow-oom" "reclaim", ["lanes", "limits", "terms", "finish"];
+    PROMOTE = "allow-oom" "promote", ["lanes", "limits", "terms", "finish"];
+    PRUNE = "allow-oom" "prune", ["terms", "forget"];
     NOTE = "" "note", [];
     CHECKPOINT = "no-writes" "checkpoint", [];
     JOBS = "no-writes" "jobs", [];
     WAIT = "allow-oom" "wait", [];
     LIST = "no-writes" "list", [];
+    CANCEL = "allow-oom" "cancel", ["lanes", "limits", "terms", "finish", "cancel_one"];
+    REQUEUE = "allow-oom" "requeue", ["lanes", "limits", "terms", "finish"];
+    DELETE = "allow-oom" "delete", ["terms", "forget"];
+    LIMIT = "allow-oom" "limit", ["lanes", "limits", "put_limit"];
+    LIMITS = "no-writes" "limited", ["lanes", "limits"];
     COUNTS = "no-writes" "counts", [];
     UPLOAD = "" "upload", [];
     PUT = "" "put", [];
-    MODULE = "no-writes" "module", [];
+    CHUNKS = "no-writes" "chunks", [];
+    PUT_BLOB = "" "put_blob", ["terms"];
     MANIFEST = "no-writes" "manifest", [];
     STAGE = "" "stage", [];
     READINESS = "no-writes" "readiness", [];
-    ACTIVATE = "" "activate", [];
+    ACTIVATE = "" "activate", ["lanes", "limits", "put_limit"];
     RELEASES = "no-writes" "releases", [];
 }
 

@@ -67,7 +67,11 @@ pub(super) fn listen(
                 Heard::Message(b"due") => Signal::Due,
                 Heard::Message(b"staged") => Signal::Staged,
                 // A newer Lovage may say more.
-                Heard::Message(_) => return,
+                Heard::Message(other) => match other.strip_prefix(b"cancel").map(TryInto::try_into)
+                {
+                    Some(Ok(id)) => Signal::Cancel(JobId(id)),
+                    _ => return,
+                },
             };
             let _ = tell.send(signal);
         };

@@ -1,21 +1,25 @@
-//! Handing out jobs: the walk over the two rings.
+//! Handing out jobs: the walk over the two rings. A lane's turn is `turn.rs`.
 
 use std::collections::HashMap;
 
-use rusqlite::params;
+use rusqlite::{params, params_from_iter};
 
+use super::db::{Db, id_at};
 use super::fault::Done;
 use super::lease;
 use super::sql::sql;
-use super::step::{Db, Step, Stored, id_at, state_at};
+use super::step::Step;
 use crate::broker::{BrokerError, Claim, Claimed};
 use crate::clock::Millis;
-use crate::job::{JobId, Pin, State};
+use crate::job::{JobId, Pin};
 use crate::record::{self, Header, Route};
 use crate::registry::Digest;
 
 /// The least a turn is worth: rotating costs as much as a few jobs.
 const TURN: u32 = 4;
+/// How many entries and lanes a claim looks at that come to nothing: no backlog of
+/// what may not start makes it slow.
+const LOOKS: u32 = 1_000;
 
 /// One claim, and its repetition after a lost answer.
 pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Done<Vec<Claimed>> {
@@ -25,13 +29,14 @@ pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Done<Vec<Claimed>> {
     if dead {
         return Err(BrokerError::Dead(worker).into());
     }
-    if claim.number <= last.unwrap_or(0) && last != Some(claim.number) || claim.number == 0 {
-        return Err(BrokerError::Invalid(format!(
-            "worker {worker} repeats claim {}, but its last was {}",
-            claim.number,
-            last.unwrap_or(0)
-        ))
-        .into());
+    if claim.number == 0 {
+        let said = format!("worker {worker} makes claim 0: they count up from 1");
+        return Err(BrokerError::Invalid(said).into());
+    }
+    if last > Some(claim.number) {
+        // It was long on its way: the worker has asked again since, and nobody
+        // would hear of what this one takes.
+        return Ok(Vec::new());
     }
     lease::renew(step, worker, claim.lease, claim.number)?;
     let mut walk = Walk::new(step, claim);
@@ -45,28 +50,43 @@ pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Done<Vec<Claimed>> {
             walk.queue(queue, walk.left())?;
         }
     }
-    let claimed = walk.claimed;
-    let queues = if claimed.is_empty() && claim.max > 0 {
-        claim
-            .queues
-            .iter()
-            .map(|(queue, _)| queue.clone())
-            .collect()
+    let (claimed, is_tired) = (walk.claimed, walk.looks == 0);
+    let names = || claim.queues.iter().map(|(queue, _)| queue.clone());
+    let is_idle = claimed.is_empty() && claim.max > 0;
+    let queues = if is_idle {
+        names().collect()
     } else {
         Vec::new()
     };
     step.effects.idle = Some((worker.0, queues));
+    if is_idle && is_tired {
+        // It has not seen all there is: it is to come again at once.
+        names().for_each(|queue| step.tell_of_work(&queue));
+    }
     Ok(claimed)
 }
 
 /// What each target was a moment ago: a batch is mostly of few modules.
 type Targets = HashMap<(String, String, Vec<u8>), Option<(Digest, u32)>>;
 
-struct Walk<'s, 'c, 'a> {
-    step: &'s mut Step<'c>,
-    claim: &'a Claim,
-    claimed: Vec<Claimed>,
+/// The walk of one claim.
+pub(super) struct Walk<'s, 'c, 'a> {
+    pub(super) step: &'s mut Step<'c>,
+    pub(super) claim: &'a Claim,
+    pub(super) claimed: Vec<Claimed>,
+    /// How many entries and lanes may still be looked at that come to nothing.
+    pub(super) looks: u32,
     targets: Targets,
+}
+
+/// What becomes of a lane or a tenant after its turn.
+pub(super) enum After {
+    /// It has more, and goes behind the others of its ring.
+    Rotate,
+    /// It has nothing.
+    Leave,
+    /// It waits for a scope.
+    Wait(String),
 }
 
 impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
@@ -75,6 +95,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
             step,
             claim,
             claimed: Vec::new(),
+            looks: LOOKS,
             targets: Targets::new(),
         }
     }
@@ -111,25 +132,28 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
         let tenants = count(self.step.db, sql!("claim", "tenants"), ring)?;
         let share = TURN.max(wanted.div_ceil(tenants.max(1)));
         let goal = self.claimed.len() as u32 + wanted;
-        while let missing @ 1.. = goal - self.claimed.len() as u32 {
+        while let missing @ 1.. = goal - self.claimed.len() as u32
+            && self.looks > 0
+        {
             let db = self.step.db;
             let next = db.one(sql!("claim", "next_tenant"), [queue], |row| row.get(0))?;
             let Some(tenant): Option<String> = next else {
                 break;
             };
-            let more = self.tenant(&tenant, queue, share.min(missing))?;
-            let after = if more {
-                sql!("claim", "rotate_tenant")
-            } else {
-                sql!("claim", "leave_tenants")
-            };
-            db.run(after, [queue, &tenant])?;
+            let before = self.claimed.len();
+            let place = [queue, tenant.as_str()];
+            match self.tenant(&tenant, queue, share.min(missing))? {
+                After::Rotate => drop(db.run(sql!("claim", "rotate_tenant"), place)?),
+                After::Leave => self.leave(sql!("claim", "leave_tenants"), &place)?,
+                After::Wait(scope) => self.step.park_tenant(queue, &tenant, &scope)?,
+            }
+            self.looked(before);
         }
         Ok(())
     }
 
-    /// One turn of a tenant, lane by lane; whether it has more.
-    fn tenant(&mut self, tenant: &str, queue: &str, wanted: u32) -> Done<bool> {
+    /// One turn of a tenant, lane by lane.
+    fn tenant(&mut self, tenant: &str, queue: &str, wanted: u32) -> Done<After> {
         let ring = params![tenant, queue, wanted.div_ceil(TURN)];
         let lanes = count(self.step.db, sql!("claim", "lanes"), ring)?;
         let share = TURN.max(wanted.div_ceil(lanes.max(1)));
@@ -137,102 +161,88 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
         loop {
             let db = self.step.db;
             let place = [tenant, queue];
-            let next = db.one(sql!("claim", "next_lane"), place, |row| row.get(0))?;
-            let Some(lane): Option<String> = next else {
-                return Ok(false);
+            let next = db.one(sql!("claim", "next_lane"), place, |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            let Some((lane, baton)): Option<(String, Option<String>)> = next else {
+                return Ok(After::Leave);
             };
             let missing = goal - self.claimed.len() as u32;
-            if missing == 0 {
-                return Ok(true);
+            if missing == 0 || self.looks == 0 {
+                return Ok(After::Rotate);
             }
-            let more = self.lane([tenant, queue, &lane], share.min(missing))?;
-            let after = if more {
-                sql!("claim", "rotate_lane")
-            } else {
-                sql!("claim", "leave_lanes")
+            let room = match self.room(tenant, queue)? {
+                Ok(room) => room,
+                Err(scope) => return Ok(After::Wait(scope)),
             };
-            db.run(after, [tenant, queue, &lane])?;
+            let before = self.claimed.len();
+            let place = [tenant, queue, lane.as_str()];
+            self.visit(place, share.min(missing).min(room), baton)?;
+            self.looked(before);
         }
     }
 
-    /// One turn of a lane; whether it has more.
-    fn lane(&mut self, place @ [tenant, queue, lane]: [&str; 3], wanted: u32) -> Done<bool> {
-        let db = self.step.db;
-        let jobs = params![tenant, queue, lane, wanted];
-        let jobs = db.all(sql!("claim", "jobs"), jobs, |row| {
-            let position: (i64, i64) = (row.get(0)?, row.get(1)?);
-            let (n, at): (i64, i64) = (row.get(2)?, row.get(5)?);
-            let record: Vec<u8> = row.get(6)?;
-            Ok((position, n, id_at(row, 3)?, state_at(row, 4)?, at, record))
-        })?;
-        let Some(&((rank, seq), ..)) = jobs.last() else {
-            return Ok(false);
+    /// How many of a tenant's jobs may start in a queue; else what they wait for.
+    fn room(&mut self, tenant: &str, queue: &str) -> Done<Result<u32, String>> {
+        let kinds = self.step.kinds(tenant)?;
+        let mut room = u32::MAX;
+        let scopes = [
+            kinds.tenant.then(|| "tenant".to_owned()),
+            kinds.queue.then(|| format!("queue:{queue}")),
+        ];
+        for scope in scopes.into_iter().flatten() {
+            match self.step.room(tenant, &scope)? {
+                0 => return Ok(Err(scope)),
+                more => room = room.min(more),
+            }
+        }
+        Ok(Ok(room))
+    }
+
+    /// A lane's turn, and its place after that.
+    fn visit(&mut self, place: [&str; 3], wanted: u32, baton: Option<String>) -> Done<()> {
+        let [tenant, queue, _] = place;
+        let before = match &baton {
+            Some(scope) => self.started(tenant, scope)?,
+            None => 0,
         };
-        db.run(
-            sql!("claim", "take"),
-            params![tenant, queue, lane, rank, seq],
-        )?;
-        let full = jobs.len() as u32 == wanted;
-        for (_, n, id, state, at, mut record) in jobs {
-            let delivery = match self.mark(&mut record) {
-                Some(delivery) => {
-                    self.hold(n, at, delivery, &record)?;
-                    self.step
-                        .count(tenant, queue, Some(state), Some(State::Running));
-                    delivery
-                }
-                // Nobody could settle it: it goes to the dead list as it is.
-                None => {
-                    self.bury(n)?;
-                    0
-                }
-            };
-            self.hand_out([tenant, queue], id, delivery, self.step.now, &record)?;
+        match self.lane(place, wanted)? {
+            After::Rotate => drop(self.step.db.run(sql!("claim", "rotate_lane"), place)?),
+            After::Leave => self.leave(sql!("claim", "leave_lanes"), &place)?,
+            After::Wait(scope) => {
+                let first = baton.as_ref() == Some(&scope);
+                self.step.park_lane(place, &scope, first)?;
+            }
         }
-        Ok(full
-            && db
-                .one(sql!("claim", "more"), place, |row| row.get(0))?
-                .unwrap_or(false))
-    }
-
-    /// Overwrites the header of a record, if it has one; its delivery.
-    fn mark(&self, record: &mut [u8]) -> Option<u32> {
-        let mut header = Header::decode(record).ok()?;
-        header.state = State::Running;
-        header.delivery = header.delivery.wrapping_add(1);
-        header.worker = self.claim.worker.0;
-        header.started = self.step.now;
-        record[..record::HEADER].copy_from_slice(&header.encode());
-        Some(header.delivery)
-    }
-
-    /// Writes a claimed record, and moves the job into the in-flight set.
-    fn hold(&self, n: i64, at: i64, delivery: u32, record: &[u8]) -> Done<()> {
-        let db = self.step.db;
-        db.run(
-            sql!("moves", "write"),
-            params![n, State::Running as u8, at, record],
-        )?;
-        let (worker, number) = (
-            self.claim.worker.0.cast_signed(),
-            self.claim.number.cast_signed(),
-        );
-        let position = self.claimed.len() as i64;
-        db.run(
-            sql!("moves", "hold"),
-            params![n, worker, number, position, delivery],
-        )?;
-        Ok(())
-    }
-
-    fn bury(&mut self, n: i64) -> Done<()> {
-        if let Some(job) = Stored::by_number(self.step.db, n)? {
-            self.step.end(job, State::Discarded)?;
+        if let Some(scope) = baton
+            && self.started(tenant, &scope)? == before
+        {
+            self.step.pass_on(tenant, queue, &scope)?;
         }
         Ok(())
     }
 
-    fn hand_out(
+    fn started(&mut self, tenant: &str, scope: &str) -> Done<u32> {
+        let gate = self.step.gate(tenant, scope)?;
+        Ok(gate.map_or(0, |gate| gate.started))
+    }
+
+    /// What has nothing leaves its ring; a job that comes later brings it back.
+    fn leave(&mut self, leave: &str, place: &[&str]) -> Done<()> {
+        self.step.db.run(leave, params_from_iter(place))?;
+        self.step.joined = None;
+        Ok(())
+    }
+
+    /// Counts a look that found nothing to start.
+    fn looked(&mut self, before: usize) {
+        if self.claimed.len() == before {
+            self.looks = self.looks.saturating_sub(1);
+        }
+    }
+
+    /// Adds to the claim's answer.
+    pub(super) fn hand_out(
         &mut self,
         [tenant, queue]: [&str; 2],
         id: JobId,

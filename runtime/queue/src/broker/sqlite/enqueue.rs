@@ -2,71 +2,166 @@
 
 use rusqlite::params;
 
+use super::db::time;
 use super::fault::Done;
+use super::lanes::{End, Rank};
 use super::sql::sql;
-use super::step::{End, Step, rank, time};
+use super::step::Step;
+use super::{blobs, terms};
 use crate::broker::{BrokerError, Enqueued, Result};
-use crate::job::{NewJob, State};
+use crate::job::{NewJob, Payload, State};
 use crate::record;
 
 /// A job with its call encoded, which is done before the writer is troubled.
 pub(super) struct Ready {
     /// All but the call.
     head: NewJob,
+    version: u8,
     call: Vec<u8>,
 }
 
 impl Ready {
     /// Encodes.
     pub(super) fn new(job: &NewJob) -> Result<Self> {
-        let call = record::encode_call(job)
+        let (version, call) = record::encode_call(job)
             .map_err(|error| BrokerError::Invalid(format!("job {}: {error}", job.id)))?;
+        let input = match &job.input {
+            Payload::Inline(_) => Payload::default(),
+            blob => blob.clone(),
+        };
         let head = NewJob {
             queue: job.queue.clone(),
             lane: job.lane.clone(),
             priority: job.priority,
             crash_limit: job.crash_limit,
-            delay: job.delay,
-            ..NewJob::new(job.id, "", "", Vec::new())
+            eta: job.eta,
+            expiry: job.expiry,
+            key: job.key,
+            unique: job.unique,
+            ..NewJob::new(job.id, "", "", input)
         };
-        Ok(Ready { head, call })
+        Ok(Ready {
+            head,
+            version,
+            call,
+        })
+    }
+
+    /// Whether it has terms: most have none, and need not be judged by them.
+    fn has_terms(&self) -> bool {
+        self.version > 1
     }
 }
 
 /// Adds them in their order, each at the end of its lane.
 pub(super) fn enqueue(step: &mut Step<'_>, tenant: &str, jobs: &[Ready]) -> Done<Vec<Enqueued>> {
     let mut done = Vec::with_capacity(jobs.len());
-    for Ready { head, call } in jobs {
-        let record = record::encode(head, call, step.now);
-        let available = step.now.after(head.delay);
-        let state = if head.delay.is_zero() {
-            State::Available
-        } else {
-            State::Scheduled
+    for job in jobs {
+        let enqueued = match job.has_terms() {
+            true => judge(step, tenant, job)?,
+            false => None,
         };
-        let row = params![
-            tenant,
-            head.id.0,
-            head.queue,
-            state as u8,
-            time(available),
-            record
-        ];
-        let n: Option<i64> = step
-            .db
-            .one(sql!("enqueue", "insert"), row, |row| row.get(0))?;
-        let Some(n) = n else {
-            done.push(Enqueued::Exists);
-            continue;
-        };
-        if state == State::Available {
-            let rank = rank(available, head.priority);
-            step.push(End::Back, [tenant, &head.queue, &head.lane], rank, n)?;
-        } else {
-            step.delay(n, available)?;
-        }
-        step.count(tenant, &head.queue, None, Some(state));
-        done.push(Enqueued::New);
+        done.push(match enqueued {
+            Some(other) => other,
+            None => add(step, tenant, job)?,
+        });
+    }
+    if step.kinds(tenant)?.queue {
+        check_depths(step, tenant, jobs, &done)?;
     }
     Ok(done)
+}
+
+/// What a job's terms have against it.
+fn judge(step: &mut Step<'_>, tenant: &str, job: &Ready) -> Done<Option<Enqueued>> {
+    let head = &job.head;
+    let key = params![tenant, head.id.0];
+    if step
+        .db
+        .one(sql!("prune", "head_of"), key, |_| Ok(()))?
+        .is_some()
+    {
+        return Ok(Some(Enqueued::Exists));
+    }
+    let other = terms::judge(step, tenant, head.key, head.unique)?;
+    Ok(other.map(Enqueued::Instead))
+}
+
+fn add(step: &mut Step<'_>, tenant: &str, job: &Ready) -> Done<Enqueued> {
+    let head = &job.head;
+    let record = record::encode(head, job.version, &job.call, step.now);
+    let available = head.eta.from(step.now).max(step.now);
+    let state = if available == step.now {
+        State::Available
+    } else {
+        State::Scheduled
+    };
+    let row = params![
+        tenant,
+        head.id.0,
+        head.queue,
+        state as u8,
+        time(available),
+        record
+    ];
+    let n: Option<i64> = step
+        .db
+        .one(sql!("enqueue", "insert"), row, |row| row.get(0))?;
+    let Some(n) = n else {
+        return Ok(Enqueued::Exists);
+    };
+    if job.has_terms() {
+        let expiry = head.expiry.map(|expiry| expiry.from(step.now));
+        terms::agree(step, tenant, n, (head.key, head.unique), expiry)?;
+    }
+    if let Some(digest) = head.input.blob()
+        && !blobs::refer(step, tenant, n, digest)?
+    {
+        return Err(BrokerError::Missing(format!("blob {digest}")).into());
+    }
+    if state == State::Available {
+        let lane = step.lane_for(tenant, &record, &head.lane)?;
+        let rank = Rank::new(available, head.priority);
+        step.push(End::Back, [tenant, &head.queue, &lane], rank, n)?;
+    } else {
+        step.delay(n, available)?;
+    }
+    step.count(tenant, &head.queue, None, Some(state));
+    Ok(Enqueued::New)
+}
+
+/// Only queues with a depth pay for it. What the batch did is undone where it is
+/// too much.
+fn check_depths(step: &mut Step<'_>, tenant: &str, jobs: &[Ready], done: &[Enqueued]) -> Done<()> {
+    let mut queues: Vec<(&str, u64)> = Vec::new();
+    let new = jobs.iter().zip(done).filter(|it| *it.1 == Enqueued::New);
+    for (job, _) in new {
+        let queue = job.head.queue.as_str();
+        match queues.iter_mut().find(|it| it.0 == queue) {
+            Some(known) => known.1 += 1,
+            None => queues.push((queue, 1)),
+        }
+    }
+    for (queue, more) in queues {
+        let Some(depth) = step.limit_of_queue(tenant, queue)?.depth.map(u64::from) else {
+            continue;
+        };
+        // The tallies of this step are written at its end.
+        let waiting: Option<i64> =
+            step.db
+                .one(sql!("enqueue", "waiting"), [tenant, queue], |row| {
+                    row.get(0)
+                })?;
+        let waiting = waiting.unwrap_or(0).cast_unsigned();
+        if waiting + more > depth {
+            let queue = queue.to_owned();
+            return Err(BrokerError::QueueFull {
+                queue,
+                waiting,
+                depth,
+            }
+            .into());
+        }
+    }
+    Ok(())
 }

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use rusqlite::params;
 
+use super::cancel::{self, Why};
+use super::db::{Db, id_at, time};
 use super::fault::Done;
+use super::lanes::End;
 use super::sql::sql;
-use super::step::{Db, End, Step, Stored, time};
+use super::step::Step;
+use super::stored::Stored;
 use crate::broker::{BrokerError, Heartbeat, Pulse, Reclaimed};
 use crate::job::{Attempt, Ending, State, WorkerId};
-use crate::record;
+use crate::record::{self, CANCELLING};
 use crate::registry::Digest;
 use crate::task::Failure;
 
@@ -59,14 +63,15 @@ pub(super) fn extend(step: &mut Step<'_>, beat: &Heartbeat) -> Done<Pulse> {
     pulse.staged = step.db.all(sql!("lease", "unsaid"), [worker], |row| {
         Ok((row.get(0)?, Digest(row.get(1)?)))
     })?;
+    pulse.cancelled = step
+        .db
+        .all(sql!("lease", "asked_of"), [worker], |row| id_at(row, 0))?;
     Ok(pulse)
 }
 
 /// Whether a queue has available jobs.
 pub(super) fn has_work(db: Db<'_>, queue: &str) -> rusqlite::Result<bool> {
-    Ok(db
-        .one(sql!("lease", "has_work"), [queue], |row| row.get(0))?
-        .unwrap_or(false))
+    db.is(sql!("lease", "has_work"), [queue])
 }
 
 /// Declares workers dead, and gives their jobs back.
@@ -91,8 +96,9 @@ pub(super) fn reclaim(step: &mut Step<'_>, limit: u32) -> Done<Reclaimed> {
         left -= held.len() as u32;
         for n in held {
             match take_back(step, n)? {
-                true => done.jobs += 1,
-                false => done.lost += 1,
+                Taken::Freed => done.jobs += 1,
+                Taken::Lost => done.lost += 1,
+                Taken::Otherwise => {}
             }
         }
         if left == 0 {
@@ -114,22 +120,31 @@ fn held(db: Db<'_>, worker: i64, limit: u32) -> rusqlite::Result<Vec<i64>> {
     Ok(held)
 }
 
-/// Takes a job from a dead worker; whether it is available again rather than
-/// lost. It is worse to lose a job than to run it twice, but one that takes
-/// worker after worker down with it must stop somewhere.
-fn take_back(step: &mut Step<'_>, n: i64) -> Done<bool> {
-    let Some(mut job) = release(step, n)? else {
-        return Ok(false);
+/// What became of a dead worker's job.
+enum Taken {
+    /// It is available again.
+    Freed,
+    /// It is on the dead list.
+    Lost,
+    /// It is cancelled, or left to whoever can read it.
+    Otherwise,
+}
+
+/// Takes a job from a dead worker. It is worse to lose a job than to run it twice,
+/// but one that takes worker after worker down with it must stop somewhere.
+fn take_back(step: &mut Step<'_>, n: i64) -> Done<Taken> {
+    let Some(mut job) = release(step, n, true)? else {
+        return Ok(Taken::Otherwise);
     };
     let Some(header) = &mut job.header else {
         step.end(job, State::Discarded)?;
-        return Ok(false);
+        return Ok(Taken::Lost);
     };
     header.crash = header.crash.saturating_add(1);
     let worker = WorkerId(std::mem::take(&mut header.worker));
     if header.crash < u16::from(header.crash_limit) {
         step.free(job, End::Front)?;
-        return Ok(true);
+        return Ok(Taken::Freed);
     }
     let attempt = Attempt {
         ending: Ending::Lost,
@@ -152,12 +167,32 @@ fn take_back(step: &mut Step<'_>, n: i64) -> Done<bool> {
     };
     job.record.extend(record::encode_attempt(&attempt, None));
     step.end(job, State::Discarded)?;
-    Ok(false)
+    Ok(Taken::Lost)
 }
 
-fn release(step: &Step<'_>, n: i64) -> Done<Option<Stored>> {
-    step.db.run(sql!("moves", "let_go"), [n])?;
-    Ok(Stored::by_number(step.db, n)?)
+/// Takes a job from its worker, which died or retires; `None` where nothing more is
+/// to be done with it.
+fn release(step: &mut Step<'_>, n: i64, crashed: bool) -> Done<Option<Stored>> {
+    let Some(mut job) = Stored::by_number(step.db, n)? else {
+        step.db.run(sql!("moves", "let_go"), [n])?;
+        return Ok(None);
+    };
+    let asked = job
+        .header
+        .as_ref()
+        .is_some_and(|it| it.flags & CANCELLING != 0);
+    step.let_go(&mut job)?;
+    if job.is_newer() {
+        step.set_aside(n)?;
+    } else if asked {
+        if let (true, Some(header)) = (crashed, &mut job.header) {
+            header.crash = header.crash.saturating_add(1);
+        }
+        cancel::close(step, job, Why::Abandoned)?;
+    } else {
+        return Ok(Some(job));
+    }
+    Ok(None)
 }
 
 /// Ends a lease, and gives back what it held. A heartbeat that comes late must
@@ -170,7 +205,7 @@ pub(super) fn retire(step: &mut Step<'_>, worker: WorkerId) -> Done<()> {
         params![worker, time(step.now), false],
     )?;
     for n in held(step.db, worker, u32::MAX)? {
-        let Some(mut job) = release(step, n)? else {
+        let Some(mut job) = release(step, n, false)? else {
             continue;
         };
         if let Some(header) = &mut job.header {

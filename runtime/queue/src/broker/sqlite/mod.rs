@@ -5,43 +5,62 @@
 //! - `open`: what a file must be; one `Core` a file and process
 //! - `writer`: the thread that owns the write connection; `step`: what a
 //!   command is made of; `signals`: who is woken; `fault`: errors
-//! - `enqueue`, `claim`, `settle`, `lease`, `delayed`, `registry`: the steps,
-//!   where Redis has scripts; `read`: what needs no writer
+//! - `db`: a connection and its columns; `stored`: a row of a job
+//! - `enqueue`, `claim` with `turn`, `settle`, `lease`, `delayed`, `prune`,
+//!   `cancel`, `requeue`, `control`, `registry`: the steps, where Redis has
+//!   scripts; `read`: what needs no writer
+//! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
+//!   whether they may start, `terms` what only some have, `blobs` large bytes
 //! - `sql/*.sql`: the statements, twins of those scripts; `sql`: finds them
 //!
 //! There is one partition. Every operation that writes is a command to the
 //! writer, every one that only reads runs on a pool of connections beside it;
 //! none of them runs on the executor's threads.
 
+mod blobs;
+mod cancel;
 mod claim;
+mod control;
+mod db;
 mod delayed;
 mod enqueue;
 mod fault;
+mod lanes;
 mod lease;
+mod limits;
 mod open;
+mod parking;
+mod prune;
 mod read;
 mod registry;
+mod requeue;
 mod settle;
 mod signals;
 mod sql;
 mod step;
+mod stored;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod writer;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fault::Done;
 use open::Core;
+use step::Step;
 
 use super::{
-    Broker, BrokerError, Claim, Claimed, Enqueued, Filter, Heartbeat, Note, Page, Promoted, Pulse,
-    QueueCounts, Reclaimed, Result, Retention, Settled, Signals,
+    Broker, BrokerError, Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, Note, Page,
+    Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Result, Retention, Settled, Signals,
 };
 use crate::clock::Clock;
 use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, WorkerId};
-use crate::registry::{Digest, Manifest, Readiness, Registry, Release, blob};
+use crate::limits::{Limit, Limited, Scope};
+use crate::registry::{Digest, Manifest, Readiness, Registry, Release};
 
 /// What an answer promises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -99,6 +118,23 @@ impl SqliteBroker {
             })
         })?;
         Ok(SqliteBroker { core, clock })
+    }
+}
+
+impl SqliteBroker {
+    /// Does something with each of these jobs, all in one step.
+    async fn each<T: Send + 'static>(
+        &self,
+        tenant: &str,
+        ids: &[JobId],
+        one: fn(&mut Step<'_>, &str, JobId) -> Done<T>,
+    ) -> Result<Vec<T>> {
+        let (tenant, ids) = (tenant.to_owned(), ids.to_vec());
+        self.core
+            .write(&self.clock, move |step| {
+                ids.iter().map(|id| one(step, &tenant, *id)).collect()
+            })
+            .await
     }
 }
 
@@ -195,7 +231,64 @@ impl Broker for SqliteBroker {
         ours(partition)?;
         let keep = *keep;
         self.core
-            .write(&self.clock, move |step| delayed::prune(step, &keep, limit))
+            .write(&self.clock, move |step| prune::prune(step, &keep, limit))
+            .await
+    }
+
+    async fn cancel(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<Cancelled>> {
+        self.each(tenant, ids, cancel::cancel).await
+    }
+
+    async fn requeue(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<Requeued>> {
+        self.each(tenant, ids, requeue::requeue).await
+    }
+
+    async fn delete(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<bool>> {
+        self.each(tenant, ids, requeue::delete).await
+    }
+
+    async fn limit(&self, tenant: &str, scope: &Scope, limit: &Limit) -> Result<()> {
+        control::check(tenant, scope)?;
+        limit.check(scope).map_err(BrokerError::Invalid)?;
+        let (tenant, scope, limit) = (tenant.to_owned(), scope.clone(), *limit);
+        self.core
+            .write(&self.clock, move |step| {
+                control::limit(step, &tenant, &scope, limit)
+            })
+            .await
+    }
+
+    async fn pause(&self, tenant: &str, scope: &Scope, paused: bool) -> Result<()> {
+        control::check(tenant, scope)?;
+        super::check_pause(scope)?;
+        let (tenant, scope) = (tenant.to_owned(), scope.clone());
+        self.core
+            .write(&self.clock, move |step| {
+                control::pause(step, &tenant, &scope, paused)
+            })
+            .await
+    }
+
+    async fn limits(&self, tenant: &str) -> Result<Vec<Limited>> {
+        let tenant = tenant.to_owned();
+        self.core.read(move |db| control::limits(db, &tenant)).await
+    }
+
+    async fn put_blob(&self, tenant: &str, bytes: &[u8]) -> Result<Digest> {
+        let (digest, upload) = self.upload("blob", bytes).await?;
+        let (tenant, size) = (tenant.to_owned(), bytes.len());
+        self.core
+            .write(&self.clock, move |step| {
+                blobs::finish_upload(step, &tenant, digest, upload, size)
+            })
+            .await?;
+        Ok(digest)
+    }
+
+    async fn blob(&self, tenant: &str, digest: Digest) -> Result<Option<Vec<u8>>> {
+        let tenant = tenant.to_owned();
+        self.core
+            .read(move |db| blobs::read(db, &tenant, digest))
             .await
     }
 
@@ -260,30 +353,10 @@ impl Broker for SqliteBroker {
 #[async_trait::async_trait]
 impl Registry for SqliteBroker {
     async fn put(&self, tenant: &str, module: &[u8], manifest: &Manifest) -> Result<Digest> {
-        if module.len() > blob::MAX_MODULE {
-            return Err(BrokerError::Invalid(format!(
-                "a module has at most {} bytes, this one {}",
-                blob::MAX_MODULE,
-                module.len()
-            )));
-        }
-        let invalid =
-            |what: &str| BrokerError::Invalid(format!("the module cannot be stored: {what}"));
-        let manifest =
-            serde_json::to_string(manifest).map_err(|error| invalid(&error.to_string()))?;
-        let module = module.to_vec();
-        let pack =
-            tokio::task::spawn_blocking(move || Ok((Digest::of(&module), blob::pack(&module)?)));
-        let packed: std::io::Result<_> = pack.await.map_err(|error| invalid(&error.to_string()))?;
-        let (digest, chunks) = packed.map_err(|error| invalid(&error.to_string()))?;
-        let upload = self.core.write(&self.clock, registry::begin_upload).await?;
-        for (no, bytes) in chunks.into_iter().enumerate() {
-            self.core
-                .write(&self.clock, move |step| {
-                    registry::chunk(step, upload, no, &bytes)
-                })
-                .await?;
-        }
+        let manifest = serde_json::to_string(manifest).map_err(|error| {
+            BrokerError::Invalid(format!("the module cannot be stored: {error}"))
+        })?;
+        let (digest, upload) = self.upload("module", module).await?;
         let tenant = tenant.to_owned();
         self.core
             .write(&self.clock, move |step| {

@@ -12,22 +12,23 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use tokio::sync::{Semaphore, oneshot};
 
-use super::Durability;
+use super::db::Db;
 use super::fault::{Done, explain};
 use super::signals::Hub;
-use super::step::{Db, Step};
+use super::step::Step;
 use super::writer::{Message, PATIENCE, Work, Writer, be_patient, gone};
+use super::{Durability, control};
 use crate::broker::{BrokerError, Result};
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 
 /// "LVGE": by this `PRAGMA application_id` a file is known as ours.
 const APPLICATION: i32 = 0x4c56_4745;
 /// The version of the schema, `PRAGMA user_version`.
-const SCHEMA: i32 = 1;
+const SCHEMA: i32 = 2;
 /// How many reads run at once; more only take turns on as many cores.
 const READERS: usize = 4;
 /// Statements are prepared once; there are fewer than this.
-const STATEMENTS: usize = 128;
+const STATEMENTS: usize = 256;
 
 /// One file, opened once a process: its writer, its readers and its
 /// switchboard, shared by all brokers over it.
@@ -216,7 +217,7 @@ fn prepare(conn: &mut Connection, place: &str) -> Result<()> {
                 "a newer lovage wrote it (schema {version}, this one knows {SCHEMA}): upgrade this one, or name another file"
             ));
         }
-        (APPLICATION, SCHEMA, _) | (0, 0, 0) => {}
+        (APPLICATION, 1..=SCHEMA, _) | (0, 0, 0) => {}
         _ => {
             return unsuitable(
                 "it is the database of another application: name another file, or one that does not exist yet".into(),
@@ -234,7 +235,7 @@ fn prepare(conn: &mut Connection, place: &str) -> Result<()> {
             "its file system has no shared memory, so its journal stays `{mode}`: put it on a local disk"
         ));
     }
-    make(conn).map_err(explain)
+    make(conn).map_err(|fault| fault.at(place))
 }
 
 /// The application, the schema's version, and how much is in it.
@@ -262,17 +263,32 @@ fn write_ahead(conn: &Connection) -> rusqlite::Result<String> {
     }
 }
 
-/// Makes the schema, unless somebody else did meanwhile.
-fn make(conn: &mut Connection) -> rusqlite::Result<()> {
+/// Makes the schema, or brings an earlier one up to date, unless somebody else did
+/// meanwhile.
+fn make(conn: &mut Connection) -> Done<()> {
     // Past this, the log is cut back after a checkpoint.
     conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
     // In KiB, as SQLite has it for negative numbers.
     conn.pragma_update(None, "cache_size", -16 * 1024)?;
     let step = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if identify(&step)? == (0, 0, 0) {
-        step.execute_batch(include_str!("sql/schema.sql"))?;
-        step.pragma_update(None, "application_id", APPLICATION)?;
-        step.pragma_update(None, "user_version", SCHEMA)?;
+    match identify(&step)? {
+        (0, 0, 0) => {
+            step.execute_batch(include_str!("sql/schema.sql"))?;
+            step.pragma_update(None, "application_id", APPLICATION)?;
+        }
+        (_, SCHEMA, _) => return Ok(step.commit()?),
+        _ => upgrade(&step)?,
     }
-    step.commit()
+    step.pragma_update(None, "user_version", SCHEMA)?;
+    Ok(step.commit()?)
+}
+
+/// From schema 1. Jobs, modules and what runs stay as they are.
+fn upgrade(conn: &Connection) -> Done<()> {
+    conn.execute_batch(include_str!("sql/upgrade_1.sql"))?;
+    let mut step = Step::new(conn, Millis::of_this_host());
+    control::declare_all(&mut step)?;
+    // Nobody listens yet.
+    step.finish()?;
+    Ok(())
 }

@@ -2,11 +2,11 @@
 
 use rusqlite::{Row, params};
 
+use super::db::{Db, id_at, state_at};
 use super::fault::Done;
 use super::sql::sql;
-use super::step::{Db, id_at, state_at};
 use crate::broker::{Filter, Page, QueueCounts, corrupt};
-use crate::job::{Checkpoint, Job, JobId, Progress};
+use crate::job::{Checkpoint, Job, JobId, Progress, State};
 use crate::record::{self, Route};
 
 /// How many jobs one page of a listing looks at: a filter that matches next to
@@ -18,15 +18,19 @@ fn unpacked<T: serde::de::DeserializeOwned>(bytes: Option<Vec<u8>>) -> Option<T>
     bytes.and_then(|bytes| rmp_serde::from_slice(&bytes).ok())
 }
 
+/// What a running job says of itself: progress and log.
+type Said = (Option<Vec<u8>>, Option<Vec<u8>>);
+
 fn decode(
     tenant: &str,
     id: JobId,
     record: &[u8],
-    progress: Option<Vec<u8>>,
+    (progress, log): Said,
 ) -> Result<Job, record::RecordError> {
     let job = record::decode(tenant, id, record)?;
     Ok(Job {
         progress: unpacked::<Progress>(progress),
+        log: log.filter(|_| job.state == State::Running),
         ..job
     })
 }
@@ -37,11 +41,10 @@ pub(super) fn jobs(db: Db<'_>, tenant: &str, ids: &[JobId]) -> Done<Vec<Option<J
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
         let row = db.one(sql!("read", "job"), params![tenant, id.0], |row| {
-            Ok((row.get::<_, Vec<u8>>(0)?, row.get(1)?))
+            Ok((row.get::<_, Vec<u8>>(0)?, (row.get(1)?, row.get(2)?)))
         })?;
-        let job = row.map(|(record, progress)| {
-            decode(tenant, *id, &record, progress)
-                .map_err(|error| corrupt(format!("job {id}"), error))
+        let job = row.map(|(record, said)| {
+            decode(tenant, *id, &record, said).map_err(|error| corrupt(format!("job {id}"), error))
         });
         found.push(job.transpose()?);
     }
@@ -110,15 +113,15 @@ fn look_at(row: &Row<'_>, tenant: &str, filter: &Filter, page: &mut Page) -> Don
         return Ok(());
     }
     let record = row.get_ref(2)?.as_blob().unwrap_or(&[]);
-    // The module is cheap to read; only what has the right one is decoded.
+    // Queue and module are cheap to read; only what has the right ones is decoded.
     if let Ok((route, _)) = Route::decode(record)
         && other(&filter.module, route.module)
     {
         return Ok(());
     }
     let id = id_at(row, 0)?;
-    match decode(tenant, id, record, row.get(3)?) {
-        Ok(job) if other(&filter.task, &job.call.task) => {}
+    match decode(tenant, id, record, (row.get(3)?, row.get(4)?)) {
+        Ok(job) if !filter.takes(&job) => {}
         Ok(job) => page.jobs.push(job),
         Err(error) => page.corrupt.push((id, error.to_string())),
     }

@@ -2,9 +2,11 @@
 
 use rusqlite::{Row, params};
 
+use super::control;
+use super::db::{Db, time};
 use super::fault::Done;
 use super::sql::sql;
-use super::step::{Db, Step, time};
+use super::step::Step;
 use crate::broker::{BrokerError, corrupt};
 use crate::clock::Millis;
 use crate::registry::{Digest, Manifest, RELEASES_KEPT, Readiness, Release, blob};
@@ -58,8 +60,20 @@ pub(super) fn drop_upload(db: Db<'_>, upload: i64) -> Done<()> {
 
 /// A module's bytes, verified.
 pub(super) fn module(db: Db<'_>, tenant: &str, digest: Digest) -> Done<Option<Vec<u8>>> {
+    whole(db, sql!("registry", "chunks"), tenant, digest, "module")
+}
+
+/// What lies in chunks under a digest, put together and verified; `what` is the
+/// word for it.
+pub(super) fn whole(
+    db: Db<'_>,
+    chunks: &str,
+    tenant: &str,
+    digest: Digest,
+    what: &str,
+) -> Done<Option<Vec<u8>>> {
     let key = params![tenant, digest.0];
-    let chunks: Vec<Option<Vec<u8>>> = db.all(sql!("registry", "chunks"), key, |row| row.get(0))?;
+    let chunks: Vec<Option<Vec<u8>>> = db.all(chunks, key, |row| row.get(0))?;
     if chunks.is_empty() {
         return Ok(None);
     }
@@ -67,8 +81,8 @@ pub(super) fn module(db: Db<'_>, tenant: &str, digest: Digest) -> Done<Option<Ve
     match blob::unpack(&chunks, digest) {
         Some(bytes) => Ok(Some(bytes)),
         None => Err(corrupt(
-            format!("module {digest}"),
-            "its bytes have another digest; push it again",
+            format!("{what} {digest}"),
+            "its bytes have another digest; store it again",
         )
         .into()),
     }
@@ -139,7 +153,7 @@ pub(super) fn stage(
     Ok(staged)
 }
 
-/// Makes a release the active one.
+/// Makes a release the active one, and heeds what it says of its tasks.
 pub(super) fn activate(step: &mut Step<'_>, tenant: &str, name: &str, number: u32) -> Done<()> {
     let key = params![tenant, name, number];
     let digest = step.db.one(sql!("registry", "digest"), key, |row| {
@@ -159,7 +173,10 @@ pub(super) fn activate(step: &mut Step<'_>, tenant: &str, name: &str, number: u3
         .run(sql!("registry", "unstage"), params![tenant, digest.0])?;
     step.db
         .run(sql!("registry", "drop_words"), params![tenant, digest.0])?;
-    Ok(())
+    match self::manifest(step.db, tenant, digest)? {
+        Some(manifest) => control::declare(step, tenant, name, &manifest),
+        None => Ok(()),
+    }
 }
 
 /// A name's releases, newest first.

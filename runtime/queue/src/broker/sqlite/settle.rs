@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use rusqlite::params;
 
+use super::cancel::{self, Why};
 use super::fault::Done;
+use super::lanes::End;
 use super::sql::sql;
-use super::step::{End, Step, Stored};
+use super::step::Step;
+use super::stored::Stored;
+use super::{blobs, terms};
 use crate::broker::{Note, Settled, counts_as_failed};
-use crate::job::{Action, Settlement, State, WorkerId};
-use crate::record;
+use crate::job::{Action, Payload, Settlement, State, WorkerId};
+use crate::record::{self, BLOBS, CANCELLING};
 
 /// Ends deliveries.
 pub(super) fn settle(
@@ -39,16 +43,23 @@ fn one(step: &mut Step<'_>, worker: WorkerId, settlement: &Settlement) -> Done<S
         // Settled, and nobody had it since: a repeat.
         return Ok(Settled::Recorded);
     }
-    step.db.run(sql!("moves", "let_go"), [job.n])?;
     apply(step, job, settlement)?;
     Ok(Settled::Recorded)
 }
 
 fn apply(step: &mut Step<'_>, mut job: Stored, settlement: &Settlement) -> Done<()> {
     let result = match &settlement.action {
-        Action::Complete(result) => Some(result.as_slice()),
+        Action::Complete(result) => Some(result),
         _ => None,
     };
+    let asked = job
+        .header
+        .as_ref()
+        .is_some_and(|it| it.flags & CANCELLING != 0);
+    step.let_go(&mut job)?;
+    if matches!(settlement.action, Action::GiveBack(_)) {
+        step.refund(&job)?;
+    }
     if let (Some(attempt), Some(header)) = (&settlement.attempt, &mut job.header) {
         header.fuel = header.fuel.saturating_add(attempt.fuel);
         job.record.extend(record::encode_attempt(attempt, result));
@@ -58,20 +69,42 @@ fn apply(step: &mut Step<'_>, mut job: Stored, settlement: &Settlement) -> Done<
     {
         header.attempt = header.attempt.saturating_add(1);
     }
-    match settlement.action {
-        Action::Complete(_) => step.end(job, State::Completed)?,
+    if asked && result.is_none() {
+        return Ok(stop(step, job, settlement)?);
+    }
+    match &settlement.action {
+        Action::Complete(result) => complete(step, job, result)?,
         Action::Cancel => step.end(job, State::Cancelled)?,
         Action::Discard => step.end(job, State::Discarded)?,
         Action::Retry(wait) => {
             if let Some(header) = &mut job.header {
                 header.available = step.now;
             }
-            later(step, job, State::Retryable, wait, End::Back)?;
+            later(step, job, State::Retryable, *wait, End::Back)?;
         }
         // It lost its place through no fault of its own.
-        Action::GiveBack(wait) => later(step, job, State::Scheduled, wait, End::Front)?,
+        Action::GiveBack(wait) => later(step, job, State::Scheduled, *wait, End::Front)?,
     }
     Ok(())
+}
+
+/// It was asked to stop, and whatever came of it, it stops. The worker stays on
+/// the record: the same settlement may come again.
+fn stop(step: &mut Step<'_>, mut job: Stored, settlement: &Settlement) -> rusqlite::Result<()> {
+    if let (None, Some(header)) = (&settlement.attempt, &job.header) {
+        let entry = cancel::entry(header, Why::Abandoned);
+        job.record.extend(record::encode_attempt(&entry, None));
+    }
+    step.end(job, State::Cancelled)
+}
+
+fn complete(step: &mut Step<'_>, mut job: Stored, result: &Payload) -> Done<()> {
+    if let (Some(digest), Some(header)) = (result.blob(), &mut job.header) {
+        // A result whose blob is gone is still the word that the job is done.
+        header.flags |= BLOBS;
+        blobs::refer(step, &job.tenant, job.n, digest)?;
+    }
+    Ok(step.end(job, State::Completed)?)
 }
 
 /// Available after the wait; with none, at once.
@@ -84,6 +117,7 @@ fn later(step: &mut Step<'_>, mut job: Stored, state: State, wait: Duration, end
         (header.state, header.available) = (state, due);
     }
     step.write(&mut job, state, due)?;
+    terms::wait_again(step, &job)?;
     Ok(step.delay(job.n, due)?)
 }
 
@@ -98,7 +132,8 @@ pub(super) fn note(step: &mut Step<'_>, worker: WorkerId, notes: &[Note]) -> Don
             worker.0.cast_signed(),
             note.delivery,
             progress,
-            checkpoint
+            checkpoint,
+            note.log
         ];
         step.db.run(sql!("settle", "note"), row)?;
     }

@@ -69,6 +69,11 @@ impl Hub {
                 ears.all(signal);
             }
         }
+        for (worker, id) in &effects.asked {
+            if let Some(listener) = ears.workers.get(worker) {
+                let _ = listener.to.send(Signal::Cancel(*id));
+            }
+        }
         for id in &effects.ended {
             for waiter in ears.waits.get(id).into_iter().flatten() {
                 waiter.notify_one();

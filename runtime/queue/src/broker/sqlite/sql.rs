@@ -57,15 +57,19 @@ mod tests {
     use super::*;
 
     const FILES: &[&str] = &[
+        include_str!("sql/blobs.sql"),
         include_str!("sql/claim.sql"),
+        include_str!("sql/control.sql"),
         include_str!("sql/enqueue.sql"),
         include_str!("sql/lease.sql"),
+        include_str!("sql/limits.sql"),
         include_str!("sql/moves.sql"),
         include_str!("sql/promote.sql"),
         include_str!("sql/prune.sql"),
         include_str!("sql/read.sql"),
         include_str!("sql/registry.sql"),
         include_str!("sql/settle.sql"),
+        include_str!("sql/terms.sql"),
     ];
 
     fn database() -> rusqlite::Connection {
@@ -91,9 +95,20 @@ mod tests {
         }
     }
 
+    /// Rings hold those who wait, too; only their own index leaves these out.
+    #[test]
+    fn no_statement_walks_past_those_who_wait() {
+        for (name, text) in statements() {
+            let walks = text.matches("waits IS NULL").count();
+            let named = ["tenant_turn", "lane_turn"].map(|it| text.matches(it).count());
+            assert_eq!(walks, named[0] + named[1], "{name}: {text}");
+        }
+    }
+
     /// What may be walked: what no backlog makes longer, and the first row of an
     /// index.
     const WALKED: &[&str] = &[
+        "all_active",
         "finished",
         "first_due",
         "holding",

@@ -1,76 +1,23 @@
 //! One operation inside the writer's transaction: the moves that all
 //! operations are made of, and what they leave to be done after the commit.
 
-use rusqlite::{Connection, OptionalExtension, Params, Row, params};
+use rusqlite::{Connection, params};
 
+use super::blobs;
+use super::db::{Db, millis_at, time};
+use super::lanes::{End, Rank};
+use super::limits::Limits;
 use super::sql::sql;
+use super::stored::Stored;
+use super::terms;
 use crate::clock::Millis;
 use crate::job::{JobId, State};
-use crate::record::{self, Header, Route};
-
-/// How many milliseconds of waiting a step of priority is worth.
-const AGING: i64 = 600_000;
-
-/// A connection whose statements are prepared once.
-#[derive(Clone, Copy)]
-pub(super) struct Db<'c>(pub(super) &'c Connection);
-
-impl Db<'_> {
-    /// Runs a statement; how many rows it changed.
-    pub(super) fn run(&self, sql: &str, params: impl Params) -> rusqlite::Result<usize> {
-        self.0.prepare_cached(sql)?.execute(params)
-    }
-
-    /// The first row, if there is one.
-    pub(super) fn one<T>(
-        &self,
-        sql: &str,
-        params: impl Params,
-        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<Option<T>> {
-        self.0
-            .prepare_cached(sql)?
-            .query_row(params, read)
-            .optional()
-    }
-
-    /// All rows.
-    pub(super) fn all<T>(
-        &self,
-        sql: &str,
-        params: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> rusqlite::Result<Vec<T>> {
-        self.0
-            .prepare_cached(sql)?
-            .query_map(params, read)?
-            .collect()
-    }
-}
-
-/// An id as it lies in a column.
-pub(super) fn id_at(row: &Row<'_>, column: usize) -> rusqlite::Result<JobId> {
-    row.get(column).map(JobId)
-}
-
-/// A state as it lies in a column.
-pub(super) fn state_at(row: &Row<'_>, column: usize) -> rusqlite::Result<State> {
-    let code: u8 = row.get(column)?;
-    State::from_code(code).ok_or(rusqlite::Error::IntegralValueOutOfRange(
-        column,
-        code.into(),
-    ))
-}
-
-/// A time as it lies in a column.
-pub(super) fn time(at: Millis) -> i64 {
-    at.0.cast_signed()
-}
+use crate::record::{self, BLOBS, CANCELLING};
 
 /// What other tasks and workers should hear of once a step is committed.
 #[derive(Default)]
 pub(super) struct Effects {
-    /// Queues that have more jobs available than before.
+    /// Queues in which there is something to find where there was nothing.
     pub(super) available: Vec<String>,
     /// A job is due before all others.
     pub(super) due: bool,
@@ -80,79 +27,16 @@ pub(super) struct Effects {
     pub(super) staged: bool,
     /// Jobs that ended.
     pub(super) ended: Vec<JobId>,
+    /// Jobs that are to stop, and who runs them.
+    pub(super) asked: Vec<(u64, JobId)>,
     /// This worker found nothing in these queues (or something: then none).
     pub(super) idle: Option<(u64, Vec<String>)>,
 }
 
-/// Where among its equals a job is put.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    Front,
-    Back,
-}
-
-/// A row of `job`.
-pub(super) struct Stored {
-    pub(super) n: i64,
-    pub(super) tenant: String,
-    pub(super) id: JobId,
-    pub(super) queue: String,
-    /// What the row says, which the record may no longer.
-    pub(super) state: State,
-    pub(super) record: Vec<u8>,
-    /// The record's header, if it can be read.
-    pub(super) header: Option<Header>,
-}
-
-impl Stored {
-    /// The job of this id.
-    pub(super) fn by_id(db: Db<'_>, tenant: &str, id: JobId) -> rusqlite::Result<Option<Self>> {
-        db.one(sql!("moves", "job"), params![tenant, id.0], |row| {
-            let (state, record) = (state_at(row, 2)?, row.get(3)?);
-            Ok(Stored::new(
-                row.get(0)?,
-                tenant.into(),
-                id,
-                row.get(1)?,
-                state,
-                record,
-            ))
-        })
-    }
-
-    /// The job of this row.
-    pub(super) fn by_number(db: Db<'_>, n: i64) -> rusqlite::Result<Option<Self>> {
-        db.one(sql!("moves", "job_by_number"), [n], |row| {
-            let (state, record) = (state_at(row, 3)?, row.get(4)?);
-            Ok(Stored::new(
-                n,
-                row.get(0)?,
-                id_at(row, 1)?,
-                row.get(2)?,
-                state,
-                record,
-            ))
-        })
-    }
-
-    fn new(
-        n: i64,
-        tenant: String,
-        id: JobId,
-        queue: String,
-        state: State,
-        record: Vec<u8>,
-    ) -> Self {
-        let header = Header::decode(&record).ok();
-        Stored {
-            n,
-            tenant,
-            id,
-            queue,
-            state,
-            record,
-            header,
-        }
+impl Effects {
+    /// Whether workers now know more than before of what is in the file.
+    pub(super) fn is_to_be_remembered(&self) -> bool {
+        self.delayed || self.staged || !self.asked.is_empty()
     }
 }
 
@@ -164,11 +48,15 @@ pub(super) struct Step<'c> {
     pub(super) now: Millis,
     /// What is to be told after the commit.
     pub(super) effects: Effects,
-    tallies: Vec<(String, String, State, i64)>,
+    /// What was looked up of limits, and what changed in them.
+    pub(super) limits: Limits,
     /// The lane that was joined last: a batch mostly goes to one.
-    joined: Option<[String; 3]>,
+    pub(super) joined: Option<[String; 3]>,
+    tallies: Vec<(String, String, State, i64)>,
+    /// By how many bytes more each tenant's ended jobs take.
+    grown: Vec<(String, i64)>,
     /// What goes to the front of its lane: lane, rank, job.
-    fronts: Vec<([String; 3], i64, i64)>,
+    fronts: Vec<([String; 3], Rank, i64)>,
 }
 
 impl<'c> Step<'c> {
@@ -179,8 +67,10 @@ impl<'c> Step<'c> {
             db: Db(conn),
             now,
             effects,
-            tallies: Vec::new(),
+            limits: Limits::default(),
             joined: None,
+            tallies: Vec::new(),
+            grown: Vec::new(),
             fronts: Vec::new(),
         }
     }
@@ -191,6 +81,10 @@ impl<'c> Step<'c> {
         // one step stand in the step's order.
         for (lane, rank, n) in std::mem::take(&mut self.fronts).into_iter().rev() {
             self.push(End::Front, lane.each_ref().map(String::as_str), rank, n)?;
+        }
+        self.flush_limits()?;
+        for (tenant, more) in self.grown.iter().filter(|it| it.1 != 0) {
+            self.db.run(sql!("moves", "keep"), params![tenant, more])?;
         }
         for (tenant, queue, state, more) in self.tallies.iter().filter(|it| it.3 != 0) {
             let key = params![tenant, queue, *state as u8, more];
@@ -227,64 +121,53 @@ impl<'c> Step<'c> {
         }
     }
 
-    /// Puts a job into its lane, and the lane into its ring.
-    pub(super) fn push(
-        &mut self,
-        end: End,
-        [tenant, queue, lane]: [&str; 3],
-        rank: i64,
-        n: i64,
-    ) -> rusqlite::Result<()> {
-        let push = match end {
-            End::Front => sql!("moves", "push_front"),
-            End::Back => sql!("moves", "push_back"),
-        };
-        self.db.run(push, params![tenant, queue, lane, rank, n])?;
-        let place = [tenant, queue, lane];
-        if self.joined.as_ref().is_none_or(|joined| *joined != place) {
-            self.db.run(sql!("moves", "join_lanes"), place)?;
-            self.db
-                .run(sql!("moves", "join_tenants"), [queue, tenant])?;
-            self.joined = Some(place.map(str::to_owned));
-            if !self.effects.available.iter().any(|known| known == queue) {
-                self.effects.available.push(queue.into());
-            }
+    /// Counts the bytes of what has ended.
+    pub(super) fn weigh(&mut self, tenant: &str, more: i64) {
+        match self.grown.iter_mut().find(|it| it.0 == tenant) {
+            Some(known) => known.1 += more,
+            None => self.grown.push((tenant.into(), more)),
         }
-        Ok(())
     }
 
-    /// Lets a job wait for its time.
-    pub(super) fn delay(&mut self, n: i64, due: Millis) -> rusqlite::Result<()> {
-        let first = self.first_due()?;
-        self.db.run(sql!("moves", "delay"), params![time(due), n])?;
-        self.effects.delayed = true;
-        self.effects.due |= first.is_none_or(|first| due < first);
-        Ok(())
-    }
-
-    /// When the next delayed job is due.
+    /// When there is next something to do at a time.
     pub(super) fn first_due(&self) -> rusqlite::Result<Option<Millis>> {
         first_due(self.db)
+    }
+
+    /// Takes a running job from its worker: it is to end or to wait again.
+    pub(super) fn let_go(&mut self, job: &mut Stored) -> rusqlite::Result<()> {
+        self.db.run(sql!("moves", "let_go"), [job.n])?;
+        if job
+            .header
+            .as_ref()
+            .is_none_or(|it| it.flags & CANCELLING != 0)
+        {
+            self.db.run(sql!("lease", "answer"), [job.n])?;
+        }
+        self.release(job)
     }
 
     /// Makes a stored job available: its header and row are written, whatever
     /// the header says by now of counters and times. One whose record cannot be
     /// read would come back for ever, so it goes to the dead list.
     pub(super) fn free(&mut self, mut job: Stored, end: End) -> rusqlite::Result<()> {
+        if job.is_newer() {
+            return self.set_aside(job.n);
+        }
+        let ran = job.state == State::Running;
         let Some(header) = &mut job.header else {
             return self.end(job, State::Discarded);
         };
         header.state = State::Available;
-        let (at, rank) = (header.available, rank(header.available, header.priority));
+        let (at, rank) = (header.available, Rank::of(header));
         self.write(&mut job, State::Available, at)?;
-        let route = Route::decode(&job.record);
-        let lane = route
-            .as_ref()
-            .map_or("", |(route, _)| route.lane)
-            .to_owned();
+        if ran {
+            terms::wait_again(self, &job)?;
+        }
+        let lane = self.lane_for(&job.tenant, &job.record, job.lane())?;
         if end == End::Front {
-            self.fronts
-                .push(([job.tenant, job.queue, lane], rank, job.n));
+            let place = [job.tenant, job.queue, lane];
+            self.fronts.push((place, rank, job.n));
             return Ok(());
         }
         self.push(end, [&job.tenant, &job.queue, &lane], rank, job.n)
@@ -294,9 +177,13 @@ impl<'c> Step<'c> {
     pub(super) fn end(&mut self, mut job: Stored, state: State) -> rusqlite::Result<()> {
         if let Some(header) = &mut job.header {
             (header.state, header.finished) = (state, self.now);
+            header.flags &= BLOBS;
         }
         self.write(&mut job, state, self.now)?;
         self.db.run(sql!("moves", "drop_note"), [job.n])?;
+        terms::end(self, &job, state)?;
+        let weight = blobs::weight(self.db, &job)?;
+        self.weigh(&job.tenant, weight);
         self.effects.ended.push(job.id);
         Ok(())
     }
@@ -321,13 +208,15 @@ impl<'c> Step<'c> {
     }
 }
 
-/// When the next delayed job is due.
+/// When there is next something to do at a time.
 pub(super) fn first_due(db: Db<'_>) -> rusqlite::Result<Option<Millis>> {
-    let due: Option<i64> = db.one(sql!("moves", "first_due"), [], |row| row.get(0))?;
-    Ok(due.map(|due| Millis(due.cast_unsigned())))
-}
-
-/// A job's place in its lane: the lowest goes first.
-pub(super) fn rank(available: Millis, priority: u8) -> i64 {
-    time(available).saturating_sub(i64::from(priority) * AGING)
+    let first = db.one(sql!("moves", "first_due"), [], |row| {
+        let due = |column| match row.get_ref(column)? {
+            rusqlite::types::ValueRef::Null => Ok(None),
+            _ => millis_at(row, column).map(Some),
+        };
+        let due: [Option<Millis>; 3] = [due(0)?, due(1)?, due(2)?];
+        Ok(due.into_iter().flatten().min())
+    })?;
+    Ok(first.flatten())
 }

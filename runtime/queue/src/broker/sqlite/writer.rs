@@ -19,13 +19,15 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::db::{Db, id_at};
 use super::fault::{Done, Fault};
 use super::lease;
 use super::signals::Hub;
 use super::sql::sql;
-use super::step::{Db, Effects, Step, first_due};
+use super::step::{Effects, Step, first_due};
 use crate::broker::{BrokerError, Result};
 use crate::clock::{Clock, Millis};
+use crate::job::JobId;
 
 /// How long a lock of another process is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -132,9 +134,18 @@ pub(super) struct Writer {
     version: i64,
     /// When another process last wrote.
     company: Option<Instant>,
-    /// The first due time and the last stamp of a staging that workers know.
+    /// What workers know.
+    known: Known,
+}
+
+/// How much of a file the workers of this process know.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    /// The first due time.
     due: Option<Millis>,
-    stamp: i64,
+    /// The last stamps of stagings, and of jobs that were asked to stop.
+    staged: i64,
+    asked: i64,
 }
 
 impl Writer {
@@ -146,8 +157,7 @@ impl Writer {
             hub,
             version: 0,
             company: None,
-            due: None,
-            stamp: 0,
+            known: Known::default(),
         };
         writer.version = writer.data_version()?;
         writer.remember()?;
@@ -208,14 +218,14 @@ impl Writer {
     /// Runs a batch, tells of it and answers it; always something new.
     fn commit(&mut self, mut batch: Vec<Box<dyn Command>>) -> bool {
         let mut effects = Vec::with_capacity(batch.len());
-        let known = (self.due, self.stamp);
+        let known = self.known;
         let committed = self.transact(&mut batch, &mut effects);
         if committed.is_ok() {
             for effects in effects {
                 self.hub.tell(effects);
             }
         } else {
-            (self.due, self.stamp) = known;
+            self.known = known;
         }
         for command in batch {
             command.answer(&committed);
@@ -262,7 +272,7 @@ impl Writer {
                 self.run_sql("RELEASE command")?;
             }
         }
-        if effects.iter().any(|it| it.delayed || it.staged) {
+        if effects.iter().any(Effects::is_to_be_remembered) {
             self.remember()?;
         }
         self.run_sql("COMMIT")?;
@@ -289,14 +299,28 @@ impl Writer {
 
     /// Notes what workers of this process know of the file.
     fn remember(&mut self) -> rusqlite::Result<()> {
-        self.due = first_due(Db(&self.conn))?;
-        self.stamp = self.last_stamp()?;
+        self.known = Known {
+            due: first_due(Db(&self.conn))?,
+            staged: self.last(sql!("read", "last_stamp"))?,
+            asked: self.last(sql!("lease", "last_asked"))?,
+        };
         Ok(())
     }
 
-    fn last_stamp(&self) -> rusqlite::Result<i64> {
-        let stamp = Db(&self.conn).one(sql!("read", "last_stamp"), [], |row| row.get(0))?;
+    fn last(&self, sql: &str) -> rusqlite::Result<i64> {
+        let stamp = Db(&self.conn).one(sql, [], |row| row.get(0))?;
         Ok(stamp.unwrap_or(0))
+    }
+
+    /// What others asked to stop since the last look, and who runs it; and the
+    /// last stamp of that.
+    fn asked_since(&self, mut stamp: i64) -> rusqlite::Result<(Vec<(u64, JobId)>, i64)> {
+        let since = [stamp];
+        let asked = Db(&self.conn).all(sql!("lease", "asked_since"), since, |row| {
+            stamp = row.get(2)?;
+            Ok((row.get::<_, i64>(0)?.cast_unsigned(), id_at(row, 1)?))
+        })?;
+        Ok((asked, stamp))
     }
 
     /// Looks whether another process wrote, and tells whoever it may concern.
@@ -313,16 +337,20 @@ impl Writer {
                 available.push(queue);
             }
         }
-        let (due, stamp) = (self.due, self.stamp);
+        let before = self.known;
+        let (asked, stamp) = self.asked_since(before.asked)?;
         self.remember()?;
-        let sooner = self
+        // Between batches others may write between these two.
+        self.known.asked = stamp;
+        let due = self
+            .known
             .due
-            .is_some_and(|now| due.is_none_or(|before| now < before));
-        let staged = self.stamp > stamp;
+            .is_some_and(|now| before.due.is_none_or(|before| now < before));
         self.hub.tell(Effects {
             available,
-            due: sooner,
-            staged,
+            due,
+            staged: self.known.staged > before.staged,
+            asked,
             ..Effects::default()
         });
         self.hub.recheck();

@@ -1,6 +1,8 @@
--- Makes a release the active one, ends its staging, and lets old ones go.
+-- Makes a release the active one, ends its staging, lets old ones go, and goes by
+-- what its tasks say of their rate and concurrency.
 -- KEYS[1] -> lovage:{p}
--- ARGV: now or '', tenant, name, number, how many releases are kept
+-- ARGV: now or '', tenant, name, number, how many releases are kept, then for each
+--   task with limits: its full name, limit (as limit.lua)
 -- Returns 1, or 0 where the name has no such release.
 local tenant, name, wanted = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local releases = R .. tenant .. ':rel:' .. name
@@ -15,4 +17,18 @@ for _, field in ipairs(call('HKEYS', releases)) do
   local it = tonumber(field)
   if it and it <= oldest_kept and it ~= wanted then call('HDEL', releases, field) end
 end
+local declared, names = {}, {}
+for i = 6, #ARGV, 6 do
+  declared[ARGV[i]] = { tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), 0, 0, 0 }
+end
+local spoken = R .. tenant .. ':declared'
+local before = call('HGET', spoken, name)
+for _, task in ipairs(before and cmsgpack.unpack(before) or {}) do
+  if not declared[task] then put_limit(tenant, 'declared:' .. task, nil) end
+end
+for task, limit in pairs(declared) do
+  put_limit(tenant, 'declared:' .. task, limit)
+  names[#names + 1] = task
+end
+if #names > 0 then call('HSET', spoken, name, cmsgpack.pack(names)) else call('HDEL', spoken, name) end
 return 1

@@ -8,128 +8,128 @@
 --   record is as it lay there: the caller writes the claim into its copy.
 local worker, claim, max = ARGV[2], ARGV[3], tonumber(ARGV[4])
 if not renew(worker, tonumber(ARGV[5]), claim == '1') then return 'dead' end
-local answer, taken, targets = { now }, 0, {}
-
-local function target(tenant, record)
-  local module, _, _, pin = route(record)
-  if #pin == 32 then
-    return call('EXISTS', R .. tenant .. ':m:' .. pin) == 1 and '\0\0\0\0' .. pin or ''
-  elseif #pin == 4 then
-    local release = call('HGET', R .. tenant .. ':rel:' .. module, number(pin, 1, 4))
-    return release and pin .. sub(release, 1, 32) or ''
-  end
-  local key = tenant .. ':' .. module
-  if not targets[key] then targets[key] = call('HGET', R .. tenant .. ':active', module) or '' end
-  return targets[key]
-end
-
-local function hand_out(tenant, queue, id, record)
-  local n = #answer
-  answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = tenant, queue, id, record
-  answer[n + 5] = readable(record) and target(tenant, record) or ''
-end
+local answer, taken = { now }, 0
+-- Lanes and entries that may be looked at: many may hold nothing that may start.
+local budget = max + 1000
 
 -- A repeated number: the answer was lost, so it is given again.
 local last = call('GET', worker_key(worker, 'claim'))
 if last then
   local before, jobs = unpack(cmsgpack.unpack(last))
+  -- It was long on its way: the worker has asked again and heard the answer, so
+  -- nobody would hear of what this one takes.
+  if tonumber(before) > tonumber(claim) then return answer end
   if before == claim then
     for i = 1, #jobs, 3 do
       local record = call('GET', job_key(jobs[i], jobs[i + 2]))
       if record and byte(record, 4) == RUNNING and sub(record, 9, 16) == worker then
-        hand_out(jobs[i], jobs[i + 1], jobs[i + 2], record)
+        hand_out(answer, jobs[i], jobs[i + 1], jobs[i + 2], record)
       end
     end
     return answer
   end
 end
 
-local held, remembered, unreadable = {}, {}, {}
+local held, remembered = {}, {}
 local started = time6(now)
 
-local function take_entry(tenant, queue, entry)
-  local id = sub(entry, 7)
-  local key = job_key(tenant, id)
-  local record = call('GET', key)
-  if not record then return end
-  if not readable(record) then
-    -- Nobody could settle it: it goes to the dead list as it is.
-    gather(unreadable, R .. tenant .. ':f:' .. DISCARDED, id .. queue)
-    count(tenant, queue, DISCARDED, 1)
-  elseif byte(record, 4) == AVAILABLE then
-    local delivery = struct.pack('<I4', number(record, 5, 4) + 1)
-    call('SETRANGE', key, 3, char(RUNNING) .. delivery .. worker .. started)
-    held[#held + 1] = id .. tenant
-    local n = #remembered
-    remembered[n + 1], remembered[n + 2], remembered[n + 3] = tenant, queue, id
-    count(tenant, queue, RUNNING, 1)
-  else
-    return -- ended or moved while it lay here
+-- Starts an available job that all of its gates let pass.
+local function start(tenant, queue, id, record, gates)
+  local key, flags = job_key(tenant, id), byte(record, 53)
+  local delivery = struct.pack('<I4', number(record, 5, 4) + 1)
+  call('SETRANGE', key, 3, char(RUNNING) .. delivery .. worker .. started)
+  local counted = flags
+  for _, g in ipairs(gates) do counted = bit.bor(counted, pass(g)) end
+  if counted ~= flags then call('SETRANGE', key, 52, char(counted)) end
+  if byte(record, 1) > 1 then
+    local terms = terms_of(record)
+    if terms.u and terms.m == 's' then let_go(tenant, id, ':u:', terms.u) end
+    if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
   end
+  held[#held + 1] = id .. tenant
+  local n = #remembered
+  remembered[n + 1], remembered[n + 2], remembered[n + 3] = tenant, queue, id
   count(tenant, queue, AVAILABLE, -1)
+  count(tenant, queue, RUNNING, 1)
   taken = taken + 1
-  hand_out(tenant, queue, id, record)
+  hand_out(answer, tenant, queue, id, record)
 end
 
--- The best `want` entries of a lane, in order of rank; they leave their lists.
--- Each list is in order of availability, so only heads need to be compared.
-local function pop_lane(list, mask, want)
-  if bit.band(mask, mask - 1) == 0 then
-    local p = 0
-    while bit.rshift(mask, p) > 1 do p = p + 1 end
-    return call('LPOP', list(p), want) or {}
-  end
-  local heads, at, popped = {}, {}, {}
-  for p = 0, 9 do
-    if bit.band(mask, bit.lshift(1, p)) ~= 0 then heads[p], at[p] = call('LRANGE', list(p), 0, want - 1), 1 end
-  end
-  while #popped < want do
-    local best, best_rank
-    for p = 9, 0, -1 do
-      local entry = heads[p] and heads[p][at[p]]
-      if entry then
-        local rank = number(entry, 1, 6) - p * AGING
-        if not best or rank < best_rank then best, best_rank = p, rank end
+-- Whether an entry is that of a job that may be started; what else it is, is dealt
+-- with here. One whose time is not the record's was left by an earlier stay.
+local function is_startable(tenant, queue, entry, record)
+  local id = sub(entry, 7)
+  if newer(record) then
+    delay(tenant, id, now + 1000) -- for a worker that knows its version
+  elseif not readable(record) then
+    -- Nobody could settle it: it goes to the dead list as it is.
+    call('ZADD', R .. tenant .. ':ended:' .. DISCARDED, now, id)
+    call('HSET', R .. tenant .. ':unreadable', id, queue)
+    count(tenant, queue, AVAILABLE, -1)
+    count(tenant, queue, DISCARDED, 1)
+    taken = taken + 1
+    hand_out(answer, tenant, queue, id, record)
+  elseif byte(record, 4) == AVAILABLE and sub(record, 27, 32) == sub(entry, 1, 6) then
+    local expiry = byte(record, 1) > 1 and number(record, 23, 2) == 0 and expiry_of(record, terms_of(record))
+    if not expiry or expiry > now then return true end
+    close(tenant, id, record, CANCELLED, EXPIRED)
+  end -- or it ended, or moved, while it lay here
+  return false
+end
+
+-- The gates of an entry's job: those of its lane, and where the lane is not that of
+-- its task, the task's own; and the first that is closed, if one is.
+local function gates_of_job(it, lane, record, gates)
+  if not it.tasks or sub(lane, 1, 1) == OWN then return gates end
+  local module, _, _, _, _, at = route(record)
+  local task = task_of(module, record, at)
+  if not steps_aside(it, module, task) then return gates end
+  return gates_of_task(it, gates, task)
+end
+
+-- Starts what may start of the entries that were taken out of a lane. In the
+-- tenant's own lane a job whose task is at its limit steps aside; any other lane
+-- waits as a whole, and this returns the gate that it waits for.
+local function start_some(it, queue, lane, popped, priorities, gates)
+  local tenant, qk = it.tenant, queue_key(it.tenant, queue)
+  for i, entry in ipairs(popped) do
+    local id = sub(entry, 7)
+    local record = call('GET', job_key(tenant, id))
+    if record and is_startable(tenant, queue, entry, record) then
+      local all, closed = gates_of_job(it, lane, record, gates)
+      if closed and lane ~= '' then
+        put_back(qk, lane, popped, priorities, i)
+        return closed
+      elseif closed or (lane == '' and all ~= gates and is_behind(tenant, queue, record)) then
+        push_job(tenant, id, record, number(record, 27, 6))
+      else
+        start(tenant, queue, id, record, all)
       end
     end
-    if not best then break end
-    popped[#popped + 1] = heads[best][at[best]]
-    at[best] = at[best] + 1
   end
-  for p, next in pairs(at) do
-    if next > 1 then call('LPOP', list(p), next - 1) end
-  end
-  return popped
 end
 
--- A turn of one lane; true while it holds more.
-local function take_lane(tenant, queue, lane, want)
-  local qk = queue_key(tenant, queue)
-  local function list(p) return qk .. ':l:' .. p .. ':' .. lane end
-  local state = tonumber(call('HGET', qk .. ':lanes', lane)) or 0
-  local mask, entries = state % 1024, math.floor(state / 1024)
-  local popped = pop_lane(list, mask, want)
-  for _, entry in ipairs(popped) do take_entry(tenant, queue, entry) end
-  entries = entries - #popped
-  if entries <= 0 or #popped == 0 then
-    call('HDEL', qk .. ':lanes', lane)
-    return false
+-- A turn of one lane; true while it holds more that may start.
+local function take_lane(it, queue, lane, want, outer)
+  local gates, closed = lane_gates(it, queue, lane, outer)
+  budget = budget - 1
+  for _, g in ipairs(gates) do want = math.min(want, room(g)) end
+  local goal, more = taken + want, not closed
+  while more and not closed and taken < goal and budget > 0 do
+    local entries, popped, priorities = pop_lane(it, queue, lane, goal - taken)
+    budget = budget - #popped
+    closed = start_some(it, queue, lane, popped, priorities, gates)
+    more = entries > #popped
   end
-  if bit.band(mask, mask - 1) ~= 0 then
-    for p = 0, 9 do
-      local is = bit.lshift(1, p)
-      if bit.band(mask, is) ~= 0 and call('EXISTS', list(p)) == 0 then mask = mask - is end
-    end
-  end
-  call('HSET', qk .. ':lanes', lane, entries * 1024 + mask)
-  return true
+  if closed then return park(closed, queue, lane) end
+  return more
 end
 
 -- Walks a ring: each member in turn gets an even share of what is wanted, at
 -- least four; `turn` says whether it stays.
 local function walk(ring, want, turn)
   local share = math.max(4, math.ceil(want / math.max(1, call('LLEN', ring))))
-  while want > 0 do
+  while want > 0 and budget > 0 do
     local member = call('LINDEX', ring, 0)
     if not member then return end
     local before = taken
@@ -142,11 +142,26 @@ local function walk(ring, want, turn)
   end
 end
 
+-- A turn of a tenant in a queue; true while it has more there that may start.
+local function take_tenant(it, queue, share)
+  local lanes = queue_key(it.tenant, queue) .. ':ring'
+  local outer = {}
+  budget = budget - 1
+  for _, scope in ipairs({ 'tenant', it.queues and 'queue:' .. queue or nil }) do
+    local g = gate(it, scope)
+    if g and room(g) <= 0 then return park(g, queue) end
+    if g then
+      outer[#outer + 1] = g
+      share = math.min(share, room(g))
+    end
+  end
+  walk(lanes, share, function(lane, turn) return take_lane(it, queue, lane, turn, outer) end)
+  return call('EXISTS', lanes) == 1
+end
+
 local function take_queue(queue, want)
   walk(R .. '@ring:' .. queue, want, function(tenant, share)
-    local lanes = queue_key(tenant, queue) .. ':ring'
-    walk(lanes, share, function(lane, turn) return take_lane(tenant, queue, lane, turn) end)
-    return call('EXISTS', lanes) == 1
+    return take_tenant(limits_of(tenant), queue, share)
   end)
 end
 
@@ -156,11 +171,15 @@ for round = 1, 2 do
     take_queue(ARGV[i], math.min(share, max - taken))
   end
 end
--- A word to a worker that is busy would be lost on the idle ones.
-local idle = taken == 0 and 'SADD' or 'SREM'
-for i = 6, #ARGV, 2 do call(idle, R .. '@idle:' .. ARGV[i], worker) end
 each_batch('SADD', worker_key(worker, 'held'), held)
-for key, ids in pairs(unreadable) do each_batch('RPUSH', key, ids) end
 call('SET', worker_key(worker, 'claim'), cmsgpack.pack({ claim, remembered }))
+-- A word to a worker that is busy would be lost on the idle ones. One that found
+-- nothing because there was too much to look at, looks again.
+local idle = taken == 0 and budget > 0 and 'SADD' or 'SREM'
+for i = 6, #ARGV, 2 do call(idle, R .. '@idle:' .. ARGV[i], worker) end
+if taken == 0 and budget <= 0 then call('PUBLISH', KEYS[1] .. ':@w:' .. worker, 'work') end
+flush_limits()
+flush_finished()
+flush_lanes()
 flush_counts()
 return answer

@@ -2,7 +2,8 @@
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', worker, lease in ms, how many queues, the queues, then for
 --   each word on a staged module: tenant .. digest, 'ok' or why not
--- Returns {work: 1 or 0, digest .. tenant that is staged and not yet judged, …};
+-- Returns {work: 1 or 0, {ids of its jobs that are to stop}, digest .. tenant that
+--   is staged and not yet judged, …};
 --   'dead' where the worker was declared dead.
 local worker, queues = ARGV[2], tonumber(ARGV[4])
 if not renew(worker, tonumber(ARGV[3]), true) then return 'dead' end
@@ -11,7 +12,7 @@ for i = 5 + queues, #ARGV, 2 do
     call('HSET', R .. '@staged:' .. ARGV[i], worker, ARGV[i + 1])
   end
 end
-local answer = { 0 }
+local answer = { 0, call('SMEMBERS', worker_key(worker, 'cancel')) }
 for i = 5, 4 + queues do
   if call('EXISTS', R .. '@ring:' .. ARGV[i]) == 1 then answer[1] = 1 end
 end

@@ -1,12 +1,23 @@
--- Shared by the scripts that end jobs, behind the prelude.
-local finished = {}
+-- Shared by the scripts that end jobs, behind the terms.
+local finished, grown = {}, {}
 
--- What a job's end brings with it: its place on the finish list, its note gone,
--- its waiters told. `head` is the header from before.
-local function finish(tenant, id, state, head)
-  gather(finished, R .. tenant .. ':f:' .. state, id)
-  local flags = byte(head, 53)
-  if flags >= NOTED then call('UNLINK', note_key(tenant, id)) end
+-- What a job's end brings with it: its place among the ended, its note and its
+-- keys gone, its waiters told. `record` is what it was before, at least header
+-- and route; `length` what it takes from now on.
+local function finish(tenant, id, state, record, length)
+  local terms = terms_of(record)
+  if state == COMPLETED and terms.t then
+    call('ZADD', R .. tenant .. ':ttl', now + terms.t, id)
+  elseif state == COMPLETED then
+    gather(finished, R .. tenant .. ':completed', id)
+  else
+    call('ZADD', R .. tenant .. ':ended:' .. state, now, id)
+  end
+  grown[tenant] = (grown[tenant] or 0) + weight(tenant, id, record, length)
+  if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
+  if terms.u and terms.m ~= 't' then let_go(tenant, id, ':u:', terms.u) end
+  local flags = byte(record, 53)
+  if bit.band(flags, NOTED) > 0 then call('UNLINK', note_key(tenant, id)) end
   if flags % 2 == WAITED then
     local waiters = R .. tenant .. ':w:' .. id
     for _, channel in ipairs(call('SMEMBERS', waiters)) do call('PUBLISH', channel, id) end
@@ -16,4 +27,33 @@ end
 
 local function flush_finished()
   for key, ids in pairs(finished) do each_batch('RPUSH', key, ids) end
+  for tenant, bytes in pairs(grown) do call('INCRBY', R .. tenant .. ':bytes', bytes) end
+end
+
+-- An entry of a record's tail (record.rs) for an end that no worker tells of.
+local function entry(ending, head, began, kind, said)
+  local worker, started = string.rep('\0', 8), string.rep('\0', 6)
+  if began then worker, started = sub(head, 9, 16), sub(head, 17, 22) end
+  return '\146\192\155' .. char(ending) .. '\206' .. string.reverse(sub(head, 5, 8))
+    .. '\207' .. string.reverse(worker) .. '\192\0\207\0\0' .. string.reverse(started) .. '\0\0\0'
+    .. '\147' .. char(160 + #kind) .. kind .. '\217' .. char(#said) .. said .. '\192\192'
+end
+local EXPIRED = { 12, 'expired', 'it had not begun when its time was over' }
+local STOPPED = { 8, 'cancelled', 'cancelled before it ran' }
+local ABANDONED = { 8, 'cancelled', 'cancelled, and its worker gave it back or died' }
+
+-- Ends a job that is in nobody's hands (any more): `state` with the word `why`.
+-- The caller has taken it out of the worker's set, if it was in one.
+local function close(tenant, id, head, state, why, began)
+  local key, before = job_key(tenant, id), byte(head, 4)
+  local _, queue, lane = route(head)
+  if before == AVAILABLE then free_lane(tenant, queue, lane) end
+  if before == SCHEDULED or before == RETRYABLE then call('ZREM', R .. tenant .. ':delayed', id) end
+  local length = call('APPEND', key, entry(why[1], head, began, why[2], why[3]))
+  finish(tenant, id, state, head, length)
+  call('SETRANGE', key, 3, char(state) .. sub(head, 5, 8) .. NOBODY)
+  call('SETRANGE', key, 32, time6(now))
+  call('SETRANGE', key, 52, char(bit.band(byte(head, 53), BLOBS)))
+  count(tenant, queue, before, -1)
+  count(tenant, queue, state, 1)
 end

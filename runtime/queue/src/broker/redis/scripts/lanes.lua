@@ -1,6 +1,8 @@
 -- Shared by the scripts that make jobs available, behind the prelude.
--- Invariants: a lane is in its ring exactly while its lists hold entries; a
--- tenant is in a queue's ring exactly while its own ring of lanes is not empty.
+-- Invariants: a lane whose lists hold entries is in its ring, or waits for a
+-- scope (limits.lua), one of the two; a tenant whose ring of lanes is not empty
+-- is in the queue's ring, or waits. Entries of jobs that are no longer available
+-- may lie in a lane: claim passes over them.
 local lanes_touched, lane_lists = {}, {}
 local touched_in_order = {} -- lanes join their ring in the order of the jobs
 
@@ -61,11 +63,18 @@ local function flush_lanes()
   for queue, jobs in pairs(woken) do wake(queue, jobs) end
 end
 
--- Puts a job on the tenant's delayed set. Workers hear of it when it is due
--- before everything else that waits.
+-- Tells workers of a time that comes before all others that are waited for.
+local function expect(set, member, at)
+  local first = call('ZRANGE', R .. '@due', 0, 0, 'WITHSCORES')[2]
+  local wait = call('ZRANGE', R .. '@waits', 0, 0, 'WITHSCORES')[2]
+  call('ZADD', R .. set, 'LT', at, member)
+  if at < math.min(tonumber(first or at + 1), tonumber(wait or at + 1)) then
+    call('PUBLISH', KEYS[1] .. ':@all', 'due')
+  end
+end
+
+-- Puts a job on the tenant's delayed set.
 local function delay(tenant, id, due)
   call('ZADD', R .. tenant .. ':delayed', due, id)
-  local first = call('ZRANGE', R .. '@due', 0, 0, 'WITHSCORES')[2]
-  call('ZADD', R .. '@due', 'LT', due, tenant)
-  if not first or due < tonumber(first) then call('PUBLISH', KEYS[1] .. ':@all', 'due') end
+  expect('@due', tenant, due)
 end

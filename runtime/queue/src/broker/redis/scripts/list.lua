@@ -1,23 +1,26 @@
 -- A page of jobs of one state.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', tenant, state, queue or '', module or '', limit, offset
--- Returns {next offset or -1, then for each job: id, record, progress or ''}.
+-- Returns {next offset or -1, then for each job: id, record, progress or '', log so
+--   far or ''}.
 -- It looks at no more than SCAN jobs a call.
 local tenant, state = ARGV[2], tonumber(ARGV[3])
 local in_queue, of_module, limit, offset = ARGV[4], ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local SCAN, LANES = 10000, 1000
 
--- The ids of a range of entries that lie one behind the other in many lists.
-local function over_lists(lists, cut)
-  local ids, skip = {}, offset
+-- A range of entries that lie one behind the other in many lists.
+local function over_lists(lists)
+  local entries, skip = {}, offset
   for _, list in ipairs(lists) do
     local length = call('LLEN', list)
-    if skip < length and #ids < SCAN then
-      for _, entry in ipairs(call('LRANGE', list, skip, skip + SCAN - #ids - 1)) do ids[#ids + 1] = cut(entry) end
+    if skip < length and #entries < SCAN then
+      for _, entry in ipairs(call('LRANGE', list, skip, skip + SCAN - #entries - 1)) do
+        entries[#entries + 1] = entry
+      end
     end
     skip = math.max(0, skip - length)
   end
-  return ids
+  return entries
 end
 
 local sources = {}
@@ -26,11 +29,15 @@ sources[AVAILABLE] = function()
   table.sort(queues)
   for _, queue in ipairs(queues) do
     local qk = queue_key(tenant, queue)
-    for _, lane in ipairs(call('LRANGE', qk .. ':ring', 0, LANES - 1)) do
+    -- All that have entries, also those that wait for a limit.
+    local lanes, some = {}, call('HSCAN', qk .. ':lanes', 0, 'COUNT', LANES)[2]
+    for i = 1, #some, 2 do lanes[#lanes + 1] = some[i] end
+    table.sort(lanes)
+    for _, lane in ipairs(lanes) do
       for p = 9, 0, -1 do lists[#lists + 1] = qk .. ':l:' .. p .. ':' .. lane end
     end
   end
-  return over_lists(lists, function(entry) return sub(entry, 7) end)
+  return over_lists(lists)
 end
 sources[RUNNING] = function()
   local ids = {}
@@ -46,25 +53,43 @@ sources[SCHEDULED] = function()
   return call('ZRANGE', R .. tenant .. ':delayed', offset, offset + SCAN - 1)
 end
 sources[RETRYABLE] = sources[SCHEDULED]
-local function ended()
-  local newest_first, ids = {}, call('LRANGE', R .. tenant .. ':f:' .. state, -offset - SCAN, -offset - 1)
-  for i = #ids, 1, -1 do newest_first[#newest_first + 1] = sub(ids[i], 1, 16) end
+sources[COMPLETED] = function()
+  local list = R .. tenant .. ':completed'
+  local newest_first, ids = {}, call('LRANGE', list, -offset - SCAN, -offset - 1)
+  for i = #ids, 1, -1 do newest_first[#newest_first + 1] = ids[i] end
+  if #ids == SCAN then return newest_first end
+  -- Those that say themselves how long they are kept come behind.
+  local from = math.max(0, offset - call('LLEN', list))
+  for _, id in ipairs(call('ZREVRANGE', R .. tenant .. ':ttl', from, from + SCAN - #ids - 1)) do
+    newest_first[#newest_first + 1] = id
+  end
   return newest_first
 end
+local function ended()
+  return call('ZREVRANGE', R .. tenant .. ':ended:' .. state, offset, offset + SCAN - 1)
+end
 
-local answer, jobs = { -1 }, 0
+local answer, jobs, seen = { -1 }, 0, {}
 local ids = state ~= 0 and (sources[state] or ended)() or {}
 for i, id in ipairs(ids) do
+  -- A lane's entry has its time before the id: one that is not the record's was
+  -- left by an earlier stay.
+  local stamp = #id > 16 and sub(id, 1, 6)
+  if stamp then id = sub(id, 7) end
   local head = head_of(tenant, id)
   local broken = not readable(head)
   local module, queue = route(head)
-  local fits = broken or byte(head, 4) == state
+  local fits = broken or (byte(head, 4) == state and (not stamp or stamp == sub(head, 27, 32)))
+  -- A job that was forgotten and came back under its id may lie there twice.
+  fits, seen[id] = fits and not seen[id], fits or seen[id]
   if head ~= '' and fits and (broken or in_queue == '' or queue == in_queue)
     and (broken or of_module == '' or module == of_module) then
-    local noted = not broken and byte(head, 53) >= NOTED
+    local noted = not broken and bit.band(byte(head, 53), NOTED) > 0
+    local note = noted and call('HMGET', note_key(tenant, id), 'p', 'l') or {}
     answer[#answer + 1] = id
     answer[#answer + 1] = call('GET', job_key(tenant, id))
-    answer[#answer + 1] = noted and call('HGET', note_key(tenant, id), 'p') or ''
+    answer[#answer + 1] = note[1] or ''
+    answer[#answer + 1] = note[2] or ''
     jobs = jobs + 1
   end
   if jobs == limit then

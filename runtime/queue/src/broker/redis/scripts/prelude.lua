@@ -7,21 +7,42 @@
 --   @w:W:held            set   jobs in flight with worker W: id .. tenant
 --   @w:W:claim           str   number and jobs of W's last claim
 --   @w:W:dead            str   W was declared dead
+--   @w:W:cancel          set   ids of W's jobs that were asked to stop
 --   @idle:Q              set   workers that found nothing in queue Q
 --   @ring:Q              list  tenants with available jobs in queue Q
---   @due                 zset  tenant -> when its next delayed job is due
+--   @due                 zset  tenant -> when its next job is due or expires
+--   @waits               zset  tenant .. '\0' .. scope -> when to look whether what
+--                              waits there may go on
 --   @tenants             set   all tenants
 --   @staged              hash  digest .. tenant -> when it was staged
 --   @staged:DIGEST+T     hash  worker -> 'ok' or why it cannot compile it
 --   T:j:ID               str   the job's record
---   T:n:ID               hash  its note: p(rogress), c(heckpoint)
+--   T:n:ID               hash  its note: p(rogress), c(heckpoint), l(og)
+--   T:r:ID               str   digests of the blobs that it refers to
 --   T:w:ID               set   channels of those who wait for its end
 --   T:delayed            zset  id -> when it is due
---   T:f:S                list  ids that ended in state S, oldest first; behind
---                              the id of an unreadable job stands its queue
+--   T:expiring           zset  id -> by when it must have begun
+--   T:completed          list  ids of completed jobs, oldest first; ids of some
+--                              that are forgotten may lie among them
+--   T:ttl                zset  ids of completed jobs that say themselves how long
+--                              they are kept -> when they go
+--   T:ended:6, :7        zset  ids that were discarded, cancelled -> when
+--   T:unreadable         hash  discarded ids whose record cannot be read -> queue
+--   T:bytes              str   bytes of all that has ended, with its blobs
+--   T:k:KEY              str   idempotency key -> id
+--   T:u:KEY              str   unique key -> id .. letter of its span .. its end
 --   T:queues             set   names of the tenant's queues
+--   T:limits             hash  scope -> limits.lua; #tasks, #lanes, #queues -> how
+--                              many of these kinds there are
+--   T:declared           hash  module -> its tasks that have limits of their own
+--   T:busy               hash  scope -> how many of its jobs run
+--   T:pace               hash  scope -> when its next start is due, in us
+--   T:wait:SCOPE         list  what waits for the scope to allow it: Q .. '\0' ..
+--                              LANE, or Q for the tenant's place in that queue
+--   T:q:Q:aside          hash  lane with a key that waits for a task's or a module's
+--                              scope -> that scope; in T:wait:SCOPE it may be stale
 --   T:q:Q:n              hash  state -> how many jobs
---   T:q:Q:ring           list  lanes with available jobs
+--   T:q:Q:ring           list  lanes with available jobs that may start
 --   T:q:Q:lanes          hash  lane -> entries * 1024 + bit per priority
 --   T:q:Q:l:P:LANE       list  entries of priority P: available .. id
 --   T:active             hash  module name -> release number .. digest
@@ -29,11 +50,17 @@
 --   T:m:DIGEST           str   manifest
 --   T:b:DIGEST           list  chunks of the module's bytes
 --   T:up:UPLOAD          list  chunks of an unfinished upload
+--   T:x:DIGEST           list  chunks of a blob
+--   T:blobs              hash  digest -> references (4) .. size (6) .. grace (6)
+--   T:loose              zset  digests without a reference -> end of their grace
 local R = KEYS[1] .. ':'
 local call, byte, char, sub = redis.call, string.byte, string.char, string.sub
 local SCHEDULED, AVAILABLE, RUNNING, RETRYABLE = 1, 2, 3, 4
 local COMPLETED, DISCARDED, CANCELLED = 5, 6, 7
-local HEADER, VERSION, WAITED, NOTED = 56, 1, 1, 2
+local HEADER, VERSION = 56, 2
+local WAITED, NOTED, CANCELLING, BLOBS = 1, 2, 64, 128
+local COUNTED = { tenant = 4, queue = 8, lane = 16, task = 32 }
+local ALL_COUNTED = 60
 local AGING = 600000 -- one step of priority is worth ten minutes of waiting
 local NOBODY = string.rep('\0', 8)
 local BATCH = 1000 -- well below what unpack() bears
@@ -51,21 +78,33 @@ local function job_key(tenant, id) return R .. tenant .. ':j:' .. id end
 local function note_key(tenant, id) return R .. tenant .. ':n:' .. id end
 local function queue_key(tenant, queue) return R .. tenant .. ':q:' .. queue end
 local function worker_key(worker, what) return R .. '@w:' .. worker .. ':' .. what end
-local function readable(head) return #head >= HEADER and byte(head, 1) == VERSION and byte(head, 4) <= CANCELLED end
+local function readable(head)
+  return #head >= HEADER and byte(head, 1) >= 1 and byte(head, 1) <= VERSION and byte(head, 4) <= CANCELLED
+end
+-- A later Lovage wrote it, and will read it. What has no such version is corrupt.
+local function newer(head) return #head >= HEADER and byte(head, 1) > VERSION and byte(head, 1) < 32 end
 
--- What a record says of its way: module, queue, lane, pin.
+-- What a record says of its way: module, queue, lane, pin, terms, and where the
+-- body begins.
 local function route(record)
-  local at, out = HEADER + 1, {}
-  for i = 1, 4 do
+  local at, out = HEADER + 1, { '', '', '', '', '' }
+  for i = 1, byte(record, 1) == 1 and 4 or 5 do
     local n = byte(record, at) or 0
     out[i] = sub(record, at + 1, at + n)
     at = at + n + 1
   end
-  return out[1], out[2], out[3], out[4]
+  return out[1], out[2], out[3], out[4], out[5], at
 end
 
--- A record's header and route, without the rest of a large call.
-local function head_of(tenant, id) return call('GETRANGE', job_key(tenant, id), 0, HEADER + 1027) end
+-- The full name of a record's task: the first field of its body, `at` there.
+local function task_of(module, record, at)
+  local kind = byte(record, at + 1) or 0
+  if kind == 217 then return module .. '.' .. sub(record, at + 3, at + 2 + (byte(record, at + 2) or 0)) end
+  return module .. '.' .. sub(record, at + 2, at + 1 + kind % 32)
+end
+
+-- A record's header, route and task, without the rest of a large call.
+local function head_of(tenant, id) return call('GETRANGE', job_key(tenant, id), 0, HEADER + 1400) end
 
 -- A command over a list of any length, in calls that unpack() bears.
 local function each_batch(command, key, list)

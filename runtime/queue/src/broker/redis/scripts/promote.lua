@@ -1,34 +1,70 @@
--- Makes delayed jobs available whose time has come.
+-- Does what the time is there for: makes delayed jobs available, cancels what has
+-- expired, and lets those go on whose rate allows it again.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', limit
--- Returns {how many, ms until the next is due or -1}.
-local limit, promoted = tonumber(ARGV[2]), 0
-for _, tenant in ipairs(call('ZRANGEBYSCORE', R .. '@due', '-inf', now, 'LIMIT', 0, 100)) do
-  local delayed = R .. tenant .. ':delayed'
-  local ids = {}
-  if promoted < limit then
-    ids = call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, math.min(BATCH, limit - promoted))
+-- Returns {how many jobs became available, ms until there is more to do or -1}.
+local limit, promoted, done = tonumber(ARGV[2]), 0, 0
+local TENANTS = 100
+
+local function promote(tenant, id)
+  local head = head_of(tenant, id)
+  if newer(head) then
+    -- Whoever knows its version will find it; until then it waits here.
+    call('ZADD', R .. tenant .. ':delayed', now + 1000, id)
+    return
   end
-  for _, id in ipairs(ids) do
-    local head = head_of(tenant, id)
-    local state = readable(head) and byte(head, 4)
-    if state == SCHEDULED or state == RETRYABLE then
-      local _, queue, lane = route(head)
-      call('SETRANGE', job_key(tenant, id), 3, char(AVAILABLE))
-      -- Its place in the lane is the moment of promotion, so that lists stay in
-      -- order of availability.
-      call('SETRANGE', job_key(tenant, id), 26, time6(now))
-      push(tenant, queue, lane, byte(head, 2), now, id)
-      count(tenant, queue, state, -1)
-      count(tenant, queue, AVAILABLE, 1)
-      promoted = promoted + 1
-    end
+  call('ZREM', R .. tenant .. ':delayed', id)
+  local state = readable(head) and byte(head, 4)
+  if state == AVAILABLE then
+    -- Set aside by a claim that did not know its version.
+    push_job(tenant, id, head, number(head, 27, 6))
+  elseif state == SCHEDULED or state == RETRYABLE then
+    local _, queue = route(head)
+    -- Its place in the lane is the moment of promotion, so that lists stay in
+    -- order of availability.
+    call('SETRANGE', job_key(tenant, id), 3, char(AVAILABLE))
+    call('SETRANGE', job_key(tenant, id), 26, time6(now))
+    push_job(tenant, id, head, now)
+    count(tenant, queue, state, -1)
+    count(tenant, queue, AVAILABLE, 1)
+    promoted = promoted + 1
   end
-  if #ids > 0 then call('ZREM', delayed, unpack(ids)) end
-  local first = call('ZRANGE', delayed, 0, 0, 'WITHSCORES')[2]
-  if first then call('ZADD', R .. '@due', first, tenant) else call('ZREM', R .. '@due', tenant) end
 end
+
+local function expire(tenant, id)
+  local head = head_of(tenant, id)
+  call('ZREM', R .. tenant .. ':expiring', id)
+  -- What has begun once does not expire; what runs may come back, and is looked at
+  -- by the claim then.
+  local waits = readable(head) and byte(head, 4) < COMPLETED and byte(head, 4) ~= RUNNING
+  if waits and number(head, 23, 2) == 0 then close(tenant, id, head, CANCELLED, EXPIRED) end
+end
+
+local function due_of(tenant, set, visit)
+  if done >= limit then return end
+  local most = math.min(BATCH, limit - done)
+  for _, id in ipairs(call('ZRANGEBYSCORE', R .. tenant .. set, '-inf', now, 'LIMIT', 0, most)) do
+    visit(tenant, id)
+    done = done + 1
+  end
+end
+
+for _, tenant in ipairs(call('ZRANGEBYSCORE', R .. '@due', '-inf', now, 'LIMIT', 0, TENANTS)) do
+  due_of(tenant, ':expiring', expire)
+  due_of(tenant, ':delayed', promote)
+  local delayed = call('ZRANGE', R .. tenant .. ':delayed', 0, 0, 'WITHSCORES')[2]
+  local expiring = call('ZRANGE', R .. tenant .. ':expiring', 0, 0, 'WITHSCORES')[2]
+  local first = math.min(tonumber(delayed or math.huge), tonumber(expiring or math.huge))
+  if delayed or expiring then call('ZADD', R .. '@due', first, tenant) else call('ZREM', R .. '@due', tenant) end
+end
+for _, waits in ipairs(call('ZRANGEBYSCORE', R .. '@waits', '-inf', now, 'LIMIT', 0, limit)) do
+  local tenant, scope = string.match(waits, '^([^%z]*)%z(.*)$')
+  let_on(limits_of(tenant), scope)
+end
+flush_finished()
 flush_lanes()
 flush_counts()
-local next = call('ZRANGE', R .. '@due', 0, 0, 'WITHSCORES')[2]
-return { promoted, next and math.max(0, tonumber(next) - now) or -1 }
+local due = call('ZRANGE', R .. '@due', 0, 0, 'WITHSCORES')[2]
+local wait = call('ZRANGE', R .. '@waits', 0, 0, 'WITHSCORES')[2]
+local next = math.min(tonumber(due or math.huge), tonumber(wait or math.huge))
+return { promoted, (due or wait) and math.max(0, next - now) or -1 }

@@ -8,34 +8,27 @@ local crashed = retiring == '' and 1 or 0
 local gone, again, lost = 0, 0, 0
 local DAY = 86400
 
--- The entry of a run nobody came back from: record.rs, the tail.
-local function lost_entry(head)
-  local said = 'its worker died while it ran; that was crash ' .. number(head, 25, 2) + 1
-  return '\146\192\155\9' .. '\206' .. string.reverse(sub(head, 5, 8))
-    .. '\207' .. string.reverse(sub(head, 9, 16)) .. '\192\0'
-    .. '\207\0\0' .. string.reverse(sub(head, 17, 22)) .. '\0\0\0'
-    .. '\147\164lost\217' .. char(#said) .. said .. '\192' .. '\192'
-end
-
 local function take_back(worker, id, tenant)
   local head = head_of(tenant, id)
   if not readable(head) or byte(head, 4) ~= RUNNING or sub(head, 9, 16) ~= worker then return end
-  local _, queue, lane = route(head)
-  local crash, limit_of_job = number(head, 25, 2) + crashed, byte(head, 3)
-  local is_lost = crashed == 1 and crash >= limit_of_job
-  local state = is_lost and DISCARDED or AVAILABLE
-  if is_lost then
-    lost = lost + 1
-    finish(tenant, id, DISCARDED, head)
-    call('APPEND', job_key(tenant, id), lost_entry(head))
-  else
-    again = again + 1
-    push(tenant, queue, lane, byte(head, 2), number(head, 27, 6), id, true)
+  release(tenant, head)
+  local key, crash, flags = job_key(tenant, id), number(head, 25, 2) + crashed, byte(head, 53)
+  call('SETRANGE', key, 24, struct.pack('<I2', crash))
+  if bit.band(flags, CANCELLING) > 0 then
+    return close(tenant, id, head, CANCELLED, ABANDONED, true)
   end
-  call('SETRANGE', job_key(tenant, id), 3, char(state) .. sub(head, 5, 8) .. NOBODY .. sub(head, 17, 24)
-    .. struct.pack('<I2', crash) .. sub(head, 27, 32) .. (is_lost and time6(now) or sub(head, 33, 38)))
+  if crashed == 1 and crash >= byte(head, 3) then
+    lost = lost + 1
+    local said = 'its worker died while it ran; that was crash ' .. crash
+    return close(tenant, id, head, DISCARDED, { 9, 'lost', said }, true)
+  end
+  again = again + 1
+  call('SETRANGE', key, 3, char(AVAILABLE) .. sub(head, 5, 8) .. NOBODY)
+  call('SETRANGE', key, 52, char(bit.band(flags, 255 - ALL_COUNTED)))
+  push_job(tenant, id, head, number(head, 27, 6), true)
+  local _, queue = route(head)
   count(tenant, queue, RUNNING, -1)
-  count(tenant, queue, state, 1)
+  count(tenant, queue, AVAILABLE, 1)
 end
 
 local workers = { retiring }
@@ -52,9 +45,10 @@ for _, worker in ipairs(workers) do
   if call('EXISTS', held) == 0 then
     gone = gone + 1
     call('ZREM', R .. '@leases', worker)
-    call('DEL', worker_key(worker, 'claim'))
+    call('DEL', worker_key(worker, 'claim'), worker_key(worker, 'cancel'))
   end
 end
+flush_limits()
 flush_finished()
 flush_lanes()
 flush_counts()

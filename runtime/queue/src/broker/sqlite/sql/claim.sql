@@ -1,36 +1,51 @@
--- Twin of claim.lua; the walk over the rings is claim.rs. Every statement is
--- one descent of an index and at most as many rows as jobs are wanted.
+-- Twin of claim.lua; the walk over the rings is claim.rs and turn.rs. Every
+-- statement is one descent of an index and at most as many rows as jobs are
+-- wanted.
 
+-- Named indexes: by the primary key it would walk past all who wait.
 -- name: next_tenant
-SELECT tenant FROM tenant_ring WHERE queue = ?1 ORDER BY turn LIMIT 1;
+SELECT tenant FROM tenant_ring INDEXED BY tenant_turn
+WHERE queue = ?1 AND waits IS NULL ORDER BY turn LIMIT 1;
 
 -- Counts no further than ?2: past that the share is the least one anyhow, and
 -- the cost must not grow with the ring.
 -- name: tenants
-SELECT count(*) FROM (SELECT 1 FROM tenant_ring WHERE queue = ?1 LIMIT ?2);
+SELECT count(*) FROM (
+    SELECT 1 FROM tenant_ring INDEXED BY tenant_turn WHERE queue = ?1 AND waits IS NULL LIMIT ?2
+);
 
 -- name: next_lane
-SELECT lane FROM lane_ring WHERE tenant = ?1 AND queue = ?2 ORDER BY turn LIMIT 1;
+SELECT lane, baton FROM lane_ring INDEXED BY lane_turn
+WHERE tenant = ?1 AND queue = ?2 AND waits IS NULL ORDER BY turn LIMIT 1;
 
 -- name: lanes
-SELECT count(*) FROM (SELECT 1 FROM lane_ring WHERE tenant = ?1 AND queue = ?2 LIMIT ?3);
+SELECT count(*) FROM (
+    SELECT 1 FROM lane_ring INDEXED BY lane_turn
+    WHERE tenant = ?1 AND queue = ?2 AND waits IS NULL LIMIT ?3
+);
+
+-- The first of the next step that has any.
+-- name: head
+SELECT step, at FROM available
+WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step > ?4
+ORDER BY step, at, seq LIMIT 1;
 
 -- name: jobs
-SELECT a.rank, a.seq, j.n, j.id, j.state, j.at, j.record
-FROM available a CROSS JOIN job j ON j.n = a.n
-WHERE a.tenant = ?1 AND a.queue = ?2 AND a.lane = ?3
-ORDER BY a.rank, a.seq LIMIT ?4;
+SELECT a.at, a.seq, a.n, j.id, j.state, j.at, j.record
+FROM available a LEFT JOIN job j ON j.n = a.n
+WHERE a.tenant = ?1 AND a.queue = ?2 AND a.lane = ?3 AND a.step = ?4 AND a.at <= ?5
+ORDER BY a.at, a.seq LIMIT ?6;
 
 -- name: take
 DELETE FROM available
-WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND (rank, seq) <= (?4, ?5);
-
--- name: more
-SELECT EXISTS (SELECT 1 FROM available WHERE tenant = ?1 AND queue = ?2 AND lane = ?3);
+WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step = ?4 AND (at, seq) <= (?5, ?6);
 
 -- name: rotate_lane
 UPDATE lane_ring
-SET turn = (SELECT max(turn) + 1 FROM lane_ring WHERE tenant = ?1 AND queue = ?2)
+SET baton = NULL, turn = (
+    SELECT max(turn) + 1 FROM lane_ring INDEXED BY lane_turn
+    WHERE tenant = ?1 AND queue = ?2 AND waits IS NULL
+)
 WHERE tenant = ?1 AND queue = ?2 AND lane = ?3;
 
 -- name: leave_lanes
@@ -38,7 +53,10 @@ DELETE FROM lane_ring WHERE tenant = ?1 AND queue = ?2 AND lane = ?3;
 
 -- name: rotate_tenant
 UPDATE tenant_ring
-SET turn = (SELECT max(turn) + 1 FROM tenant_ring WHERE queue = ?1)
+SET turn = (
+    SELECT max(turn) + 1 FROM tenant_ring INDEXED BY tenant_turn
+    WHERE queue = ?1 AND waits IS NULL
+)
 WHERE queue = ?1 AND tenant = ?2;
 
 -- name: leave_tenants

@@ -4,3 +4,7 @@
 INSERT INTO job (tenant, id, queue, state, at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
 ON CONFLICT DO NOTHING
 RETURNING n;
+
+-- Scheduled, available and retryable.
+-- name: waiting
+SELECT coalesce(sum(jobs), 0) FROM tally WHERE tenant = ?1 AND queue = ?2 AND state IN (1, 2, 4);

@@ -29,7 +29,9 @@ UPDATE tombstone SET holds = 0 WHERE worker = ?1;
 SELECT n FROM inflight WHERE worker = ?1 ORDER BY number DESC, pos DESC LIMIT ?2;
 
 -- name: has_work
-SELECT EXISTS (SELECT 1 FROM tenant_ring WHERE queue = ?1);
+SELECT EXISTS (
+    SELECT 1 FROM tenant_ring INDEXED BY tenant_turn WHERE queue = ?1 AND waits IS NULL
+);
 
 -- A word on a digest that is no longer staged is of no use to anybody.
 -- name: word
@@ -43,3 +45,20 @@ WHERE NOT EXISTS (
     SELECT 1 FROM word w WHERE w.tenant = s.tenant AND w.digest = s.digest AND w.worker = ?1
 )
 ORDER BY stamp;
+
+-- Asked again means told again.
+-- name: ask
+INSERT INTO asked (n, worker) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
+
+-- name: answer
+DELETE FROM asked WHERE n = ?1;
+
+-- name: asked_of
+SELECT j.id FROM asked a CROSS JOIN job j ON j.n = a.n WHERE a.worker = ?1 ORDER BY a.stamp;
+
+-- name: asked_since
+SELECT a.worker, j.id, a.stamp FROM asked a CROSS JOIN job j ON j.n = a.n
+WHERE a.stamp > ?1 ORDER BY a.stamp;
+
+-- name: last_asked
+SELECT coalesce(max(stamp), 0) FROM asked;

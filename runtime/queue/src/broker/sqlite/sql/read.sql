@@ -1,7 +1,7 @@
 -- Twin of job.lua, list.lua and counts.lua.
 
 -- name: job
-SELECT j.record, t.progress FROM job j LEFT JOIN note t ON t.n = j.n
+SELECT j.record, t.progress, t.log FROM job j LEFT JOIN note t ON t.n = j.n
 WHERE j.tenant = ?1 AND j.id = ?2;
 
 -- name: state
@@ -13,11 +13,11 @@ WHERE j.tenant = ?1 AND j.id = ?2;
 
 -- The offset is walked on the index alone.
 -- name: soonest
-SELECT j.id, j.queue, j.record, t.progress FROM job j LEFT JOIN note t ON t.n = j.n
+SELECT j.id, j.queue, j.record, t.progress, t.log FROM job j LEFT JOIN note t ON t.n = j.n
 WHERE j.tenant = ?1 AND j.state = ?2 ORDER BY j.at, j.n LIMIT ?3 OFFSET ?4;
 
 -- name: newest
-SELECT j.id, j.queue, j.record, t.progress FROM job j LEFT JOIN note t ON t.n = j.n
+SELECT j.id, j.queue, j.record, t.progress, t.log FROM job j LEFT JOIN note t ON t.n = j.n
 WHERE j.tenant = ?1 AND j.state = ?2 ORDER BY j.at DESC, j.n DESC LIMIT ?3 OFFSET ?4;
 
 -- name: counts

@@ -4,7 +4,11 @@
 --
 --   available           available + lane_ring + tenant_ring
 --   scheduled/retryable delayed
---   running             inflight
+--   running             inflight, and asked if it is to stop
+--   completed           leaving, if it says itself how long it is kept
+--
+-- `expiry` holds it while it waits and has not begun, `keyed` and `refer` as long
+-- as there is a record. `rule` and `held` are of scopes, not of jobs.
 --
 -- WITHOUT ROWID where a row is little more than its key.
 
@@ -25,42 +29,56 @@ CREATE TABLE job (
 -- Listings, and the finish lists that prune walks from the other end.
 CREATE INDEX job_at ON job (tenant, state, at, n);
 
--- Progress and checkpoint, beside the record because they change while it runs.
+-- Progress, checkpoint and log, beside the record because they change while it
+-- runs.
 CREATE TABLE note (
     n          INTEGER PRIMARY KEY,
     progress   BLOB,
-    checkpoint BLOB
+    checkpoint BLOB,
+    log        BLOB
 ) STRICT;
 
--- What may be claimed, lane by lane, lowest rank first; `seq` orders equals.
+-- What may be claimed, lane by lane. `step` is 9 less the priority; within it the
+-- oldest goes first, and `seq` orders equals. How the steps of a lane compete is
+-- its queue's order, which may change at any time: so it is in no key.
 CREATE TABLE available (
     tenant TEXT    NOT NULL,
     queue  TEXT    NOT NULL,
     lane   TEXT    NOT NULL,
-    rank   INTEGER NOT NULL,
+    step   INTEGER NOT NULL,
+    at     INTEGER NOT NULL,
     seq    INTEGER NOT NULL,
     n      INTEGER NOT NULL,
-    PRIMARY KEY (tenant, queue, lane, rank, seq)
+    PRIMARY KEY (tenant, queue, lane, step, at, seq)
 ) STRICT, WITHOUT ROWID;
 
 -- The rings: whoever has the lowest turn is next; to rotate is to take a turn
--- above all others. Only what has available jobs is in a ring.
+-- above all others. Only what has available jobs is in a ring. What `waits` for a
+-- scope keeps its row, so that a new job does not bring it back, but is in the
+-- index of those who wait instead of the ring's: nobody walks past it.
 CREATE TABLE tenant_ring (
     queue  TEXT    NOT NULL,
     tenant TEXT    NOT NULL,
     turn   INTEGER NOT NULL,
+    waits  TEXT,
     PRIMARY KEY (queue, tenant)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX tenant_turn ON tenant_ring (queue, turn);
+CREATE INDEX tenant_turn ON tenant_ring (queue, turn) WHERE waits IS NULL;
+CREATE INDEX tenant_waits ON tenant_ring (tenant, waits, queue) WHERE waits IS NOT NULL;
 
+-- `baton` is the scope that let a lane go on: if the lane does not use what was
+-- free, the next in line does.
 CREATE TABLE lane_ring (
     tenant TEXT    NOT NULL,
     queue  TEXT    NOT NULL,
     lane   TEXT    NOT NULL,
     turn   INTEGER NOT NULL,
+    waits  TEXT,
+    baton  TEXT,
     PRIMARY KEY (tenant, queue, lane)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX lane_turn ON lane_ring (tenant, queue, turn);
+CREATE INDEX lane_turn ON lane_ring (tenant, queue, turn) WHERE waits IS NULL;
+CREATE INDEX lane_waits ON lane_ring (tenant, waits, queue, turn) WHERE waits IS NOT NULL;
 
 CREATE TABLE delayed (
     due INTEGER NOT NULL,
@@ -78,6 +96,88 @@ CREATE TABLE inflight (
     delivery INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX inflight_of ON inflight (worker, number, pos);
+
+-- Running jobs that were asked to stop; a stamp is never given twice, so that
+-- whoever watches the file sees a new one.
+CREATE TABLE asked (
+    stamp  INTEGER PRIMARY KEY AUTOINCREMENT,
+    n      INTEGER NOT NULL UNIQUE,
+    worker INTEGER NOT NULL
+) STRICT;
+CREATE INDEX asked_of ON asked (worker);
+
+-- When a job that waits is cancelled unless it has begun.
+CREATE TABLE expiry (
+    n  INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX expiry_at ON expiry (at);
+
+-- Who has a key: an idempotency key (`k`), or a unique one (`u`) until the job has
+-- begun (`s`), is done (`d`), or then (`t`).
+CREATE TABLE keyed (
+    tenant TEXT    NOT NULL,
+    kind   TEXT    NOT NULL,
+    key    BLOB    NOT NULL,
+    n      INTEGER NOT NULL,
+    span   TEXT    NOT NULL,
+    until  INTEGER NOT NULL,
+    PRIMARY KEY (tenant, kind, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX keyed_by ON keyed (n);
+
+-- When a completed job leaves that says so itself.
+CREATE TABLE leaving (
+    n      INTEGER PRIMARY KEY,
+    tenant TEXT    NOT NULL,
+    at     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX leaving_at ON leaving (tenant, at);
+
+-- Up to where only such are left among a tenant's completed jobs: prune need not
+-- pass over them again and again.
+CREATE TABLE passed (
+    tenant TEXT    PRIMARY KEY,
+    at     INTEGER NOT NULL,
+    n      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Bytes of what has ended, with its blobs.
+CREATE TABLE kept (
+    tenant TEXT    PRIMARY KEY,
+    bytes  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What a scope allows, as JSON: the operator's own word, and that of a module on
+-- its task. Scopes are spelled as `limits.rs` does.
+CREATE TABLE rule (
+    tenant   TEXT    NOT NULL,
+    scope    TEXT    NOT NULL,
+    own      TEXT,
+    declared TEXT,
+    paused   INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, scope)
+) STRICT, WITHOUT ROWID;
+
+-- What a scope holds just now: how many of its jobs run, and when its next start
+-- is due, in microseconds. Each lane has its own, whoever limits it.
+CREATE TABLE held (
+    tenant TEXT    NOT NULL,
+    scope  TEXT    NOT NULL,
+    busy   INTEGER NOT NULL,
+    due    INTEGER NOT NULL,
+    PRIMARY KEY (tenant, scope)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX held_idle ON held (due) WHERE busy = 0;
+
+-- When those who wait for a scope are looked at.
+CREATE TABLE wake (
+    tenant TEXT    NOT NULL,
+    scope  TEXT    NOT NULL,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (tenant, scope)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX wake_at ON wake (at);
 
 -- Live workers; `number` is that of their last claim.
 CREATE TABLE lease (
@@ -104,8 +204,8 @@ CREATE TABLE tally (
     PRIMARY KEY (tenant, queue, state)
 ) STRICT, WITHOUT ROWID;
 
--- A module's chunks belong to an upload, and the module names the upload that
--- is whole: so half an upload is never seen, and a repeated one repairs.
+-- Chunks belong to an upload, and a module or a blob names the upload that is
+-- whole: so half an upload is never seen, and a repeated one repairs.
 CREATE TABLE upload (
     upload INTEGER PRIMARY KEY AUTOINCREMENT,
     at     INTEGER NOT NULL
@@ -124,6 +224,27 @@ CREATE TABLE module (
     UNIQUE (tenant, digest)
 ) STRICT;
 CREATE INDEX module_upload ON module (upload);
+
+-- Inputs and results that are too large for a record. One is `loose` while no job
+-- refers to it: then it goes once its grace is over.
+CREATE TABLE blob (
+    blob   INTEGER PRIMARY KEY,
+    tenant TEXT    NOT NULL,
+    digest BLOB    NOT NULL,
+    upload INTEGER NOT NULL,
+    size   INTEGER NOT NULL,
+    grace  INTEGER NOT NULL,
+    loose  INTEGER NOT NULL,
+    UNIQUE (tenant, digest)
+) STRICT;
+CREATE INDEX blob_upload ON blob (upload);
+CREATE INDEX blob_loose ON blob (grace) WHERE loose;
+CREATE TABLE refer (
+    n    INTEGER NOT NULL,
+    blob INTEGER NOT NULL,
+    PRIMARY KEY (n, blob)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX refer_to ON refer (blob);
 
 -- The releases of a name.
 CREATE TABLE history (

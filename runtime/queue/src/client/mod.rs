@@ -11,25 +11,29 @@
 //! println!("{} after {} attempts", job.state, job.attempts.len());
 //! # Ok(()) }
 //! ```
+//!
+//! # Layout
+//! - this file: [`Client`]
+//! - `call`: a [`Call`], and what of it is left to its task
+//! - `known`: what a client remembers of modules
 
-use std::collections::HashMap;
+mod call;
+mod known;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde::Serialize;
+pub use self::call::{Call, Unique};
 
-use crate::arguments::{Arguments, ArgumentsError};
-use crate::broker::{Broker, BrokerError, Place};
-use crate::job::{DEFAULT_PRIORITY, Job, JobId, JobOptions, NewJob, Partition, Pin};
-use crate::registry::{Digest, Manifest};
+use self::known::{Known, Shelf};
+use crate::arguments::ArgumentsError;
+use crate::broker::{Broker, BrokerError, Cancelled, Enqueued, Place, Requeued};
+use crate::job::{DEFAULT_PRIORITY, Job, JobId, Key, NewJob, Partition, Payload, Pin};
+use crate::registry::Digest;
 use crate::task::{DEFAULT_QUEUE, DEFAULT_TENANT, NameError, TaskInfo, TaskName};
 
 /// The largest input, in bytes.
-pub const MAX_INPUT: usize = 16 * 1024 * 1024 - 64 * 1024;
-/// Modules that a client remembers.
-const MODULES: usize = 10_000;
-/// How long the client goes by what it knows of a name's active release.
-const KNOWN_FOR: Duration = Duration::from_secs(1);
+pub const MAX_INPUT: usize = 16 * 1024 * 1024;
 
 /// Why a call was not enqueued, or a job not found.
 #[derive(Debug, thiserror::Error)]
@@ -75,97 +79,12 @@ pub enum ClientError {
     UnknownJob(JobId),
 }
 
-/// A call of a task, on its way to being a job.
-#[derive(Clone, Debug)]
-pub struct Call {
-    /// Which task.
-    pub task: TaskName,
-    /// Its arguments.
-    pub arguments: Arguments,
-    /// The queue, where it is not the task's own.
-    pub queue: Option<String>,
-    /// The lane; empty for the tenant's own.
-    pub lane: String,
-    /// The priority, where it is not the task's own.
-    pub priority: Option<u8>,
-    /// How long to wait before the job becomes available.
-    pub delay: Duration,
-    /// Which release is to run.
-    pub pin: Pin,
-    /// The rest.
-    pub options: JobOptions,
-}
-
-impl Call {
-    /// A call of `module.task`, with no arguments yet.
-    ///
-    /// # Errors
-    /// A name that is none.
-    pub fn new(task: &str) -> Result<Self, NameError> {
-        Ok(Call {
-            task: task.parse()?,
-            arguments: Arguments::new(),
-            queue: None,
-            lane: String::new(),
-            priority: None,
-            delay: Duration::ZERO,
-            pin: Pin::Active,
-            options: JobOptions::default(),
-        })
-    }
-
-    /// Sets an argument.
-    ///
-    /// # Errors
-    /// A value that cannot be encoded.
-    pub fn arg(
-        mut self,
-        name: &str,
-        value: &(impl Serialize + ?Sized),
-    ) -> Result<Self, ArgumentsError> {
-        self.arguments.set(name, value)?;
-        Ok(self)
-    }
-}
-
 /// A tenant's way to a broker. Cheap to clone; all clones share a connection.
 #[derive(Clone)]
 pub struct Client {
     broker: Arc<dyn Broker>,
     tenant: Arc<str>,
     shelf: Arc<Mutex<Shelf>>,
-}
-
-/// What a client remembers.
-#[derive(Default)]
-struct Shelf {
-    /// Which digest a name's active release has, and since when that is known.
-    active: HashMap<String, (Instant, Digest)>,
-    modules: HashMap<Digest, Arc<Known>>,
-}
-
-/// A module as calls are checked against it. It never changes: the digest is
-/// that of its bytes.
-struct Known {
-    manifest: Manifest,
-    checks: HashMap<String, jsonschema::Validator>,
-}
-
-impl Known {
-    fn task(&self, module: &str, task: &str) -> Result<&TaskInfo, ClientError> {
-        self.manifest
-            .task(task)
-            .ok_or_else(|| ClientError::UnknownTask {
-                module: module.to_owned(),
-                task: task.to_owned(),
-                known: self
-                    .manifest
-                    .tasks
-                    .iter()
-                    .map(|it| format!("`{}`", it.name))
-                    .collect(),
-            })
-    }
 }
 
 impl Client {
@@ -202,7 +121,8 @@ impl Client {
         Partition::of(&self.tenant, self.broker.partitions())
     }
 
-    /// Enqueues one call; its job's id.
+    /// Enqueues one call; its job's id, or that of the job that is there instead
+    /// (see [`Call::key`] and [`Unique`]).
     ///
     /// # Errors
     /// An unknown task, arguments that break its schema, a broker that refuses.
@@ -220,8 +140,7 @@ impl Client {
         for call in calls {
             jobs.push(self.prepare(call).await?);
         }
-        self.broker.enqueue(&self.tenant, &jobs).await?;
-        Ok(jobs.into_iter().map(|job| job.id).collect())
+        self.send(jobs).await
     }
 
     /// The job that a call asks for, with a new id, if its module takes it.
@@ -230,33 +149,78 @@ impl Client {
     /// An unknown task, or arguments that break its schema.
     pub async fn prepare(&self, call: Call) -> Result<NewJob, ClientError> {
         let known = self.module(&call.task.module, call.pin).await?;
-        let TaskName { module, task } = call.task;
-        let info = known.task(&module, &task)?;
-        if let Some(check) = known.checks.get(&task) {
-            let problems = problems(check, &call.arguments.to_json());
-            if !problems.is_empty() {
-                return Err(ClientError::Schema {
-                    task: format!("{module}.{task}"),
-                    problems,
-                });
-            }
+        let TaskName { module, task } = &call.task;
+        let options = &known.task(module, task)?.options;
+        let problems = known.problems(task, &call.arguments);
+        if !problems.is_empty() {
+            let task = call.task.to_string();
+            return Err(ClientError::Schema { task, problems });
         }
+        let mut job = NewJob::new(JobId::new(self.partition()), module, task, vec![]);
+        job.expiry = call.expiry(options);
+        job.unique = call.unique(options);
+        let queue = call.queue.or_else(|| options.queue.clone());
+        job.queue = queue.unwrap_or_else(|| DEFAULT_QUEUE.into());
+        let priority = call.priority.or(options.priority);
+        job.priority = priority.unwrap_or(DEFAULT_PRIORITY);
+        job.result_ttl = call.result_ttl.or(options.result_ttl);
+        job.key = call.key.as_deref().map(Key::idempotency);
+        job.lane = call.lane;
+        job.eta = call.eta;
+        job.pin = call.pin;
+        job.options = call.options;
         let input = call.arguments.encode();
         if input.len() > MAX_INPUT {
             return Err(ClientError::TooLarge(input.len()));
         }
-        let mut job = NewJob::new(JobId::new(self.partition()), &module, &task, input);
-        let queue = call.queue.or_else(|| info.options.queue.clone());
-        job.queue = queue.unwrap_or_else(|| DEFAULT_QUEUE.into());
-        job.priority = call
-            .priority
-            .or(info.options.priority)
-            .unwrap_or(DEFAULT_PRIORITY);
-        job.lane = call.lane;
-        job.delay = call.delay;
-        job.pin = call.pin;
-        job.options = call.options;
+        job.input = input.into();
         Ok(job)
+    }
+
+    /// Enqueues prepared jobs, all or none, inputs that are too large for a record
+    /// before them; the ids of these jobs, or of those that are there instead.
+    ///
+    /// # Errors
+    /// A broker that refuses.
+    pub async fn send(&self, mut jobs: Vec<NewJob>) -> Result<Vec<JobId>, ClientError> {
+        let mut large = Vec::new();
+        for job in jobs.iter_mut().filter(|job| job.input.is_large()) {
+            let Payload::Inline(input) = std::mem::take(&mut job.input) else {
+                continue;
+            };
+            let digest = self.broker.put_blob(&self.tenant, &input).await?;
+            let size = input.len() as u64;
+            job.input = Payload::Blob { digest, size };
+            large.push(input);
+        }
+        let mut answers = self.broker.enqueue(&self.tenant, &jobs).await;
+        // An upload is kept for an hour only, and this process may have slept.
+        if matches!(answers, Err(BrokerError::Missing(_))) && !large.is_empty() {
+            for input in &large {
+                self.broker.put_blob(&self.tenant, input).await?;
+            }
+            answers = self.broker.enqueue(&self.tenant, &jobs).await;
+        }
+        let id = |(job, answer): (&NewJob, Enqueued)| match answer {
+            Enqueued::New | Enqueued::Exists => job.id,
+            Enqueued::Instead(other) => other,
+        };
+        Ok(jobs.iter().zip(answers?).map(id).collect())
+    }
+
+    /// The bytes of an input or a result, wherever they lie.
+    ///
+    /// # Errors
+    /// [`BrokerError::Missing`] where the blob has gone with its job.
+    pub async fn bytes(&self, payload: &Payload) -> Result<Vec<u8>, ClientError> {
+        match payload {
+            Payload::Inline(bytes) => Ok(bytes.clone()),
+            Payload::Blob { digest, .. } => {
+                let bytes = self.broker.blob(&self.tenant, *digest).await?;
+                let missing = || BrokerError::Missing(format!("blob {digest}"));
+                Ok(bytes.ok_or_else(missing)?)
+            }
+        }
     }
 
     /// What a task's module says of it, in its active release.
@@ -281,53 +245,31 @@ impl Client {
                     .digest
             }
         };
-        if let Some(known) = self.shelf().modules.get(&digest) {
-            return Ok(known.clone());
+        if let Some(known) = self.shelf().module(digest) {
+            return Ok(known);
         }
-        let known = self.learn(digest).await?.ok_or_else(unknown)?;
-        let mut shelf = self.shelf();
-        // What a client remembers can be had again.
-        if shelf.modules.len() >= MODULES {
-            *shelf = Shelf::default();
-        }
-        shelf.modules.insert(digest, known.clone());
+        let manifest = self.broker.manifest(&self.tenant, digest).await?;
+        let known = Arc::new(Known::new(manifest.ok_or_else(unknown)?));
+        self.shelf().put(digest, known.clone());
         Ok(known)
     }
 
     /// The active digest of a name, as it was a moment ago.
     async fn active(&self, name: &str) -> Result<Option<Digest>, ClientError> {
-        if let Some((since, digest)) = self.shelf().active.get(name)
-            && since.elapsed() < KNOWN_FOR
-        {
-            return Ok(Some(*digest));
+        let remembered = self.shelf().active(name);
+        if remembered.is_some() {
+            return Ok(remembered);
         }
         let releases = self.broker.releases(&self.tenant, name).await?;
-        let Some(release) = releases.iter().find(|it| it.active) else {
-            return Ok(None);
-        };
-        let known = (Instant::now(), release.digest);
-        self.shelf().active.insert(name.to_owned(), known);
-        Ok(Some(release.digest))
+        let active = releases.iter().find(|it| it.active).map(|it| it.digest);
+        if let Some(digest) = active {
+            self.shelf().set_active(name, digest);
+        }
+        Ok(active)
     }
 
     fn shelf(&self) -> MutexGuard<'_, Shelf> {
         self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    async fn learn(&self, digest: Digest) -> Result<Option<Arc<Known>>, ClientError> {
-        let Some(manifest) = self.broker.manifest(&self.tenant, digest).await? else {
-            return Ok(None);
-        };
-        // A schema that is none was let through at push by an older version:
-        // the task itself checks its arguments anyway.
-        let check = |task: &TaskInfo| {
-            Some((
-                task.name.clone(),
-                jsonschema::validator_for(&task.input_schema).ok()?,
-            ))
-        };
-        let checks = manifest.tasks.iter().filter_map(check).collect();
-        Ok(Some(Arc::new(Known { manifest, checks })))
     }
 
     /// A job by its id.
@@ -347,33 +289,29 @@ impl Client {
         let mut jobs = self.broker.wait(&self.tenant, &[id], at_most).await?;
         jobs.pop().flatten().ok_or(ClientError::UnknownJob(id))
     }
-}
 
-/// What is wrong with arguments, each with its place in them.
-fn problems(check: &jsonschema::Validator, arguments: &serde_json::Value) -> Vec<String> {
-    const SHOWN: usize = 5;
-    let say = |e: jsonschema::ValidationError<'_>| match e.instance_path().as_str() {
-        "" => e.to_string(),
-        path => format!("at `{path}`: {e}"),
-    };
-    check.iter_errors(arguments).take(SHOWN).map(say).collect()
-}
+    /// Cancels jobs: see [`Broker::cancel`].
+    ///
+    /// # Errors
+    /// A broker that does not answer.
+    pub async fn cancel(&self, ids: &[JobId]) -> Result<Vec<Cancelled>, ClientError> {
+        Ok(self.broker.cancel(&self.tenant, ids).await?)
+    }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// Makes discarded and cancelled jobs available again: see
+    /// [`Broker::requeue`].
+    ///
+    /// # Errors
+    /// A broker that does not answer.
+    pub async fn requeue(&self, ids: &[JobId]) -> Result<Vec<Requeued>, ClientError> {
+        Ok(self.broker.requeue(&self.tenant, ids).await?)
+    }
 
-    #[test]
-    fn a_problem_names_its_place() {
-        let schema = serde_json::json!({
-            "type": "object", "required": ["side"], "additionalProperties": false,
-            "properties": {"side": {"type": "integer", "minimum": 0}},
-        });
-        let check = jsonschema::validator_for(&schema).unwrap();
-        assert!(problems(&check, &serde_json::json!({"side": 3})).is_empty());
-        let said = problems(&check, &serde_json::json!({"side": "x"}));
-        assert!(said[0].contains("`/side`"), "{said:?}");
-        let said = problems(&check, &serde_json::json!({"sid": 3}));
-        assert!(said.iter().any(|it| it.contains("side")), "{said:?}");
+    /// Forgets jobs that have ended; whether each was forgotten.
+    ///
+    /// # Errors
+    /// A broker that does not answer.
+    pub async fn delete(&self, ids: &[JobId]) -> Result<Vec<bool>, ClientError> {
+        Ok(self.broker.delete(&self.tenant, ids).await?)
     }
 }

@@ -1,40 +1,36 @@
-//! `lovage bench`: enqueue and drain, measured on this machine.
+//! Enqueue and drain.
 
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Args;
 use lovage_queue::client::Client;
-use lovage_queue::job::{JobId, NewJob};
+use lovage_queue::job::NewJob;
 use serde_json::json;
-use tokio::sync::watch;
 
-use super::Context;
-use super::exit::Verdict;
-use crate::deploy::{self, Push};
+use super::{Context, Worker, noop, own_queue, push};
+use crate::cli::exit::Verdict;
 use crate::engine::Engine;
-use crate::worker::{self, Phase};
 
-/// A hand-written component: what is measured is the queue, not a guest.
-const NOOP: &str = include_str!("noop.wat");
 /// How often the queue's depth is looked at while it drains.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Measure enqueue and drain on this machine
+/// Measure enqueue and drain
 ///
 /// Enqueues no-op jobs, drains them through one worker in this process, each in
 /// a fresh sandbox with its result recorded, and prints the rates. The drain's
-/// rate is the slope between 90 % and 10 % of the backlog. It uses a queue and a
-/// module of its own on the broker that is configured; the jobs stay there until
-/// their retention is over, so point `--broker` at one that may hold them.
+/// rate is the slope between 90 % and 10 % of the backlog.
 #[derive(Debug, Args)]
-pub(super) struct Bench {
+pub(super) struct Drain {
     /// How many jobs
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
     jobs: u64,
     /// Jobs in one enqueue
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     batch: u64,
+    /// How many lanes they lie in
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    lanes: u64,
     /// How many jobs run at once [default: as for a worker]
     #[arg(long, short, value_name = "N")]
     concurrency: Option<usize>,
@@ -43,19 +39,12 @@ pub(super) struct Bench {
     pause: crate::units::Span,
 }
 
-impl Bench {
+impl Drain {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let client = context.client().await?;
         let engine = Engine::new(context.config.engine())?;
-        let bytes = wat_to_component()?;
-        let push = Push {
-            name: "bench",
-            bytes,
-            by: "lovage bench",
-            patience: Duration::ZERO,
-        };
-        deploy::push(&engine, &client, push, |_| ()).await?;
-        let queue = format!("bench-{:08x}", rand::random::<u32>());
+        push(&engine, &client).await?;
+        let queue = own_queue();
 
         let enqueued = self.enqueue(context, &client, &queue).await?;
         tokio::time::sleep(self.pause.0).await;
@@ -66,7 +55,7 @@ impl Bench {
             per_second(self.jobs as f64 * 0.8, drained),
         );
         let json = json!({
-            "jobs": self.jobs, "batch": self.batch, "broker": context.place()?.to_string(),
+            "jobs": self.jobs, "batch": self.batch, "lanes": self.lanes, "broker": context.place()?.to_string(),
             "enqueue_per_second": enqueue, "drain_per_second": drain,
         });
         context.out.print(&json, || {
@@ -88,12 +77,12 @@ impl Bench {
         let mut left = self.jobs;
         while left > 0 {
             let some = left.min(self.batch);
-            let job = |_| {
-                let id = JobId::new(client.partition());
-                NewJob {
-                    queue: queue.to_owned(),
-                    ..NewJob::new(id, "bench", "noop", vec![0x80])
-                }
+            let job = |n: u64| NewJob {
+                lane: match self.lanes {
+                    1 => String::new(),
+                    lanes => format!("lane-{}", (left - n) % lanes),
+                },
+                ..noop(client, queue)
             };
             let jobs: Vec<NewJob> = (0..some).map(job).collect();
             let since = Instant::now();
@@ -114,17 +103,11 @@ impl Bench {
         engine: Engine,
         queue: &str,
     ) -> anyhow::Result<Duration> {
-        let mut settings = context.config.worker();
-        settings.queues = vec![(queue.to_owned(), 1)];
-        settings.concurrency = self.concurrency.unwrap_or(settings.concurrency);
-        let (tell, phase) = watch::channel(Phase::Serve);
-        let place = context.place()?;
-        let worker =
-            tokio::spawn(async move { worker::run(&place, engine, settings, phase).await });
+        let worker = Worker::start(context, engine, &[queue], self.concurrency)?;
         let bar = context.out.bar(self.jobs, "drain");
         let begun = Instant::now();
         let (mut from, mut to) = (None, None);
-        while to.is_none() && !worker.is_finished() {
+        while to.is_none() && !worker.ended.is_finished() {
             let counts = client.broker().counts(client.tenant()).await?;
             let row = counts
                 .iter()
@@ -146,8 +129,7 @@ impl Bench {
         }
         let all = begun.elapsed();
         bar.finish_and_clear();
-        tell.send_replace(Phase::Drain);
-        worker.await??;
+        worker.stop().await?;
         let ((from, first), (to, last)) = from
             .zip(to)
             .context("the worker ended before the queue was empty")?;
@@ -159,8 +141,4 @@ impl Bench {
         let share = (last - first) as f64 / (self.jobs as f64 * 0.8);
         Ok((to - from).div_f64(share.max(f64::EPSILON)))
     }
-}
-
-fn wat_to_component() -> anyhow::Result<Vec<u8>> {
-    Ok(wat::parse_str(NOOP)?)
 }

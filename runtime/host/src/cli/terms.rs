@@ -1,0 +1,175 @@
+//! On what terms a job is enqueued, as flags: when it may begin, how often it is
+//! tried, and beside which others it may not be.
+
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use lovage_queue::client::{Call, Unique};
+use lovage_queue::clock::Millis;
+use lovage_queue::job::{Conflict, JobOptions, Pin, Until, When};
+
+use super::budget::BudgetFlags;
+use crate::units::Span;
+
+/// Each goes before the task's own word.
+#[derive(Debug, Args)]
+pub(super) struct TermFlags {
+    /// The queue [default: the task's]
+    #[arg(long)]
+    queue: Option<String>,
+    /// A lane of the queue, with an order of its own
+    #[arg(long, value_name = "KEY")]
+    lane: Option<String>,
+    /// 0 to 9, 9 first [default: the task's, or 5]
+    #[arg(long, value_parser = clap::value_parser!(u8).range(0..=9))]
+    priority: Option<u8>,
+    /// Run this release, whichever is active
+    #[arg(long, value_name = "NUMBER")]
+    release: Option<u32>,
+
+    /// Not before: a time by the broker's clock, or a span from now
+    #[arg(long, visible_alias = "countdown", value_name = "TIME|SPAN", value_parser = when, help_heading = TIME)]
+    eta: Option<When>,
+    /// Cancel the job if it has not begun by then
+    #[arg(long, value_name = "TIME|SPAN", value_parser = when, help_heading = TIME)]
+    expires: Option<When>,
+    /// Start no further attempt when the job is older than this
+    #[arg(long, value_name = "SPAN", help_heading = TIME)]
+    max_age: Option<Span>,
+    /// Keep the completed job, with its result, for so long
+    #[arg(long, value_name = "SPAN", help_heading = TIME)]
+    result_ttl: Option<Span>,
+
+    /// How often to try again after a failure [default: the task's, or 4]
+    #[arg(long, value_name = "N", help_heading = AGAIN)]
+    retries: Option<u32>,
+    /// Try again also when fuel or memory ran out, or the result was too large
+    #[arg(
+        long, value_name = "BOOL", help_heading = AGAIN,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true"
+    )]
+    retry_exhausted: Option<bool>,
+
+    /// Idempotent: a second call with this key gets the first one's job, for as
+    /// long as that is kept
+    #[arg(long, value_name = "KEY", conflicts_with = "batch", help_heading = ONCE)]
+    key: Option<String>,
+    /// No two of a kind at once: those with this key, or else those of the task
+    /// with the same arguments
+    #[arg(
+        long, value_name = "KEY", help_heading = ONCE,
+        num_args = 0..=1, require_equals = true, default_missing_value = ""
+    )]
+    unique: Option<String>,
+    /// How long it is unique: until a worker has begun with it (`start`), until it
+    /// has ended (`done`), or for a span [default: done]
+    #[arg(long, value_name = "start|done|SPAN", value_parser = until, requires = "unique", help_heading = ONCE)]
+    until: Option<Until>,
+    /// What a second one does: it gets the first one's id, is refused, or takes
+    /// the place of the first one, which is cancelled [default: existing]
+    #[arg(long, value_name = "WHAT", value_parser = conflicts(), requires = "unique", help_heading = ONCE)]
+    on_conflict: Option<Conflict>,
+
+    #[command(flatten, next_help_heading = "Limits of an attempt")]
+    budget: BudgetFlags,
+}
+
+const TIME: &str = "Time";
+const AGAIN: &str = "Retries";
+const ONCE: &str = "Once only";
+
+impl TermFlags {
+    /// The release that the job is to run.
+    pub(super) fn pin(&self) -> Pin {
+        self.release.map_or(Pin::Active, Pin::Release)
+    }
+
+    /// Puts all of it into a call.
+    pub(super) fn set(&self, call: &mut Call) {
+        let span = |it: &Option<Span>| -> Option<Duration> { it.map(|Span(span)| span) };
+        call.queue.clone_from(&self.queue);
+        call.lane = self.lane.clone().unwrap_or_default();
+        call.priority = self.priority;
+        call.pin = self.pin();
+        call.eta = self.eta.unwrap_or_default();
+        call.expiry = self.expires;
+        call.key.clone_from(&self.key);
+        call.unique = self.unique.as_ref().map(|key| Unique {
+            key: Some(key.clone()).filter(|key| !key.is_empty()),
+            until: self.until.unwrap_or(Until::Done),
+            conflict: self.on_conflict.unwrap_or_default(),
+        });
+        call.result_ttl = span(&self.result_ttl);
+        call.options = JobOptions {
+            max_attempts: self.retries.map(|it| it.saturating_add(1)),
+            max_age: span(&self.max_age),
+            retry_exhausted: self.retry_exhausted,
+            timeout: span(&self.budget.timeout),
+            soft_timeout: span(&self.budget.soft_timeout),
+            fuel: self.budget.fuel,
+            memory: self.budget.memory.map(|it| it.0),
+            ..JobOptions::default()
+        };
+    }
+}
+
+/// A time by the broker's clock, whatever this machine's says; or a span from
+/// when the broker takes the job.
+fn when(text: &str) -> Result<When, String> {
+    if let Ok(Span(span)) = text.parse() {
+        return Ok(When::In(span));
+    }
+    let time: jiff::Timestamp = text.trim().parse().map_err(|e| {
+        format!("`{text}` is neither a time (2027-01-31T09:00:00Z) nor a span (10m): {e}")
+    })?;
+    // Zero stands for "never" in records, and what lies before it is past too.
+    let at = u64::try_from(time.as_millisecond()).unwrap_or(0).max(1);
+    Ok(When::At(Millis(at)))
+}
+
+fn until(text: &str) -> Result<Until, String> {
+    match text {
+        "start" => Ok(Until::Start),
+        "done" => Ok(Until::Done),
+        span => match span.parse() {
+            Ok(Span(span)) => Ok(Until::For(span)),
+            Err(_) => Err(format!(
+                "`{span}` is neither `start`, `done` nor a span (10m)"
+            )),
+        },
+    }
+}
+
+fn conflicts() -> impl clap::builder::TypedValueParser<Value = Conflict> {
+    PossibleValuesParser::new(["existing", "reject", "replace"]).map(|word| match &*word {
+        "reject" => Conflict::Reject,
+        "replace" => Conflict::Replace,
+        _ => Conflict::Existing,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_the_brokers_and_a_span_counts_by_its_clock() {
+        assert_eq!(when("10m"), Ok(When::In(Duration::from_secs(600))));
+        let at = When::At(Millis(2_000));
+        assert_eq!(when("1970-01-01T00:00:02Z"), Ok(at));
+        assert_eq!(when("1970-01-01T01:00:02+01:00"), Ok(at));
+        let past = When::At(Millis(1));
+        assert_eq!(when("1969-12-31T00:00:00Z"), Ok(past), "never zero");
+        for wrong in ["", "soon", "2027-01-31", "2027-01-31T09:00:00", "-5m"] {
+            assert!(when(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn unique_is_until_an_event_or_for_a_span() {
+        assert_eq!(until("start"), Ok(Until::Start));
+        assert_eq!(until("90s"), Ok(Until::For(Duration::from_secs(90))));
+        assert!(until("forever").unwrap_err().contains("`forever`"));
+    }
+}

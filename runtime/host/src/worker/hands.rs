@@ -1,0 +1,230 @@
+//! The jobs in a worker's hands, from claim to settlement, and how they are told
+//! to stop.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use lovage_queue::broker::{Claimed, Note};
+use lovage_queue::job::JobId;
+use tokio::sync::watch;
+
+use crate::engine::{Cancel, Tap};
+
+/// Cancels that are remembered for a claim under way: more in such a short time
+/// arrive with the next heartbeat.
+const EARLY: usize = 10_000;
+
+/// All of them.
+#[derive(Default)]
+pub(super) struct Hands {
+    held: Mutex<HeldJobs>,
+    stopped: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct HeldJobs {
+    jobs: HashMap<JobId, Held>,
+    /// While a claim is under way, the cancels of jobs that its answer may bring.
+    early: Option<HashSet<JobId>>,
+}
+
+struct Held {
+    delivery: u32,
+    cancel: Cancel,
+    /// Whether a user asked for it to stop.
+    asked: bool,
+    run: Option<Run>,
+}
+
+/// What of a running job is worth telling while it runs.
+struct Run {
+    tenant: String,
+    began: Instant,
+    log: Tap,
+    /// Bytes of the log that the broker knows.
+    told: usize,
+}
+
+impl Hands {
+    /// A claim is under way: whatever is cancelled from now on may be in its
+    /// answer.
+    pub(super) fn reach(&self) {
+        self.lock().early.get_or_insert_default();
+    }
+
+    /// Takes what a claim brought: what stops each job, and which of them were
+    /// cancelled on their way.
+    pub(super) fn take(&self, claimed: &[Claimed]) -> (Vec<Cancel>, Vec<JobId>) {
+        let mut held = self.lock();
+        let early = held.early.take().unwrap_or_default();
+        let cancels = claimed.iter().map(|it| {
+            let cancel = Cancel::default();
+            if *self.stopped.borrow() {
+                cancel.stop();
+            }
+            let job = Held {
+                delivery: it.delivery,
+                cancel: cancel.clone(),
+                asked: false,
+                run: None,
+            };
+            held.jobs.insert(it.id, job);
+            cancel
+        });
+        let cancels = cancels.collect();
+        let early = claimed
+            .iter()
+            .map(|it| it.id)
+            .filter(|id| early.contains(id));
+        (cancels, early.collect())
+    }
+
+    /// A job runs, and this is its log.
+    pub(super) fn began(&self, tenant: &str, id: JobId, delivery: u32, log: Tap) {
+        if let Some(held) = self.lock().of(id, delivery) {
+            held.run = Some(Run {
+                tenant: tenant.to_owned(),
+                began: Instant::now(),
+                log,
+                told: 0,
+            });
+        }
+    }
+
+    /// A job is done with; whether a user had asked for it to stop. Whoever asks
+    /// later finds it gone, and the broker sees to the rest.
+    pub(super) fn let_go(&self, id: JobId, delivery: u32) -> bool {
+        let mut held = self.lock();
+        // Given back and claimed anew, it may be here already again.
+        match held.of(id, delivery) {
+            Some(_) => held.jobs.remove(&id).is_some_and(|it| it.asked),
+            None => false,
+        }
+    }
+
+    /// A user wants this job to stop: from now on it hears so. What stops it, if
+    /// that is news.
+    pub(super) fn ask(&self, id: JobId) -> Option<Cancel> {
+        let mut held = self.lock();
+        let Some(job) = held.jobs.get_mut(&id) else {
+            let early = held.early.as_mut().filter(|early| early.len() < EARLY);
+            early?.insert(id);
+            return None;
+        };
+        job.cancel.cancel();
+        (!std::mem::replace(&mut job.asked, true)).then(|| job.cancel.clone())
+    }
+
+    /// Ends all attempts at their next yield, and those that begin later.
+    pub(super) fn stop_all(&self) {
+        let held = self.lock();
+        self.stopped.send_replace(true);
+        held.jobs.values().for_each(|it| it.cancel.stop());
+    }
+
+    /// Returns once everything was stopped.
+    pub(super) async fn stopped(&self) {
+        let _ = self.stopped.subscribe().wait_for(|is| *is).await;
+    }
+
+    /// The logs that have grown of jobs that have run for so long.
+    pub(super) fn grown(&self, at_least: Duration) -> Vec<Note> {
+        let mut held = self.lock();
+        let runs = held.jobs.iter_mut().filter_map(|(id, held)| {
+            let run = held
+                .run
+                .as_mut()
+                .filter(|run| run.began.elapsed() >= at_least)?;
+            let log = run.log.more_than(run.told)?;
+            run.told = log.len();
+            Some(Note {
+                tenant: run.tenant.clone(),
+                id: *id,
+                delivery: held.delivery,
+                progress: None,
+                checkpoint: None,
+                log: Some(log),
+            })
+        });
+        runs.collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HeldJobs> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldJobs {
+    fn of(&mut self, id: JobId, delivery: u32) -> Option<&mut Held> {
+        self.jobs.get_mut(&id).filter(|it| it.delivery == delivery)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lovage_queue::clock::Millis;
+    use lovage_queue::job::Partition;
+
+    fn claimed(id: JobId, delivery: u32) -> Claimed {
+        Claimed {
+            tenant: "default".into(),
+            id,
+            queue: "default".into(),
+            delivery,
+            started: Millis(1),
+            target: None,
+            job: Err(String::new()),
+        }
+    }
+
+    fn id() -> JobId {
+        JobId::new(Partition(0))
+    }
+
+    #[test]
+    fn a_cancel_is_news_once_and_remembered_to_the_end() {
+        let (hands, job) = (Hands::default(), id());
+        let (cancels, _) = hands.take(&[claimed(job, 1)]);
+        assert!(hands.ask(job).is_some());
+        assert!(cancels[0].is_cancelled() && !cancels[0].is_stopped());
+        assert!(hands.ask(job).is_none());
+        assert!(hands.let_go(job, 1));
+        assert!(hands.ask(job).is_none(), "it is gone");
+    }
+
+    #[test]
+    fn a_cancel_that_overtakes_its_claim_is_kept_for_it_and_for_no_other() {
+        let (hands, job) = (Hands::default(), id());
+        assert!(hands.ask(job).is_none());
+        hands.reach();
+        assert_eq!(hands.take(&[claimed(job, 1)]).1, [], "that was before");
+        hands.let_go(job, 1);
+        hands.reach();
+        assert!(hands.ask(job).is_none());
+        assert_eq!(hands.take(&[claimed(job, 2)]).1, [job]);
+        hands.let_go(job, 2);
+        hands.reach();
+        assert_eq!(hands.take(&[claimed(job, 3)]).1, []);
+    }
+
+    #[test]
+    fn an_older_delivery_lets_go_of_itself_alone() {
+        let (hands, job) = (Hands::default(), id());
+        hands.take(&[claimed(job, 1)]);
+        hands.take(&[claimed(job, 2)]);
+        hands.ask(job);
+        assert!(!hands.let_go(job, 1));
+        assert!(hands.let_go(job, 2));
+    }
+
+    #[test]
+    fn what_comes_after_the_stop_is_stopped() {
+        let hands = Hands::default();
+        let before = hands.take(&[claimed(id(), 1)]).0;
+        hands.stop_all();
+        let after = hands.take(&[claimed(id(), 1)]).0;
+        assert!(before[0].is_stopped() && after[0].is_stopped());
+    }
+}

@@ -1,0 +1,20 @@
+-- Gives an upload its digest as a blob, or touches a blob that is there.
+-- KEYS[1] -> lovage:{p}
+-- ARGV: now or '', tenant, upload or 0, digest, size in bytes
+-- Returns 1, or 0 where there is neither such an upload nor the blob. A blob stays
+-- for an hour from here on, and for as long as a job refers to it.
+local tenant, digest = ARGV[2], ARGV[4]
+local upload, blob = R .. tenant .. ':up:' .. ARGV[3], R .. tenant .. ':x:' .. digest
+local references, size = blob_of(tenant, digest)
+if references then
+  call('DEL', upload)
+elseif call('EXISTS', upload) == 1 then
+  call('PERSIST', upload)
+  call('RENAME', upload, blob)
+  references, size = 0, tonumber(ARGV[5])
+else
+  return 0
+end
+call('SADD', R .. '@tenants', tenant)
+set_blob(tenant, digest, references, size, now + HOUR)
+return 1

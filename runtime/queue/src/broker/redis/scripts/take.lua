@@ -1,0 +1,124 @@
+-- The smaller parts of claim, behind the finish: targets, and lanes' lists.
+local targets = {}
+
+-- What a job is to run: release number and digest; '' where there is none.
+local function target(tenant, record)
+  local module, _, _, pin = route(record)
+  if #pin == 32 then
+    return call('EXISTS', R .. tenant .. ':m:' .. pin) == 1 and '\0\0\0\0' .. pin or ''
+  elseif #pin == 4 then
+    local release = call('HGET', R .. tenant .. ':rel:' .. module, number(pin, 1, 4))
+    return release and pin .. sub(release, 1, 32) or ''
+  end
+  local key = tenant .. ':' .. module
+  if not targets[key] then targets[key] = call('HGET', R .. tenant .. ':active', module) or '' end
+  return targets[key]
+end
+
+local function hand_out(answer, tenant, queue, id, record)
+  local n = #answer
+  answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = tenant, queue, id, record
+  answer[n + 5] = readable(record) and target(tenant, record) or ''
+end
+
+-- These gates and those of some scopes, and the first of the latter that is closed,
+-- if one is.
+local function with_gates(it, gates, scopes)
+  local all = { unpack(gates) }
+  for _, scope in ipairs(scopes) do
+    local g = gate(it, scope)
+    if g and room(g) <= 0 then return all, g end
+    if g then all[#all + 1] = g end
+  end
+  return all
+end
+
+-- The gates of a task: its own and its module's.
+local function gates_of_task(it, gates, task)
+  return with_gates(it, gates, { 'task:' .. task, 'module:' .. string.match(task, '^[^.]*') })
+end
+
+-- The gates that all jobs of a lane pass.
+local function lane_gates(it, queue, lane, outer)
+  if sub(lane, 1, 1) == OWN then return gates_of_task(it, outer, sub(lane, 2)) end
+  if lane ~= '' and it.lanes then return with_gates(it, outer, { 'lane:' .. queue .. '/' .. lane }) end
+  return outer
+end
+
+-- Whether jobs of the same task stepped aside before this one.
+local function is_behind(tenant, queue, record)
+  local module, _, _, _, _, at = route(record)
+  local lane, qk = OWN .. task_of(module, record, at), queue_key(tenant, queue)
+  return lanes_touched[qk .. ':' .. lane] ~= nil or call('HEXISTS', qk .. ':lanes', lane) == 1
+end
+
+local function list_key(qk, lane, p) return qk .. ':l:' .. p .. ':' .. lane end
+
+-- The best `want` entries of several lists, in order of rank. Each list is in order
+-- of availability, so only heads need to be compared.
+local function pop_best(qk, lane, mask, want, strict)
+  local heads, at, popped, priorities = {}, {}, {}, {}
+  for p = 0, 9 do
+    if bit.band(mask, bit.lshift(1, p)) ~= 0 then
+      heads[p], at[p] = call('LRANGE', list_key(qk, lane, p), 0, want - 1), 1
+    end
+  end
+  while #popped < want do
+    local best, best_rank
+    for p = 9, 0, -1 do
+      local entry = heads[p] and heads[p][at[p]]
+      if entry then
+        local rank = strict and -p or number(entry, 1, 6) - p * AGING
+        if not best or rank < best_rank then best, best_rank = p, rank end
+      end
+    end
+    if not best then break end
+    popped[#popped + 1], priorities[#popped + 1] = heads[best][at[best]], best
+    at[best] = at[best] + 1
+  end
+  for p, next in pairs(at) do
+    if next > 1 then call('LPOP', list_key(qk, lane, p), next - 1) end
+  end
+  return popped, priorities
+end
+
+-- Takes the first entries out of a lane: how many it had, what was taken, and their
+-- priorities (one for all, if they share it). The lane's own entry in the hash is
+-- kept true.
+local function pop_lane(it, queue, lane, want)
+  local qk = queue_key(it.tenant, queue)
+  local state = tonumber(call('HGET', qk .. ':lanes', lane)) or 0
+  local mask, entries, popped, priorities = state % 1024, math.floor(state / 1024)
+  if bit.band(mask, mask - 1) == 0 then
+    local p = 0
+    while bit.rshift(mask, p) > 1 do p = p + 1 end
+    popped, priorities = call('LPOP', list_key(qk, lane, p), want) or {}, p
+  else
+    local limit = it.queues and limit_at(it, 'queue:' .. queue)
+    popped, priorities = pop_best(qk, lane, mask, want, limit and limit[5] == 1)
+    for p = 0, 9 do
+      local is = bit.lshift(1, p)
+      if bit.band(mask, is) ~= 0 and call('EXISTS', list_key(qk, lane, p)) == 0 then mask = mask - is end
+    end
+  end
+  if entries <= #popped or #popped == 0 then
+    call('HDEL', qk .. ':lanes', lane)
+    entries = #popped
+  else
+    call('HSET', qk .. ':lanes', lane, (entries - #popped) * 1024 + mask)
+  end
+  return entries, popped, priorities
+end
+
+-- Puts entries back where they were, from the `from`th on: their order is kept.
+local function put_back(qk, lane, popped, priorities, from)
+  local state = tonumber(call('HGET', qk .. ':lanes', lane)) or 0
+  local mask, entries = state % 1024, math.floor(state / 1024)
+  for i = #popped, from, -1 do
+    local p = type(priorities) == 'table' and priorities[i] or priorities
+    call('LPUSH', list_key(qk, lane, p), popped[i])
+    mask = bit.bor(mask, bit.lshift(1, p))
+    entries = entries + 1
+  end
+  call('HSET', qk .. ':lanes', lane, entries * 1024 + mask)
+end

@@ -1,0 +1,139 @@
+//! Bytes by digest, in chunks: modules, and what is too large for a record.
+
+use std::time::Duration;
+
+use rusqlite::params;
+
+use super::SqliteBroker;
+use super::db::{Db, millis_at, time};
+use super::fault::Done;
+use super::registry;
+use super::sql::sql;
+use super::step::Step;
+use super::stored::Stored;
+use crate::broker::{BrokerError, Result};
+use crate::registry::{Digest, blob};
+
+/// How long a blob is kept that no job refers to (yet).
+const GRACE: Duration = Duration::from_secs(3600);
+
+impl SqliteBroker {
+    /// Stores chunks that nobody sees before they are given their name, each in a
+    /// step of its own, so that a large one does not keep every other command
+    /// waiting; the upload's number.
+    pub(super) async fn upload(&self, what: &str, bytes: &[u8]) -> Result<(Digest, i64)> {
+        let invalid =
+            |why: String| BrokerError::Invalid(format!("the {what} cannot be stored: {why}"));
+        if bytes.len() > blob::MAX_MODULE {
+            let most = blob::MAX_MODULE;
+            return Err(invalid(format!(
+                "it has at most {most} bytes, this one {}",
+                bytes.len()
+            )));
+        }
+        let bytes = bytes.to_vec();
+        let pack =
+            tokio::task::spawn_blocking(move || Ok((Digest::of(&bytes), blob::pack(&bytes)?)));
+        let packed: std::io::Result<_> = pack.await.map_err(|error| invalid(error.to_string()))?;
+        let (digest, chunks) = packed.map_err(|error| invalid(error.to_string()))?;
+        let upload = self.core.write(&self.clock, registry::begin_upload).await?;
+        for (no, bytes) in chunks.into_iter().enumerate() {
+            self.core
+                .write(&self.clock, move |step| {
+                    registry::chunk(step, upload, no, &bytes)
+                })
+                .await?;
+        }
+        Ok((digest, upload))
+    }
+}
+
+/// Makes an upload the blob of its digest, in place of any earlier one; its grace
+/// begins anew.
+pub(super) fn finish_upload(
+    step: &mut Step<'_>,
+    tenant: &str,
+    digest: Digest,
+    upload: i64,
+    size: usize,
+) -> Done<()> {
+    let earlier: Option<i64> = find(step.db, tenant, digest)?.map(|(_, upload)| upload);
+    let grace = time(step.now.after(GRACE));
+    let row = params![tenant, digest.0, upload, size as i64, grace];
+    step.db.run(sql!("blobs", "put"), row)?;
+    match earlier {
+        Some(earlier) => registry::drop_upload(step.db, earlier),
+        None => Ok(()),
+    }
+}
+
+fn find(db: Db<'_>, tenant: &str, digest: Digest) -> rusqlite::Result<Option<(i64, i64)>> {
+    db.one(sql!("blobs", "find"), params![tenant, digest.0], |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })
+}
+
+/// A blob's bytes, verified.
+pub(super) fn read(db: Db<'_>, tenant: &str, digest: Digest) -> Done<Option<Vec<u8>>> {
+    registry::whole(db, sql!("blobs", "chunks"), tenant, digest, "blob")
+}
+
+/// A job refers to a blob from now on; whether there is one.
+pub(super) fn refer(step: &Step<'_>, tenant: &str, n: i64, digest: Digest) -> Done<bool> {
+    let Some((blob, _)) = find(step.db, tenant, digest)? else {
+        return Ok(false);
+    };
+    step.db.run(sql!("blobs", "refer"), [n, blob])?;
+    step.db.run(sql!("blobs", "hold"), [blob])?;
+    Ok(true)
+}
+
+/// What a job that has ended takes: its record and its blobs, in bytes.
+pub(super) fn weight(db: Db<'_>, job: &Stored) -> rusqlite::Result<i64> {
+    let mut weight = job.record.len() as i64;
+    if job.may_refer() {
+        let sizes = db.all(sql!("blobs", "of_job"), [job.n], |row| row.get::<_, i64>(1))?;
+        weight += sizes.into_iter().sum::<i64>();
+    }
+    Ok(weight)
+}
+
+/// A job refers to nothing any more; how many bytes it referred to. A blob goes
+/// with its last job, but not within its grace: its next job may be on its way.
+pub(super) fn release(step: &Step<'_>, n: i64) -> Done<i64> {
+    let db = step.db;
+    let referred = db.all(sql!("blobs", "of_job"), [n], |row| {
+        let (blob, size): (i64, i64) = (row.get(0)?, row.get(1)?);
+        Ok((blob, size, millis_at(row, 2)?, row.get::<_, i64>(3)?))
+    })?;
+    db.run(sql!("blobs", "drop_refers"), [n])?;
+    let mut bytes = 0;
+    for (blob, size, grace, upload) in referred {
+        bytes += size;
+        if db.is(sql!("blobs", "is_referred_to"), [blob])? {
+            continue;
+        }
+        match grace > step.now {
+            true => drop(db.run(sql!("blobs", "loosen"), [blob])?),
+            false => forget(db, blob, upload)?,
+        }
+    }
+    Ok(bytes)
+}
+
+fn forget(db: Db<'_>, blob: i64, upload: i64) -> Done<()> {
+    db.run(sql!("blobs", "forget"), [blob])?;
+    registry::drop_upload(db, upload)
+}
+
+/// Forgets what nobody refers to and whose grace is over.
+pub(super) fn prune(step: &Step<'_>, limit: u32) -> Done<()> {
+    let loose = params![time(step.now), limit];
+    let loose: Vec<(i64, i64)> = step.db.all(sql!("blobs", "loose"), loose, |row| {
+        Ok((row.get(0)?, row.get(1)?))
+    })?;
+    for (blob, upload) in loose {
+        forget(step.db, blob, upload)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,310 @@
+//! What a broker is asked, and what it answers.
+
+use std::time::Duration;
+
+use crate::clock::Millis;
+use crate::job::{Checkpoint, Job, JobId, Partition, Progress, State, WorkerId};
+use crate::registry::Digest;
+
+/// What became of one enqueued job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is new.
+    New,
+    /// A job of this id was there already; it is as it was.
+    Exists,
+    /// Another job has its idempotency key or its unique key: nothing was made.
+    Instead(JobId),
+}
+
+/// The largest batch of jobs that is taken in one step.
+pub const MAX_BATCH: usize = 10_000;
+
+/// What became of one cancellation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It is cancelled.
+    Now,
+    /// It runs; its worker was told to stop it.
+    Asked,
+    /// It had ended before.
+    Ended(State),
+    /// There is no such job.
+    Missing,
+}
+
+/// What became of one job that was to be requeued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Requeued {
+    /// It is available again, with all its attempts before it.
+    Now,
+    /// It is in this state, and only discarded and cancelled jobs are requeued.
+    Not(State),
+    /// Another job has taken its unique key meanwhile.
+    Duplicate(JobId),
+    /// There is no such job, or its record cannot be read.
+    Missing,
+}
+
+/// A worker's wish for jobs.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Where.
+    pub partition: Partition,
+    /// For whom.
+    pub worker: WorkerId,
+    /// Counts up from 1 for each worker and partition. Repeating a number
+    /// returns what it returned before; the next number acknowledges that. An
+    /// earlier one, which was long on its way, is answered with nothing.
+    pub number: u64,
+    /// The queues to take from and how many jobs of each, at most, in the first
+    /// round. What one leaves over goes to the others, in this order.
+    pub queues: Vec<(String, u32)>,
+    /// How many jobs in all.
+    pub max: u32,
+    /// How long the worker counts as alive without a further sign.
+    pub lease: Duration,
+}
+
+/// A job handed to a worker.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// Whose it is.
+    pub tenant: String,
+    /// Which.
+    pub id: JobId,
+    /// The queue it lay in: a settlement names it.
+    pub queue: String,
+    /// The fence of this claim.
+    pub delivery: u32,
+    /// When this run began, by the broker's clock.
+    pub started: Millis,
+    /// What is to be run: the digest and its release number (0 where a digest
+    /// was pinned). `None` where the name has no such release.
+    pub target: Option<(Digest, u32)>,
+    /// The job; or what is wrong with its record.
+    pub job: std::result::Result<Job, String>,
+}
+
+/// A worker's sign of life in one partition.
+#[derive(Clone, Debug)]
+pub struct Heartbeat {
+    /// Where.
+    pub partition: Partition,
+    /// Whose.
+    pub worker: WorkerId,
+    /// How long the worker counts as alive without a further one.
+    pub lease: Duration,
+    /// The queues it serves.
+    pub queues: Vec<String>,
+    /// Staged digests it has compiled (`None`) or could not compile (why), each
+    /// told once.
+    pub compiled: Vec<(String, Digest, Option<String>)>,
+}
+
+/// What a heartbeat answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pulse {
+    /// Whether one of the queues has available jobs.
+    pub work: bool,
+    /// Staged digests (with their tenant) of which this worker has not yet
+    /// said whether it compiled them.
+    pub staged: Vec<(String, Digest)>,
+    /// Jobs of this worker that were asked to stop and have not been settled.
+    pub cancelled: Vec<JobId>,
+}
+
+/// What became of one settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// It is recorded; or it was already, by an earlier try of the same one.
+    Recorded,
+    /// The job has been given to somebody else, or has ended otherwise: nothing
+    /// was written.
+    Stale,
+    /// There is no such job.
+    Missing,
+}
+
+/// What a running job says of itself, fenced as a settlement is.
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// Whose job it is.
+    pub tenant: String,
+    /// Which.
+    pub id: JobId,
+    /// The delivery that speaks.
+    pub delivery: u32,
+    /// How far it is, if that is news.
+    pub progress: Option<Progress>,
+    /// A state for the next attempt, if that is news.
+    pub checkpoint: Option<Checkpoint>,
+    /// All that it has written so far, if that is news.
+    pub log: Option<Vec<u8>>,
+}
+
+/// What a promotion did: it also cancels what has expired, and lets those lanes
+/// go on whose rate allows it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Promoted {
+    /// How many jobs became available.
+    pub jobs: u32,
+    /// How long until there is more to do, if anything waits for a time.
+    pub next: Option<Duration>,
+}
+
+/// What a reclaim did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reclaimed {
+    /// Workers declared dead.
+    pub workers: u32,
+    /// Jobs that are available again.
+    pub jobs: u32,
+    /// Jobs discarded because they crashed too often.
+    pub lost: u32,
+}
+
+/// Which jobs to list.
+#[derive(Clone, Debug)]
+pub struct Filter {
+    /// Of this state.
+    pub state: State,
+    /// Of this queue, if it is named.
+    pub queue: Option<String>,
+    /// Of this module, if it is named.
+    pub module: Option<String>,
+    /// Of this task of the module, if it is named.
+    pub task: Option<String>,
+    /// Whose last attempt failed for this reason (a failure's kind, such as
+    /// `argument`, or an ending, such as `out-of-fuel`), if it is named.
+    pub reason: Option<String>,
+    /// Which ended, or else became or become available, before this time.
+    pub before: Option<Millis>,
+    /// At most so many.
+    pub limit: u32,
+    /// How many jobs of that state to pass over: the cursor of the last page.
+    pub offset: u64,
+}
+
+impl Filter {
+    /// All jobs of a state.
+    pub fn of(state: State, limit: u32) -> Self {
+        Filter {
+            state,
+            queue: None,
+            module: None,
+            task: None,
+            reason: None,
+            before: None,
+            limit,
+            offset: 0,
+        }
+    }
+
+    /// Whether a job of the right state is one of these.
+    pub(crate) fn takes(&self, job: &Job) -> bool {
+        let is = |wish: &Option<String>, it: &str| wish.as_ref().is_none_or(|wish| wish == it);
+        let at = job.finished.known().unwrap_or(job.available);
+        is(&self.queue, &job.call.queue)
+            && is(&self.module, &job.call.module)
+            && is(&self.task, &job.call.task)
+            && self.before.is_none_or(|before| at < before)
+            && self
+                .reason
+                .as_ref()
+                .is_none_or(|reason| job.ended_for(reason))
+    }
+}
+
+/// One page of a listing. Jobs that end are listed newest first, the others in
+/// the order in which they are due.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// The jobs.
+    pub jobs: Vec<Job>,
+    /// Where the next page begins, unless this is the last.
+    pub next: Option<u64>,
+    /// Ids of jobs whose record cannot be read, and why.
+    pub corrupt: Vec<(JobId, String)>,
+}
+
+/// How many jobs of a queue stand where.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct QueueCounts {
+    /// The queue's name.
+    pub queue: String,
+    /// Waiting for their time.
+    pub scheduled: u64,
+    /// Waiting for a worker.
+    pub available: u64,
+    /// With a worker.
+    pub running: u64,
+    /// Waiting for their next attempt.
+    pub retryable: u64,
+    /// Done, and still kept.
+    pub completed: u64,
+    /// On the dead list.
+    pub discarded: u64,
+    /// Stopped, and still kept.
+    pub cancelled: u64,
+}
+
+impl QueueCounts {
+    /// The number of jobs in a state. Nothing is ever pending in a queue.
+    pub(crate) fn of(&mut self, state: State) -> &mut u64 {
+        match state {
+            State::Pending | State::Scheduled => &mut self.scheduled,
+            State::Available => &mut self.available,
+            State::Running => &mut self.running,
+            State::Retryable => &mut self.retryable,
+            State::Completed => &mut self.completed,
+            State::Discarded => &mut self.discarded,
+            State::Cancelled => &mut self.cancelled,
+        }
+    }
+}
+
+/// What finished jobs are kept for.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Completed and cancelled ones, for so long.
+    pub completed: Duration,
+    /// Discarded ones, for so long.
+    pub discarded: Duration,
+    /// At most so many of each kind in a tenant, the oldest leave first.
+    pub count: u64,
+    /// At most so many bytes of all kinds in a tenant, their blobs included:
+    /// past it completed ones leave first, then cancelled, then discarded ones.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        let day = Duration::from_secs(24 * 3600);
+        Retention {
+            completed: day,
+            discarded: day * 30,
+            count: 100_000,
+            bytes: 1 << 30,
+        }
+    }
+}
+
+/// Something that a worker should look at now rather than later. All of them
+/// are hints: a lost one costs time, never a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// Jobs became available.
+    Work,
+    /// A job was scheduled that is due before all others.
+    Due,
+    /// A module was staged: the next heartbeat says which.
+    Staged,
+    /// This job, which this worker runs, is to stop.
+    Cancel(JobId),
+    /// The connection was made anew: any of the above may have been missed.
+    Reconnected,
+}
+
+/// A worker's signals. It ends when the broker is dropped.
+pub type Signals = tokio::sync::mpsc::UnboundedReceiver<Signal>;
