@@ -4,6 +4,7 @@
 //! # Layout
 //! - `harness`: a store of the test's own, a clock that it moves by hand, and
 //!   the words in which the cases are told
+//! - `model`: random operations, compared with a model of the broker
 //! - the others: the contract, operation by operation
 
 mod harness;
@@ -46,6 +47,7 @@ mod fairness;
 mod lease;
 mod limits;
 mod listing;
+mod model;
 mod modules;
 mod note;
 mod order;
