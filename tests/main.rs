@@ -1,6 +1,7 @@
 //! The one integration test binary, by area.
 
 mod broker;
+mod chaos;
 mod cli;
 mod engine;
 mod examples;
