@@ -230,6 +230,16 @@ broker_test!(
         assert_eq!(find(None, Some(0)).await, ids[..1]);
         assert_eq!(find(Some("io"), Some(9_999)).await, ids[..1]);
         assert_eq!(find(Some("argument"), Some(0)).await, []);
+        let older = async |span| {
+            let filter = Filter {
+                older: Some(span),
+                ..all(State::Discarded)
+            };
+            let page = b.list(TENANT, &filter).await.unwrap();
+            page.jobs.iter().map(|job| job.call.id).collect::<Vec<_>>()
+        };
+        assert_eq!(older(secs(9)).await, ids[..1], "by the broker's clock");
+        assert_eq!(older(secs(10)).await, []);
     }
 );
 

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clap::Args;
 use lovage_queue::broker::Filter;
 use lovage_queue::client::Client;
-use lovage_queue::clock::{Millis, millis};
+use lovage_queue::clock::Millis;
 use lovage_queue::job::{Job, JobId, State};
 use lovage_queue::task::check_name;
 
@@ -48,8 +48,7 @@ impl FilterFlags {
             }
         }
         filter.reason.clone_from(&self.reason);
-        let ago = |Span(span)| Millis(Millis::of_this_host().0.saturating_sub(millis(span)));
-        filter.before = self.older.map(ago);
+        filter.older = self.older.map(|it| it.0);
         Ok(filter)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::clock::Millis;
+use crate::clock::{Millis, millis};
 use crate::job::{Checkpoint, Job, JobId, Partition, Progress, State, WorkerId};
 use crate::registry::Digest;
 
@@ -180,6 +180,8 @@ pub struct Filter {
     pub reason: Option<String>,
     /// Which ended, or else became or become available, before this time.
     pub before: Option<Millis>,
+    /// Longer ago than this, by the broker's clock.
+    pub older: Option<Duration>,
     /// At most so many.
     pub limit: u32,
     /// How many jobs of that state to pass over: the cursor of the last page.
@@ -196,9 +198,19 @@ impl Filter {
             task: None,
             reason: None,
             before: None,
+            older: None,
             limit,
             offset: 0,
         }
+    }
+
+    /// The same where it is `now` by the broker's clock.
+    pub(crate) fn at(mut self, now: Millis) -> Self {
+        if let Some(span) = self.older.take() {
+            let ago = Millis(now.0.saturating_sub(millis(span)));
+            self.before = Some(self.before.map_or(ago, |before| before.min(ago)));
+        }
+        self
     }
 
     /// Whether a job of the right state is one of these.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::signals::Waiters;
 use super::{RedisBroker, keys, scripts};
 use crate::broker::{Filter, Page, QueueCounts, Result, corrupt};
+use crate::clock::Millis;
 use crate::job::{Job, JobId, Partition, State};
 use crate::record;
 
@@ -74,6 +75,7 @@ impl RedisBroker {
             .arg(filter.limit)
             .arg(filter.offset);
         let mut reply = self.list_of(&scripts::LIST, &command).await?;
+        let filter = filter.clone().at(Millis(reply.number()?));
         let mut page = Page {
             next: u64::try_from(reply.int()?).ok(),
             ..Page::default()

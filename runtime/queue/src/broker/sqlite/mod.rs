@@ -332,7 +332,8 @@ impl Broker for SqliteBroker {
     }
 
     async fn list(&self, tenant: &str, filter: &Filter) -> Result<Page> {
-        let (tenant, filter) = (tenant.to_owned(), filter.clone());
+        let now = writer::now(&self.clock);
+        let (tenant, filter) = (tenant.to_owned(), filter.clone().at(now));
         self.core
             .read(move |db| read::list(db, &tenant, &filter))
             .await

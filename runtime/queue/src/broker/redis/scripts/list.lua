@@ -1,7 +1,7 @@
 -- A page of jobs of one state.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', tenant, state, queue or '', module or '', limit, offset
--- Returns {next offset or -1, then for each job: id, record, progress or '', log so
+-- Returns {now, next offset or -1, then for each job: id, record, progress or '', log so
 --   far or ''}.
 -- It looks at no more than SCAN jobs a call.
 local tenant, state = ARGV[2], tonumber(ARGV[3])
@@ -69,7 +69,7 @@ local function ended()
   return call('ZREVRANGE', R .. tenant .. ':ended:' .. state, offset, offset + SCAN - 1)
 end
 
-local answer, jobs, seen = { -1 }, 0, {}
+local answer, jobs, seen = { now, -1 }, 0, {}
 local ids = state ~= 0 and (sources[state] or ended)() or {}
 for i, id in ipairs(ids) do
   -- A lane's entry has its time before the id: one that is not the record's was
@@ -93,10 +93,10 @@ for i, id in ipairs(ids) do
     jobs = jobs + 1
   end
   if jobs == limit then
-    if i < #ids or #ids >= BATCH then answer[1] = offset + i end
+    if i < #ids or #ids >= BATCH then answer[2] = offset + i end
     break
   end
 end
 -- There may be more than was looked at.
-if jobs < limit and #ids >= BATCH then answer[1] = offset + #ids end
+if jobs < limit and #ids >= BATCH then answer[2] = offset + #ids end
 return answer
