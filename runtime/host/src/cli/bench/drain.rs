@@ -116,7 +116,8 @@ impl Drain {
             if row.discarded + row.retryable > 0 {
                 return Err(Verdict::Task("failed; `lovage jobs` says why".into()).into());
             }
-            let done = row.completed;
+            // What is done may have left the broker again: what is not has not.
+            let done = self.jobs - self.jobs.min(row.available + row.running);
             bar.set_position(done);
             let now = Instant::now();
             if from.is_none() && done * 10 >= self.jobs {
