@@ -145,6 +145,10 @@ impl Stage {
             audit.odd.push(said);
         }
         audit.odd.extend(self.complaints());
+        if produced.repeated > 0 {
+            self.notes
+                .push(format!("{} jobs enqueued again", produced.repeated));
+        }
         let row = Row {
             case: self.plan.case,
             seed: self.plan.seed,
