@@ -44,6 +44,7 @@ mod depth;
 mod enqueue;
 mod expiry;
 mod fairness;
+mod footprint;
 mod lease;
 mod limits;
 mod listing;

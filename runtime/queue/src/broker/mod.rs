@@ -247,6 +247,10 @@ pub trait Broker: Registry + Send + Sync {
     /// Depths of all the tenant's queues, sorted by name.
     async fn counts(&self, tenant: &str) -> Result<Vec<QueueCounts>>;
 
+    /// Bytes that all that lies in the store takes, whoever put it there: memory in
+    /// use on Redis, pages in use of an SQLite file.
+    async fn footprint(&self) -> Result<u64>;
+
     /// What a worker of this identity should hear of, in all partitions.
     async fn signals(&self, worker: WorkerId) -> Result<Signals>;
 }

@@ -61,17 +61,8 @@ impl Connection {
     }
 
     async fn check_version(&self) -> Result<()> {
-        let mut info = redis::cmd("INFO");
-        info.arg("server");
-        let answer = self
-            .send(&info)
-            .await
-            .map_err(|e| meaning(&self.place, &e))?;
-        let text: String = redis::from_redis_value(answer).unwrap_or_default();
-        let version = text
-            .lines()
-            .find_map(|line| line.strip_prefix("redis_version:"))
-            .unwrap_or("unknown");
+        let version = self.info("server", "redis_version").await?;
+        let version = version.as_deref().unwrap_or("unknown");
         let mut numbers = version
             .split('.')
             .map(|part| part.parse::<u32>().unwrap_or(0));
@@ -86,6 +77,30 @@ impl Connection {
             });
         }
         Ok(())
+    }
+
+    /// Bytes that the server's data takes, with its share of the allocator's waste.
+    pub(super) async fn memory(&self) -> Result<u64> {
+        let used = self.info("memory", "used_memory").await?;
+        let known = used.as_deref().and_then(|it| it.parse().ok());
+        known.ok_or_else(|| BrokerError::Unsuitable {
+            place: self.place.clone(),
+            reason: "it does not say how much memory it uses: allow it `INFO`".into(),
+        })
+    }
+
+    /// What the server says of itself under this name.
+    async fn info(&self, section: &str, name: &str) -> Result<Option<String>> {
+        let mut info = redis::cmd("INFO");
+        info.arg(section);
+        let answer = self
+            .send(&info)
+            .await
+            .map_err(|e| meaning(&self.place, &e))?;
+        let text: String = redis::from_redis_value(answer).unwrap_or_default();
+        let pairs = text.lines().filter_map(|line| line.split_once(':'));
+        let mut values = pairs.filter(|(key, _)| *key == name);
+        Ok(values.next().map(|(_, value)| value.trim().to_owned()))
     }
 
     /// Runs a script's command; tries again where the connection broke, and

@@ -458,6 +458,10 @@ impl Broker for RedisBroker {
         self.read_counts(tenant).await
     }
 
+    async fn footprint(&self) -> Result<u64> {
+        self.connection.memory().await
+    }
+
     async fn signals(&self, worker: WorkerId) -> Result<Signals> {
         let channels = (0..self.partitions)
             .flat_map(|p| {

@@ -344,6 +344,10 @@ impl Broker for SqliteBroker {
         self.core.read(move |db| read::counts(db, &tenant)).await
     }
 
+    async fn footprint(&self) -> Result<u64> {
+        self.core.read(read::footprint).await
+    }
+
     async fn signals(&self, worker: WorkerId) -> Result<Signals> {
         let signals = self.core.hub.listen(worker);
         self.core.look();
