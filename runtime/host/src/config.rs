@@ -223,6 +223,7 @@ impl Config {
                 count: self.retention.count,
                 bytes: self.retention.bytes.0,
             },
+            echo: false,
         }
     }
 

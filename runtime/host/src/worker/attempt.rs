@@ -118,7 +118,11 @@ async fn attempt(
     session.hands.began(tenant, id, delivery.number, log);
     let engine = session.modules.engine();
     let module = &ready.loaded.module;
-    let outcome = engine.run(module, invocation, Arc::new(host)).await;
+    let outcome = if session.settings.echo {
+        Outcome::unrun(End::Completed(invocation.input))
+    } else {
+        engine.run(module, invocation, Arc::new(host)).await
+    };
     drop(ready.slot);
 
     let mut attempt = delivery.record(&outcome, Some((ready.digest, ready.release)));

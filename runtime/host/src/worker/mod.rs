@@ -62,6 +62,9 @@ pub struct Settings {
     pub limits: Limits,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// Has an echo stand in for the engine: each job is done at once, with its own
+    /// input for a result. For benchmarks alone, which tell the engine's share so.
+    pub echo: bool,
 }
 
 impl Default for Settings {
@@ -76,6 +79,7 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             limits: Limits::default(),
             retention: Retention::default(),
+            echo: false,
         }
     }
 }
