@@ -277,23 +277,6 @@ async fn dev_is_all_in_one_process_and_folder() {
 }
 
 #[tokio::test]
-async fn bench_prints_rates() {
-    let site = Site::sqlite();
-    let ran = site
-        .lovage(&["bench", "--jobs", "300", "--json"])
-        .await
-        .ok()
-        .json();
-    assert_eq!(ran["jobs"], 300);
-    for rate in ["enqueue_per_second", "drain_per_second"] {
-        let rate = ran[rate].as_u64().unwrap();
-        assert!((1..10_000_000).contains(&rate), "{ran}");
-    }
-    let ran = site.lovage(&["bench", "--jobs", "5000"]).await.ok();
-    assert_eq!(ran.out.matches("jobs/s").count(), 2, "{ran:?}");
-}
-
-#[tokio::test]
 async fn tenants_see_their_own() {
     let (site, _worker) = at_work().await;
     let ann = ["releases", "--tenant", "ann", "--json"];

@@ -112,13 +112,48 @@ const COMMANDS: [(&str, &[&str]); 19] = [
     (
         "bench",
         &[
-            "--jobs",
-            "--batch",
+            "--repeats",
+            "--size",
+            "median",
             "drain",
+            "enqueue",
             "roundtrip",
+            "start",
+            "memory",
             "scheduled",
             "fairness",
+            "breadth",
         ],
+    ),
+];
+
+/// The measurements, and what their help must speak of.
+const BENCH: [(&str, &[&str]); 8] = [
+    (
+        "drain",
+        &["--jobs", "--lanes", "--concurrency", "echo", "bare loop"],
+    ),
+    ("enqueue", &["--jobs", "--batch", "client", "bare loop"]),
+    (
+        "roundtrip",
+        &[
+            "Open loop",
+            "coordinated omission",
+            "--calls",
+            "--rate",
+            "--closed",
+            "--apart",
+            "--busy",
+            "--spinning",
+        ],
+    ),
+    ("start", &["--module", "--task", "--input", "push"]),
+    ("memory", &["--sample", "--jobs", "resident"]),
+    ("scheduled", &["--jobs", "broker's clock"]),
+    ("fairness", &["--backlog", "--lanes", "half is fair"]),
+    (
+        "breadth",
+        &["--jobs", "--kept", "--lanes", "--queued", "--modules"],
     ),
 ];
 
@@ -179,7 +214,8 @@ async fn each_command_has_its_page() {
     let site = Site::sqlite();
     let dead = DEAD.map(|(command, parts)| (vec!["dead", command], parts));
     let commands = COMMANDS.map(|(command, parts)| (vec![command], parts));
-    for (command, parts) in commands.into_iter().chain(dead) {
+    let bench = BENCH.map(|(command, parts)| (vec!["bench", command], parts));
+    for (command, parts) in commands.into_iter().chain(dead).chain(bench) {
         let args = [&command[..], &["--help"]].concat();
         let help = site.lovage(&args).await.ok().out;
         // Lines are broken where the page is narrow.

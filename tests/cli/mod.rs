@@ -1,6 +1,7 @@
 //! The binary from the shell's side.
 
 mod author;
+mod bench;
 mod brokers;
 mod calls;
 mod commands;

@@ -88,6 +88,17 @@ pub struct Cli {
     command: Command,
 }
 
+impl Cli {
+    /// What is logged where `LOVAGE_LOG` says nothing: a benchmark starts so many
+    /// workers that their words would bury its own.
+    pub fn log(&self) -> &'static str {
+        match self.command {
+            Command::Bench(_) => "warn",
+            _ => "info",
+        }
+    }
+}
+
 /// What stands above the flags of all commands, so that each one's own are seen.
 const EVERYWHERE: &str = "Everywhere";
 
@@ -137,6 +148,8 @@ enum Command {
 /// What every command has at hand.
 struct Context {
     config: Config,
+    /// The file that the configuration was read from, if one was named.
+    file: Option<PathBuf>,
     out: Output,
 }
 
@@ -188,6 +201,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     let config = Config::read(global.config.as_deref(), &flags)?;
     let context = Context {
         config,
+        file: global.config,
         out: Output::new(global.json),
     };
     match command {

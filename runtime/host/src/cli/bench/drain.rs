@@ -1,145 +1,88 @@
-//! Enqueue and drain.
+//! How fast a worker empties a queue, beside two baselines.
 
-use std::time::{Duration, Instant};
-
-use anyhow::Context as _;
 use clap::Args;
-use lovage_queue::client::Client;
-use lovage_queue::job::NewJob;
 use serde_json::json;
 
-use super::{Context, Worker, noop, own_queue, push};
-use crate::cli::exit::Verdict;
-use crate::engine::Engine;
+use super::emptying::{Backlog, By};
+use super::figures::{Report, Spread, hundredths, whole};
+use super::rig::Rig;
+use super::{Context, Repeats};
+use crate::cli::output::table;
 
-/// How often the queue's depth is looked at while it drains.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// Measure enqueue and drain
+/// Measure how fast a worker drains a queue
 ///
-/// Enqueues no-op jobs, drains them through one worker in this process, each in
-/// a fresh sandbox with its result recorded, and prints the rates. The drain's
-/// rate is the slope between 90 % and 10 % of the backlog.
+/// In each repeat three queues of no-op jobs are drained, in turns that rotate: by a
+/// worker, in a fresh sandbox a job with the result recorded; by the same worker with
+/// an echo in the engine's place, which leaves all that is not the engine; and by a
+/// bare loop, which calls the broker's claim and settle in batches of 200, the next
+/// claim while the last batch is settled, and leaves all that is not the worker. The
+/// rate is the slope between 90 % and 10 % of the backlog. The ratios hold on any
+/// machine.
 #[derive(Debug, Args)]
 pub(super) struct Drain {
-    /// How many jobs
+    /// How many jobs each queue holds
     #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
-    jobs: u64,
-    /// Jobs in one enqueue
-    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    batch: u64,
+    pub(super) jobs: u64,
     /// How many lanes they lie in
     #[arg(long, default_value_t = 1, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
-    lanes: u64,
+    pub(super) lanes: u64,
     /// How many jobs run at once [default: as for a worker]
-    #[arg(long, short, value_name = "N")]
-    concurrency: Option<usize>,
-    /// A pause between enqueue and drain, to look at the broker
-    #[arg(long, default_value = "0s", value_name = "SPAN", hide = true)]
-    pause: crate::units::Span,
+    #[arg(long, short, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(super) concurrency: Option<u32>,
+    #[command(flatten)]
+    pub(super) repeats: Repeats,
 }
 
 impl Drain {
-    pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let client = context.client().await?;
-        let engine = Engine::new(context.config.engine())?;
-        push(&engine, &client).await?;
-        let queue = own_queue();
-
-        let enqueued = self.enqueue(context, &client, &queue).await?;
-        tokio::time::sleep(self.pause.0).await;
-        let drained = self.drain(context, &client, engine, &queue).await?;
-        let per_second = |jobs: f64, span: Duration| (jobs / span.as_secs_f64()).round() as u64;
-        let (enqueue, drain) = (
-            per_second(self.jobs as f64, enqueued),
-            per_second(self.jobs as f64 * 0.8, drained),
-        );
-        let json = json!({
-            "jobs": self.jobs, "batch": self.batch, "lanes": self.lanes, "broker": context.place()?.to_string(),
-            "enqueue_per_second": enqueue, "drain_per_second": drain,
-        });
-        context.out.print(&json, || {
-            format!(
-                "enqueue  {enqueue:>8} jobs/s, in batches of {}\ndrain    {drain:>8} jobs/s",
-                self.batch
-            )
-        })
-    }
-
-    async fn enqueue(
-        &self,
-        context: &Context,
-        client: &Client,
-        queue: &str,
-    ) -> anyhow::Result<Duration> {
-        let bar = context.out.bar(self.jobs, "enqueue");
-        let mut took = Duration::ZERO;
-        let mut left = self.jobs;
-        while left > 0 {
-            let some = left.min(self.batch);
-            let job = |n: u64| NewJob {
-                lane: match self.lanes {
-                    1 => String::new(),
-                    lanes => format!("lane-{}", (left - n) % lanes),
-                },
-                ..noop(client, queue)
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<Report> {
+        let rig = Rig::with(context, self.concurrency.map(|it| it as usize)).await?;
+        let mut rates = [const { Vec::new() }; 3];
+        for repeat in 0..=self.repeats.repeats as usize {
+            // The first one warms everything up and does not count.
+            let jobs = if repeat == 0 {
+                self.warm_up()
+            } else {
+                self.jobs
             };
-            let jobs: Vec<NewJob> = (0..some).map(job).collect();
-            let since = Instant::now();
-            client.broker().enqueue(client.tenant(), &jobs).await?;
-            took += since.elapsed();
-            left -= some;
-            bar.inc(some);
+            for turn in 0..By::ALL.len() {
+                let at = (repeat + turn) % By::ALL.len();
+                let backlog = Backlog::of_noops(&rig, jobs, self.lanes).await?;
+                let rate = backlog.empty(&rig, By::ALL[at]).await?;
+                rig.prune().await?;
+                if repeat > 0 {
+                    rates[at].push(rate);
+                }
+            }
         }
-        bar.finish_and_clear();
-        Ok(took)
+        Ok(self.report(rates.map(|it| it.into_iter().collect())))
     }
 
-    /// How long the middle 80 % of the backlog took.
-    async fn drain(
-        &self,
-        context: &Context,
-        client: &Client,
-        engine: Engine,
-        queue: &str,
-    ) -> anyhow::Result<Duration> {
-        let worker = Worker::start(context, engine, &[queue], self.concurrency)?;
-        let bar = context.out.bar(self.jobs, "drain");
-        let begun = Instant::now();
-        let (mut from, mut to) = (None, None);
-        while to.is_none() && !worker.ended.is_finished() {
-            let counts = client.broker().counts(client.tenant()).await?;
-            let row = counts
-                .iter()
-                .find(|it| it.queue == queue)
-                .context("the queue is gone")?;
-            if row.discarded + row.retryable > 0 {
-                return Err(Verdict::Task("failed; `lovage jobs` says why".into()).into());
-            }
-            // What is done may have left the broker again: what is not has not.
-            let done = self.jobs - self.jobs.min(row.available + row.running);
-            bar.set_position(done);
-            let now = Instant::now();
-            if from.is_none() && done * 10 >= self.jobs {
-                from = Some((now, done));
-            }
-            if done * 10 >= self.jobs * 9 {
-                to = Some((now, done));
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-        let all = begun.elapsed();
-        bar.finish_and_clear();
-        worker.stop().await?;
-        let ((from, first), (to, last)) = from
-            .zip(to)
-            .context("the worker ended before the queue was empty")?;
-        // So few that one look saw both: all there is to go by is the whole.
-        if last == first {
-            return Ok(all.mul_f64(0.8));
-        }
-        // Looks fall where they fall: scale to exactly 80 %.
-        let share = (last - first) as f64 / (self.jobs as f64 * 0.8);
-        Ok((to - from).div_f64(share.max(f64::EPSILON)))
+    fn warm_up(&self) -> u64 {
+        (self.jobs / 10).max(10)
+    }
+
+    fn report(&self, [bare, echo, engine]: [Spread; 3]) -> Report {
+        let (by_echo, by_bare) = (engine.over(&echo), engine.over(&bare));
+        let json = json!({
+            "jobs": self.jobs, "lanes": self.lanes,
+            "drain_per_second": engine.json(), "echo_per_second": echo.json(),
+            "bare_per_second": bare.json(),
+            "engine_to_echo": by_echo.json(), "engine_to_bare": by_bare.json(),
+        });
+        let text = table(
+            ["drain", "jobs/s", "ratio"],
+            [
+                ["worker", &engine.show(whole), ""],
+                [
+                    "worker with an echo for the engine",
+                    &echo.show(whole),
+                    &by_echo.show(hundredths),
+                ],
+                ["bare loop", &bare.show(whole), &by_bare.show(hundredths)],
+            ]
+            .map(|row| row.map(str::to_owned)),
+        );
+        let text = format!("{text}\nratio: the worker's rate to this one's");
+        Report { json, text }
     }
 }

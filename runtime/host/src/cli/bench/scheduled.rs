@@ -7,9 +7,12 @@ use lovage_queue::clock::millis;
 use lovage_queue::job::{NewJob, State, When};
 use serde_json::json;
 
-use super::{Context, Spans, Worker, noop, own_queue, push};
+use super::figures::{Percentiles, Report, Spans};
+use super::rig::{Rig, failed, own_queue};
+use super::worker::Worker;
+use super::{Context, Repeats};
 use crate::cli::exit::Verdict;
-use crate::engine::Engine;
+use crate::cli::output::table;
 
 /// The first of them is due after this.
 const AHEAD: Duration = Duration::from_secs(1);
@@ -19,39 +22,58 @@ const LOST: Duration = Duration::from_secs(60);
 /// Measure how late scheduled jobs start
 ///
 /// Schedules no-op jobs evenly over one second, and says how much later than its
-/// time each began, by the broker's clock.
+/// time each began, by the broker's clock, which has milliseconds.
 #[derive(Debug, Args)]
 pub(super) struct Scheduled {
-    /// How many jobs
+    /// How many jobs a repeat
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
-    jobs: u32,
+    pub(super) jobs: u32,
+    #[command(flatten)]
+    pub(super) repeats: Repeats,
 }
 
 impl Scheduled {
-    pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let client = context.client().await?;
-        let engine = Engine::new(context.config.engine())?;
-        push(&engine, &client).await?;
+    pub(super) async fn run(self, context: &Context) -> anyhow::Result<Report> {
+        let rig = Rig::new(context).await?;
         let queue = own_queue();
-        let worker = Worker::start(context, engine, &[&queue], None)?;
-        let wait = |n: u32| AHEAD + Duration::from_secs(1) * n / self.jobs;
-        let jobs: Vec<NewJob> = (0..self.jobs)
-            .map(|n| NewJob {
-                eta: When::In(wait(n)),
-                ..noop(&client, &queue)
-            })
-            .collect();
+        let worker = Worker::start(&rig, &[&queue])?;
+        let mut repeats = Vec::new();
+        for repeat in 0..=self.repeats.repeats {
+            // The first one warms everything up and does not count.
+            let jobs = if repeat == 0 {
+                self.jobs.min(10)
+            } else {
+                self.jobs
+            };
+            let late = self.late(&rig, &queue, jobs).await?;
+            if repeat > 0 {
+                repeats.push(late);
+            }
+        }
+        worker.stop().await?;
+        let late = Percentiles::of(&repeats);
+        let json = json!({"jobs": self.jobs, "late_ms": late.json()});
+        let [a, b, c, d] = Percentiles::names();
+        let [p, q, r, s] = late.cells();
+        let text = table(["late, ms", a, b, c, d], [["start".into(), p, q, r, s]]);
+        Ok(Report { json, text })
+    }
+
+    async fn late(&self, rig: &Rig<'_>, queue: &str, count: u32) -> anyhow::Result<Spans> {
+        let client = &rig.client;
+        let wait = |n: u32| AHEAD + Duration::from_secs(1) * n / count;
+        let job = |n| NewJob {
+            eta: When::In(wait(n)),
+            ..rig.noop(queue)
+        };
+        let jobs: Vec<NewJob> = (0..count).map(job).collect();
         client.broker().enqueue(client.tenant(), &jobs).await?;
         let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
         let ended = client.broker().wait(client.tenant(), &ids, LOST).await?;
-        worker.stop().await?;
-
         let mut late = Vec::new();
         for (n, job) in (0..).zip(&ended) {
             let Some(job) = job.as_ref().filter(|it| it.state == State::Completed) else {
-                return Err(
-                    Verdict::Task("was not done in time; `lovage jobs` says why".into()).into(),
-                );
+                return Err(failed());
             };
             let due = job.enqueued.0 + millis(wait(n));
             if job.started.0 < due {
@@ -59,14 +81,6 @@ impl Scheduled {
             }
             late.push(Duration::from_millis(job.started.0 - due));
         }
-        let late = Spans::new(late);
-        let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| late.at(share));
-        let json = json!({
-            "jobs": self.jobs, "broker": context.place()?.to_string(),
-            "late_ms": {"p50": p50, "p99": p99, "max": max},
-        });
-        context.out.print(&json, || {
-            format!("late  p50 {p50:>5.0} ms  p99 {p99:>5.0} ms  max {max:>5.0} ms")
-        })
+        Ok(Spans::new(late))
     }
 }
