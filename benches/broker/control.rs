@@ -1,12 +1,11 @@
 //! What people do with jobs, scopes and large bytes.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use lovage_queue::broker::{Cancelled, Requeued};
 use lovage_queue::limits::{Limit, Scope};
 
-use super::store::{QUEUE, Store, TENANT, Worker, discarded, timed};
+use super::store::{QUEUE, Store, TENANT, Worker, discarded, noise, timed};
 use super::{BATCH, BLOB};
 
 pub(super) async fn cancel(store: &Store) -> Duration {
@@ -65,18 +64,8 @@ pub(super) async fn pause(store: &Store) -> Duration {
     took
 }
 
-/// Bytes that are not there yet, and do not shrink.
 pub(super) async fn put_blob(store: &Store) -> Duration {
-    static NUMBER: AtomicU64 = AtomicU64::new(1);
-    let mut state = NUMBER.fetch_add(1, Ordering::Relaxed) << 32;
-    let bytes: Vec<u8> = (0..BLOB / 8)
-        .flat_map(|_| {
-            // The steps of SplitMix64.
-            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-            let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            (mixed ^ (mixed >> 27)).to_le_bytes()
-        })
-        .collect();
+    let bytes = noise(BLOB);
     let (took, put) = timed(store.broker.put_blob(TENANT, &bytes)).await;
     put.expect("room for a blob");
     took

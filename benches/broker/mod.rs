@@ -6,11 +6,12 @@
 //! - `store`: a broker of the benchmark's own, and what brings it into the state that
 //!   an operation needs; only the operation itself is timed
 //! - `jobs`: the way of a job; `control`: what people do with jobs and scopes;
-//!   `looks`: what changes nothing
+//!   `looks`: what changes nothing; `registry`: a push
 
 mod control;
 mod jobs;
 mod looks;
+mod registry;
 mod store;
 
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub(crate) fn all(criterion: &mut Criterion) {
         way_of_a_job(&mut group, &store);
         by_people(&mut group, &store);
         only_looks(&mut group, &store);
+        a_push(&mut group, &store);
         group.throughput(Throughput::Bytes(BLOB as u64));
         case(&mut group, &store, "put_blob", control::put_blob);
         case(&mut group, &store, "blob", looks::blob);
@@ -87,6 +89,18 @@ fn only_looks(group: &mut BenchmarkGroup<'_, WallTime>, store: &Store) {
     case(group, store, "limits", looks::limits);
     case(group, store, "checkpoint", looks::checkpoint);
     case(group, store, "footprint", looks::footprint);
+}
+
+fn a_push(group: &mut BenchmarkGroup<'_, WallTime>, store: &Store) {
+    group.throughput(Throughput::Elements(1));
+    case(group, store, "put", registry::put);
+    case(group, store, "stage", registry::stage);
+    case(group, store, "activate", registry::activate);
+    case(group, store, "readiness", registry::readiness);
+    case(group, store, "module", registry::module);
+    case(group, store, "manifest", registry::manifest_of);
+    case(group, store, "releases", registry::releases);
+    case(group, store, "active", registry::active);
 }
 
 /// Measures an operation, which says itself how long it took.

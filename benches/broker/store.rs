@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lovage_queue::broker::{Broker, Claim, Claimed, Place};
@@ -13,10 +14,12 @@ use lovage_queue::registry::Digest;
 use lovage_queue::task::{DEFAULT_TENANT, Failure};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{BATCH, BLOB};
+use super::{BATCH, BLOB, registry};
 use crate::support::redis::Server;
 
 pub(super) const TENANT: &str = DEFAULT_TENANT;
+/// The module that jobs call.
+pub(super) const MODULE: &str = "basics";
 /// The queue of jobs that come and go.
 pub(super) const QUEUE: &str = "busy";
 /// The queue of jobs that stay.
@@ -37,6 +40,9 @@ pub(super) struct Store {
     /// A job that runs and has a checkpoint.
     pub(super) running: JobId,
     pub(super) blob: Digest,
+    /// What [`MODULE`]'s active release runs.
+    pub(super) module: Digest,
+    /// What must outlive the broker.
     _home: Box<dyn Any>,
 }
 
@@ -66,6 +72,7 @@ impl Store {
             ended: Vec::new(),
             running: JobId::new(HOME),
             blob: Digest::of(b""),
+            module: Digest::of(b""),
             _home: Box::new(home),
         };
         let furnished = store.runtime.handle().clone();
@@ -74,6 +81,7 @@ impl Store {
     }
 
     async fn furnish(&mut self) {
+        self.module = self.push().await;
         let standing = |count| (0..count).map(|_| self.job_in(STANDING)).collect();
         self.standing = self.add(standing(BATCH)).await;
         self.ended = self.fill(BATCH).await;
@@ -95,6 +103,18 @@ impl Store {
         self.blob = blob.expect("room for a blob");
     }
 
+    /// Makes a module active, which claims then find.
+    async fn push(&self) -> Digest {
+        let (broker, bytes) = (&self.broker, noise(64 * 1024));
+        let digest = broker.put(TENANT, &bytes, &registry::manifest()).await;
+        let digest = digest.expect("room for a module");
+        let staged = broker.stage(TENANT, MODULE, digest, "a bench").await;
+        let number = staged.expect("the module is there").number;
+        let active = broker.activate(TENANT, MODULE, number).await;
+        active.expect("the release is there");
+        digest
+    }
+
     pub(super) fn job(&self) -> NewJob {
         self.job_in(QUEUE)
     }
@@ -102,7 +122,7 @@ impl Store {
     fn job_in(&self, queue: &str) -> NewJob {
         NewJob {
             queue: queue.into(),
-            ..NewJob::new(JobId::new(HOME), "basics", "add", vec![0x81, 0xa1, b'a', 1])
+            ..NewJob::new(JobId::new(HOME), MODULE, "add", vec![0x81, 0xa1, b'a', 1])
         }
     }
 
@@ -234,4 +254,17 @@ pub(super) async fn timed<T>(something: impl Future<Output = T>) -> (Duration, T
     let since = Instant::now();
     let done = something.await;
     (since.elapsed(), done)
+}
+
+/// Bytes that were never there before, and do not shrink.
+pub(super) fn noise(size: usize) -> Vec<u8> {
+    static NUMBER: AtomicU64 = AtomicU64::new(1);
+    let mut state = NUMBER.fetch_add(1, Ordering::Relaxed) << 32;
+    let step = |_| {
+        // SplitMix64.
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed ^ (mixed >> 27)).to_le_bytes()
+    };
+    (0..size / 8).flat_map(step).collect()
 }

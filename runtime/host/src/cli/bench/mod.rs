@@ -36,7 +36,7 @@ use figures::Report;
 ///
 /// Without a further word: all measurements, each in a short form, which takes a
 /// minute or two. Every figure is the median of the repeats, and in brackets stand
-/// the lowest and the highest; a round that does not count goes before them.
+/// the lowest and the highest; what goes before them to warm up does not count.
 /// Figures of two machines, or of one machine at two times, do not compare: ratios
 /// to the baselines of the same run do.
 ///

@@ -85,7 +85,7 @@ impl Apart {
     /// worker then has no dead one to bury.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
         if let Some(id) = self.0.id() {
-            // The shell's own `kill`: no signal can be sent without it, or unsafe code.
+            // By the shell's own `kill`: the system call takes unsafe code.
             let kill = format!("kill -TERM {id}");
             Command::new("sh").args(["-c", &kill]).status().await?;
         }
