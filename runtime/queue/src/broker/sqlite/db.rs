@@ -41,6 +41,11 @@ impl Db<'_> {
             .collect()
     }
 
+    /// The number of the row that was inserted last.
+    pub(super) fn last_insert(&self) -> i64 {
+        self.0.last_insert_rowid()
+    }
+
     /// Whether there is such a row.
     pub(super) fn is(&self, sql: &str, params: impl Params) -> rusqlite::Result<bool> {
         Ok(self.one(sql, params, |row| row.get(0))?.unwrap_or(false))

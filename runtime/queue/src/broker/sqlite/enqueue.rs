@@ -104,12 +104,10 @@ fn add(step: &mut Step<'_>, tenant: &str, job: &Ready) -> Done<Enqueued> {
         time(available),
         record
     ];
-    let n: Option<i64> = step
-        .db
-        .one(sql!("enqueue", "insert"), row, |row| row.get(0))?;
-    let Some(n) = n else {
+    if step.db.run(sql!("enqueue", "insert"), row)? == 0 {
         return Ok(Enqueued::Exists);
-    };
+    }
+    let n = step.db.last_insert();
     if job.has_terms() {
         let expiry = head.expiry.map(|expiry| expiry.from(step.now));
         terms::agree(step, tenant, n, (head.key, head.unique), expiry)?;

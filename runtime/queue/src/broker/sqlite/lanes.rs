@@ -27,8 +27,15 @@ pub(super) enum End {
     Back,
 }
 
+/// A lane that has been put into its ring, and where among its equals the last job
+/// went to the back.
+pub(super) struct Joined {
+    place: [String; 3],
+    last: Option<(Rank, i64)>,
+}
+
 /// A job's place in its lane.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Rank {
     /// The highest priority less the job's.
     pub(super) step: i64,
@@ -75,17 +82,44 @@ impl Step<'_> {
         rank: Rank,
         n: i64,
     ) -> rusqlite::Result<()> {
-        let push = match end {
-            End::Front => sql!("moves", "push_front"),
-            End::Back => sql!("moves", "push_back"),
+        let known = self.joined.as_ref().filter(|it| it.place == place);
+        let (is_joined, last) = (known.is_some(), known.and_then(|it| it.last));
+        let seq = match (end, last) {
+            (End::Front, _) => self.outermost(sql!("moves", "first"), place, rank)? - 1,
+            (End::Back, Some((of, last))) if of == rank => n.max(last + 1),
+            (End::Back, _) => n.max(self.outermost(sql!("moves", "last"), place, rank)? + 1),
         };
-        let entry = params![tenant, queue, lane, rank.step, rank.at, n];
-        self.db.run(push, entry)?;
-        if self.joined.as_ref().is_none_or(|joined| *joined != place) {
+        let entry = params![tenant, queue, lane, rank.step, rank.at, seq, n];
+        self.db.run(sql!("moves", "push"), entry)?;
+        if !is_joined {
             self.join(place)?;
-            self.joined = Some(place.map(str::to_owned));
+        }
+        let last = match end {
+            End::Front => last,
+            End::Back => Some((rank, seq)),
+        };
+        match &mut self.joined {
+            Some(joined) if is_joined => joined.last = last,
+            joined => {
+                let place = place.map(str::to_owned);
+                *joined = Some(Joined { place, last });
+            }
         }
         self.reconsider(place, rank)
+    }
+
+    /// The first or last number among the equals of a rank. Only they compete by it,
+    /// so it is counted among them alone, and it mostly is the job's own: by that
+    /// cancel finds the entry again.
+    fn outermost(
+        &self,
+        sql: &str,
+        [tenant, queue, lane]: [&str; 3],
+        rank: Rank,
+    ) -> rusqlite::Result<i64> {
+        let equals = params![tenant, queue, lane, rank.step, rank.at];
+        let seq: Option<Option<i64>> = self.db.one(sql, equals, |row| row.get(0))?;
+        Ok(seq.flatten().unwrap_or(0))
     }
 
     /// A lane that waits because of its first job need not when that is another:

@@ -109,6 +109,7 @@ mod tests {
     /// index.
     const WALKED: &[&str] = &[
         "all_active",
+        "any_note",
         "finished",
         "first_due",
         "holding",

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::blobs;
 use super::db::{Db, millis_at, time};
-use super::lanes::{End, Rank};
+use super::lanes::{End, Joined, Rank};
 use super::limits::Limits;
 use super::sql::sql;
 use super::stored::Stored;
@@ -51,7 +51,9 @@ pub(super) struct Step<'c> {
     /// What was looked up of limits, and what changed in them.
     pub(super) limits: Limits,
     /// The lane that was joined last: a batch mostly goes to one.
-    pub(super) joined: Option<[String; 3]>,
+    pub(super) joined: Option<Joined>,
+    /// Whether there are any notes, once somebody wanted to know.
+    notes: Option<bool>,
     tallies: Vec<(String, String, State, i64)>,
     /// By how many bytes more each tenant's ended jobs take.
     grown: Vec<(String, i64)>,
@@ -69,6 +71,7 @@ impl<'c> Step<'c> {
             effects,
             limits: Limits::default(),
             joined: None,
+            notes: None,
             tallies: Vec::new(),
             grown: Vec::new(),
             fronts: Vec::new(),
@@ -88,8 +91,8 @@ impl<'c> Step<'c> {
         }
         for (tenant, queue, state, more) in self.tallies.iter().filter(|it| it.3 != 0) {
             let key = params![tenant, queue, *state as u8, more];
-            let jobs: Option<i64> = self.db.one(sql!("moves", "tally"), key, |row| row.get(0))?;
-            if jobs == Some(0) {
+            self.db.run(sql!("moves", "tally"), key)?;
+            if *more < 0 {
                 let key = params![tenant, queue, *state as u8];
                 self.db.run(sql!("moves", "tally_none"), key)?;
             }
@@ -180,12 +183,21 @@ impl<'c> Step<'c> {
             header.flags &= BLOBS;
         }
         self.write(&mut job, state, self.now)?;
-        self.db.run(sql!("moves", "drop_note"), [job.n])?;
+        if self.has_notes()? {
+            self.db.run(sql!("moves", "drop_note"), [job.n])?;
+        }
         terms::end(self, &job, state)?;
         let weight = blobs::weight(self.db, &job)?;
         self.weigh(&job.tenant, weight);
         self.effects.ended.push(job.id);
         Ok(())
+    }
+
+    fn has_notes(&mut self) -> rusqlite::Result<bool> {
+        if self.notes.is_none() {
+            self.notes = Some(self.db.is(sql!("moves", "any_note"), [])?);
+        }
+        Ok(self.notes == Some(true))
     }
 
     /// Writes header and row, and counts the job in its new state.

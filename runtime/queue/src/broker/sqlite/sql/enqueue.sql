@@ -2,8 +2,7 @@
 
 -- name: insert
 INSERT INTO job (tenant, id, queue, state, at, record) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-ON CONFLICT DO NOTHING
-RETURNING n;
+ON CONFLICT DO NOTHING;
 
 -- Scheduled, available and retryable.
 -- name: waiting

@@ -11,17 +11,16 @@ SELECT tenant, id, queue, state, record FROM job WHERE n = ?1;
 -- name: write
 UPDATE job SET state = ?2, at = ?3, record = ?4 WHERE n = ?1;
 
--- Only equals compete by `seq`, so it is counted among them alone. It mostly is
--- the job's own number, by which cancel finds the entry again.
--- name: push_back
-INSERT INTO available (tenant, queue, lane, step, at, seq, n)
-SELECT ?1, ?2, ?3, ?4, ?5, max(coalesce(max(seq), 0) + 1, ?6), ?6
-FROM available WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step = ?4 AND at = ?5;
+-- name: push
+INSERT INTO available (tenant, queue, lane, step, at, seq, n) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7);
 
--- name: push_front
-INSERT INTO available (tenant, queue, lane, step, at, seq, n)
-SELECT ?1, ?2, ?3, ?4, ?5, coalesce(min(seq), 0) - 1, ?6
-FROM available WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step = ?4 AND at = ?5;
+-- name: last
+SELECT max(seq) FROM available
+WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step = ?4 AND at = ?5;
+
+-- name: first
+SELECT min(seq) FROM available
+WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step = ?4 AND at = ?5;
 
 -- name: pull
 DELETE FROM available
@@ -32,16 +31,20 @@ WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step = ?4 AND at = ?5 AND seq
 SELECT seq FROM available
 WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step = ?4 AND at = ?5 AND n = ?6 LIMIT 1;
 
+-- A value, not a source of rows: what is read of the table that is written would
+-- be copied aside first.
 -- name: join_lanes
-INSERT INTO lane_ring (tenant, queue, lane, turn)
-SELECT ?1, ?2, ?3, coalesce(max(turn), 0) + 1
-FROM lane_ring INDEXED BY lane_turn WHERE tenant = ?1 AND queue = ?2 AND waits IS NULL
+INSERT INTO lane_ring (tenant, queue, lane, turn) VALUES (?1, ?2, ?3, 1 + coalesce((
+    SELECT max(turn) FROM lane_ring INDEXED BY lane_turn
+    WHERE tenant = ?1 AND queue = ?2 AND waits IS NULL
+), 0))
 ON CONFLICT DO NOTHING;
 
 -- name: join_tenants
-INSERT INTO tenant_ring (queue, tenant, turn)
-SELECT ?1, ?2, coalesce(max(turn), 0) + 1
-FROM tenant_ring INDEXED BY tenant_turn WHERE queue = ?1 AND waits IS NULL
+INSERT INTO tenant_ring (queue, tenant, turn) VALUES (?1, ?2, 1 + coalesce((
+    SELECT max(turn) FROM tenant_ring INDEXED BY tenant_turn
+    WHERE queue = ?1 AND waits IS NULL
+), 0))
 ON CONFLICT DO NOTHING;
 
 -- name: delay
@@ -65,6 +68,10 @@ INSERT INTO inflight (n, worker, number, pos, delivery) VALUES (?1, ?2, ?3, ?4, 
 -- name: let_go
 DELETE FROM inflight WHERE n = ?1;
 
+-- Notes are few: mostly there is none of any job.
+-- name: any_note
+SELECT EXISTS (SELECT 1 FROM note);
+
 -- name: drop_note
 DELETE FROM note WHERE n = ?1;
 
@@ -78,8 +85,7 @@ ON CONFLICT DO UPDATE SET bytes = max(0, bytes + ?2);
 
 -- name: tally
 INSERT INTO tally (tenant, queue, state, jobs) VALUES (?1, ?2, ?3, ?4)
-ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs
-RETURNING jobs;
+ON CONFLICT DO UPDATE SET jobs = jobs + excluded.jobs;
 
 -- name: tally_none
-DELETE FROM tally WHERE tenant = ?1 AND queue = ?2 AND state = ?3;
+DELETE FROM tally WHERE tenant = ?1 AND queue = ?2 AND state = ?3 AND jobs = 0;
