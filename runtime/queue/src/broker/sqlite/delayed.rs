@@ -6,7 +6,7 @@ use rusqlite::params;
 use super::cancel::{self, Why};
 use super::db::time;
 use super::fault::Done;
-use super::lanes::End;
+use super::lanes::{End, NOBODY};
 use super::parking::STRIDE;
 use super::sql::sql;
 use super::step::Step;
@@ -51,6 +51,9 @@ fn promote_jobs(step: &mut Step<'_>, limit: u32) -> Done<u32> {
         let Some(mut job) = Stored::by_number(step.db, *n)? else {
             continue;
         };
+        if job.state == State::Running {
+            step.db.run(sql!("moves", "let_go"), [NOBODY, *n])?;
+        }
         let (now, newer) = (step.now, job.is_newer());
         match (job.state, &mut job.header) {
             // Set aside before, by whoever could not read it.

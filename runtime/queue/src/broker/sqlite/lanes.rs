@@ -17,6 +17,8 @@ const AGING: i64 = 600_000;
 /// How long it takes until somebody looks again at what only a later Lovage can
 /// read.
 const ASIDE: u64 = 1_000;
+/// Has in flight what runs in nobody's hands.
+pub(super) const NOBODY: i64 = 0;
 /// Begins the lane of a task that has limits: no lane of a caller's has it.
 const OWN: char = '\u{1}';
 
@@ -241,7 +243,11 @@ impl Step<'_> {
 
     /// Lets a job wait that only a later Lovage can read: in its state, so that
     /// whoever knows it takes it as it is.
-    pub(super) fn set_aside(&mut self, n: i64) -> rusqlite::Result<()> {
+    pub(super) fn set_aside(&mut self, n: i64, state: State) -> rusqlite::Result<()> {
+        if state == State::Running {
+            let row = params![n, NOBODY, 0, 0, 0];
+            self.db.run(sql!("moves", "hold"), row)?;
+        }
         self.delay(n, Millis(self.now.0 + ASIDE))
     }
 

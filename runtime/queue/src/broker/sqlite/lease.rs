@@ -95,7 +95,7 @@ pub(super) fn reclaim(step: &mut Step<'_>, limit: u32) -> Done<Reclaimed> {
         let held = held(step.db, worker, left)?;
         left -= held.len() as u32;
         for n in held {
-            match take_back(step, n)? {
+            match take_back(step, worker, n)? {
                 Taken::Freed => done.jobs += 1,
                 Taken::Lost => done.lost += 1,
                 Taken::Otherwise => {}
@@ -113,9 +113,11 @@ pub(super) fn reclaim(step: &mut Step<'_>, limit: u32) -> Done<Reclaimed> {
 /// The last jobs that a worker claimed, first claimed first: so those that a
 /// later call puts before these were claimed before these.
 fn held(db: Db<'_>, worker: i64, limit: u32) -> rusqlite::Result<Vec<i64>> {
-    let mut held: Vec<i64> = db.all(sql!("lease", "jobs"), params![worker, limit], |row| {
-        row.get(0)
-    })?;
+    let mut held: Vec<i64> = db.all(
+        sql!("lease", "last_claimed"),
+        params![worker, limit],
+        |row| row.get(0),
+    )?;
     held.reverse();
     Ok(held)
 }
@@ -132,8 +134,8 @@ enum Taken {
 
 /// Takes a job from a dead worker. It is worse to lose a job than to run it twice,
 /// but one that takes worker after worker down with it must stop somewhere.
-fn take_back(step: &mut Step<'_>, n: i64) -> Done<Taken> {
-    let Some(mut job) = release(step, n, true)? else {
+fn take_back(step: &mut Step<'_>, worker: i64, n: i64) -> Done<Taken> {
+    let Some(mut job) = release(step, worker, n, true)? else {
         return Ok(Taken::Otherwise);
     };
     let Some(header) = &mut job.header else {
@@ -172,18 +174,18 @@ fn take_back(step: &mut Step<'_>, n: i64) -> Done<Taken> {
 
 /// Takes a job from its worker, which died or retires; `None` where nothing more is
 /// to be done with it.
-fn release(step: &mut Step<'_>, n: i64, crashed: bool) -> Done<Option<Stored>> {
+fn release(step: &mut Step<'_>, worker: i64, n: i64, crashed: bool) -> Done<Option<Stored>> {
     let Some(mut job) = Stored::by_number(step.db, n)? else {
-        step.db.run(sql!("moves", "let_go"), [n])?;
+        step.db.run(sql!("moves", "let_go"), [worker, n])?;
         return Ok(None);
     };
     let asked = job
         .header
         .as_ref()
         .is_some_and(|it| it.flags & CANCELLING != 0);
-    step.let_go(&mut job)?;
+    step.let_go(&mut job, worker)?;
     if job.is_newer() {
-        step.set_aside(n)?;
+        step.set_aside(n, job.state)?;
     } else if asked {
         if let (true, Some(header)) = (crashed, &mut job.header) {
             header.crash = header.crash.saturating_add(1);
@@ -205,7 +207,7 @@ pub(super) fn retire(step: &mut Step<'_>, worker: WorkerId) -> Done<()> {
         params![worker, time(step.now), false],
     )?;
     for n in held(step.db, worker, u32::MAX)? {
-        let Some(mut job) = release(step, n, false)? else {
+        let Some(mut job) = release(step, worker, n, false)? else {
             continue;
         };
         if let Some(header) = &mut job.header {

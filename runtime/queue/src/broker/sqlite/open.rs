@@ -24,7 +24,7 @@ use crate::clock::{Clock, Millis};
 /// "LVGE": by this `PRAGMA application_id` a file is known as ours.
 const APPLICATION: i32 = 0x4c56_4745;
 /// The version of the schema, `PRAGMA user_version`.
-const SCHEMA: i32 = 2;
+const SCHEMA: i32 = 3;
 /// How many reads run at once; more only take turns on as many cores.
 const READERS: usize = 4;
 /// Statements are prepared once; there are fewer than this.
@@ -277,15 +277,21 @@ fn make(conn: &mut Connection) -> Done<()> {
             step.pragma_update(None, "application_id", APPLICATION)?;
         }
         (_, SCHEMA, _) => return Ok(step.commit()?),
-        _ => upgrade(&step)?,
+        (_, earlier, _) => upgrade(&step, earlier)?,
     }
     step.pragma_update(None, "user_version", SCHEMA)?;
     Ok(step.commit()?)
 }
 
-/// From schema 1. Jobs, modules and what runs stay as they are.
-fn upgrade(conn: &Connection) -> Done<()> {
-    conn.execute_batch(include_str!("sql/upgrade_1.sql"))?;
+/// Jobs, modules and what runs stay as they are.
+fn upgrade(conn: &Connection, earlier: i32) -> Done<()> {
+    if earlier == 1 {
+        conn.execute_batch(include_str!("sql/upgrade_1.sql"))?;
+    }
+    conn.execute_batch(include_str!("sql/upgrade_2.sql"))?;
+    if earlier > 1 {
+        return Ok(());
+    }
     let mut step = Step::new(conn, Millis::of_this_host());
     control::declare_all(&mut step)?;
     // Nobody listens yet.

@@ -90,10 +90,10 @@ pub(super) fn checkpoint(db: Db<'_>, tenant: &str, id: JobId) -> Done<Option<Che
 
 /// One page of a listing.
 pub(super) fn list(db: Db<'_>, tenant: &str, filter: &Filter) -> Done<Page> {
-    let order = if filter.state.is_final() {
-        sql!("read", "newest")
-    } else {
-        sql!("read", "soonest")
+    let order = match filter.state {
+        State::Running => sql!("read", "running"),
+        state if state.is_final() => sql!("read", "newest"),
+        _ => sql!("read", "soonest"),
     };
     let mut statement = db.0.prepare_cached(order)?;
     // One more than is looked at, to know whether there is a next page.

@@ -43,11 +43,16 @@ fn one(step: &mut Step<'_>, worker: WorkerId, settlement: &Settlement) -> Done<S
         // Settled, and nobody had it since: a repeat.
         return Ok(Settled::Recorded);
     }
-    apply(step, job, settlement)?;
+    apply(step, worker, job, settlement)?;
     Ok(Settled::Recorded)
 }
 
-fn apply(step: &mut Step<'_>, mut job: Stored, settlement: &Settlement) -> Done<()> {
+fn apply(
+    step: &mut Step<'_>,
+    worker: WorkerId,
+    mut job: Stored,
+    settlement: &Settlement,
+) -> Done<()> {
     let result = match &settlement.action {
         Action::Complete(result) => Some(result),
         _ => None,
@@ -56,7 +61,7 @@ fn apply(step: &mut Step<'_>, mut job: Stored, settlement: &Settlement) -> Done<
         .header
         .as_ref()
         .is_some_and(|it| it.flags & CANCELLING != 0);
-    step.let_go(&mut job)?;
+    step.let_go(&mut job, worker.0.cast_signed())?;
     if matches!(settlement.action, Action::GiveBack(_)) {
         step.refund(&job)?;
     }

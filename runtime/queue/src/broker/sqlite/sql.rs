@@ -105,14 +105,17 @@ mod tests {
         }
     }
 
-    /// What may be walked: what no backlog makes longer, and the first row of an
-    /// index.
+    /// What may be walked or sorted: what no backlog makes longer, such as all that
+    /// runs, and the first row of an index.
     const WALKED: &[&str] = &[
+        "again",
         "all_active",
         "any_note",
         "finished",
         "first_due",
         "holding",
+        "last_claimed",
+        "running",
         "stagings",
         "tombstones",
         "unsaid",

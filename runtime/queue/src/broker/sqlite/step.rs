@@ -138,8 +138,8 @@ impl<'c> Step<'c> {
     }
 
     /// Takes a running job from its worker: it is to end or to wait again.
-    pub(super) fn let_go(&mut self, job: &mut Stored) -> rusqlite::Result<()> {
-        self.db.run(sql!("moves", "let_go"), [job.n])?;
+    pub(super) fn let_go(&mut self, job: &mut Stored, worker: i64) -> rusqlite::Result<()> {
+        self.db.run(sql!("moves", "let_go"), [worker, job.n])?;
         if job
             .header
             .as_ref()
@@ -155,7 +155,7 @@ impl<'c> Step<'c> {
     /// read would come back for ever, so it goes to the dead list.
     pub(super) fn free(&mut self, mut job: Stored, end: End) -> rusqlite::Result<()> {
         if job.is_newer() {
-            return self.set_aside(job.n);
+            return self.set_aside(job.n, job.state);
         }
         let ran = job.state == State::Running;
         let Some(header) = &mut job.header else {

@@ -25,7 +25,6 @@ struct Entry {
 
 struct Candidate {
     id: JobId,
-    at: i64,
     record: Vec<u8>,
 }
 
@@ -121,8 +120,7 @@ impl Walk<'_, '_, '_> {
             let job = match is_there && state_at(row, 4)? == State::Available {
                 true => Some(Candidate {
                     id: id_at(row, 3)?,
-                    at: row.get(5)?,
-                    record: row.get(6)?,
+                    record: row.get(5)?,
                 }),
                 false => None,
             };
@@ -191,7 +189,7 @@ impl Walk<'_, '_, '_> {
         match verdict {
             Verdict::Start(flags) => self.begin(place, n, job, flags)?,
             Verdict::Aside(lane) => self.step.push(End::Back, [tenant, queue, &lane], rank, n)?,
-            Verdict::Newer => self.step.set_aside(n)?,
+            Verdict::Newer => self.step.set_aside(n, State::Available)?,
             Verdict::Expired => {
                 if let Some(job) = Stored::by_number(self.step.db, n)? {
                     cancel::close(self.step, job, Why::Expired)?;
@@ -211,10 +209,10 @@ impl Walk<'_, '_, '_> {
         job: Candidate,
         flags: u8,
     ) -> Done<()> {
-        let Candidate { id, at, mut record } = job;
+        let Candidate { id, mut record } = job;
         let delivery = match self.mark(&mut record, flags) {
             Some(delivery) => {
-                self.hold(n, at, delivery, &record)?;
+                self.hold(n, delivery, &record)?;
                 terms::begin(self.step, n, &terms_of(&record))?;
                 self.step
                     .count(tenant, queue, Some(State::Available), Some(State::Running));
@@ -243,10 +241,9 @@ impl Walk<'_, '_, '_> {
     }
 
     /// Writes a claimed record, and moves the job into the in-flight set.
-    fn hold(&self, n: i64, at: i64, delivery: u32, record: &[u8]) -> Done<()> {
+    fn hold(&self, n: i64, delivery: u32, record: &[u8]) -> Done<()> {
         let db = self.step.db;
-        let row = params![n, State::Running as u8, at, record];
-        db.run(sql!("moves", "write"), row)?;
+        db.run(sql!("claim", "begin"), params![n, record])?;
         let (worker, number) = (
             self.claim.worker.0.cast_signed(),
             self.claim.number.cast_signed(),

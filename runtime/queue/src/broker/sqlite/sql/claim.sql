@@ -31,7 +31,7 @@ WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step > ?4
 ORDER BY step, at, seq LIMIT 1;
 
 -- name: jobs
-SELECT a.at, a.seq, a.n, j.id, j.state, j.at, j.record
+SELECT a.at, a.seq, a.n, j.id, j.state, j.record
 FROM available a LEFT JOIN job j ON j.n = a.n
 WHERE a.tenant = ?1 AND a.queue = ?2 AND a.lane = ?3 AND a.step = ?4 AND a.at <= ?5
 ORDER BY a.at, a.seq LIMIT ?6;
@@ -61,6 +61,10 @@ WHERE queue = ?1 AND tenant = ?2;
 
 -- name: leave_tenants
 DELETE FROM tenant_ring WHERE queue = ?1 AND tenant = ?2;
+
+-- It keeps its place among what is listed.
+-- name: begin
+UPDATE job SET state = 3, record = ?2 WHERE n = ?1;
 
 -- What the last claim handed out and is still held.
 -- name: again

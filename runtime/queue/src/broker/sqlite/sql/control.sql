@@ -30,7 +30,7 @@ UPDATE held SET due = 0 WHERE tenant = ?1 AND scope = ?2;
 UPDATE held SET due = 0 WHERE tenant = ?1 AND scope > ?2 AND scope < ?3;
 
 -- name: running
-SELECT n FROM job WHERE tenant = ?1 AND state = 3;
+SELECT j.n FROM inflight f CROSS JOIN job j ON j.n = f.n WHERE j.tenant = ?1;
 
 -- name: busy
 SELECT scope FROM held WHERE tenant = ?1 AND busy > 0;

@@ -25,7 +25,7 @@ SELECT worker FROM tombstone WHERE holds;
 -- name: emptied
 UPDATE tombstone SET holds = 0 WHERE worker = ?1;
 
--- name: jobs
+-- name: last_claimed
 SELECT n FROM inflight WHERE worker = ?1 ORDER BY number DESC, pos DESC LIMIT ?2;
 
 -- name: has_work

@@ -66,7 +66,7 @@ SELECT
 INSERT INTO inflight (n, worker, number, pos, delivery) VALUES (?1, ?2, ?3, ?4, ?5);
 
 -- name: let_go
-DELETE FROM inflight WHERE n = ?1;
+DELETE FROM inflight WHERE worker = ?1 AND n = ?2;
 
 -- Notes are few: mostly there is none of any job.
 -- name: any_note

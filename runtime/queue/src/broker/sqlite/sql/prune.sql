@@ -9,7 +9,7 @@ SELECT tenant, state, sum(jobs) FROM tally WHERE state >= 5 GROUP BY tenant, sta
 -- name: oldest
 SELECT j.n, j.at, EXISTS (SELECT 1 FROM leaving l WHERE l.n = j.n)
 FROM job j
-WHERE j.tenant = ?1 AND j.state = ?2 AND (j.at, j.n) > (?3, ?4)
+WHERE j.tenant = ?1 AND j.state = ?2 AND j.state >= 5 AND (j.at, j.n) > (?3, ?4)
 ORDER BY j.at, j.n LIMIT ?5;
 
 -- name: leaving

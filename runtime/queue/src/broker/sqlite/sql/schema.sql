@@ -26,8 +26,11 @@ CREATE TABLE job (
     UNIQUE (tenant, id)
 ) STRICT;
 
--- Listings, and the finish lists that prune walks from the other end.
-CREATE INDEX job_at ON job (tenant, state, at, n);
+-- Listings, and the finish lists that prune walks from the other end. What runs is
+-- in neither: `inflight` finds it, and a claim has one index less to change. Two of
+-- them, so that what is added to either mostly goes to its end.
+CREATE INDEX job_waits ON job (tenant, state, at) WHERE state < 5 AND state <> 3;
+CREATE INDEX job_ended ON job (tenant, state, at) WHERE state >= 5;
 
 -- Progress, checkpoint and log, beside the record because they change while it
 -- runs.
@@ -87,15 +90,16 @@ CREATE TABLE delayed (
 ) STRICT, WITHOUT ROWID;
 
 -- Who runs what, and by which claim: the last claim is answered again from
--- here, and notes are fenced by it.
+-- here, and notes are fenced by it. Worker 0 is nobody: what was taken back and
+-- waits, as what runs, for somebody who can read it.
 CREATE TABLE inflight (
-    n        INTEGER PRIMARY KEY,
     worker   INTEGER NOT NULL,
+    n        INTEGER NOT NULL,
     number   INTEGER NOT NULL,
     pos      INTEGER NOT NULL,
-    delivery INTEGER NOT NULL
-) STRICT;
-CREATE INDEX inflight_of ON inflight (worker, number, pos);
+    delivery INTEGER NOT NULL,
+    PRIMARY KEY (worker, n)
+) STRICT, WITHOUT ROWID;
 
 -- Running jobs that were asked to stop; a stamp is never given twice, so that
 -- whoever watches the file sees a new one.

@@ -10,16 +10,24 @@ use crate::task::{TaskInfo, TaskOptions};
 
 const THEN: Millis = Millis(1_790_000_000_000);
 
-/// A file as schema 1 had it.
+/// The earlier schemas, the first first.
+const SCHEMAS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+
+/// A file as an earlier schema had it.
 struct Old(Connection);
 
 impl Old {
     fn make(path: &Path) -> Self {
+        Old::of(path, 1)
+    }
+
+    fn of(path: &Path, schema: usize) -> Self {
         let conn = Connection::open(path).unwrap();
-        conn.execute_batch(include_str!("schema_1.sql")).unwrap();
+        conn.execute_batch(SCHEMAS[schema - 1]).unwrap();
         conn.pragma_update(None, "application_id", 0x4c56_4745)
             .unwrap();
-        conn.pragma_update(None, "user_version", 1).unwrap();
+        conn.pragma_update(None, "user_version", schema as i64)
+            .unwrap();
         Old(conn)
     }
 
@@ -190,6 +198,44 @@ async fn a_file_of_schema_1_is_brought_up_to_date_with_all_that_is_in_it() {
     assert_eq!(broker.jobs(TENANT, &[ended.id]).await.unwrap(), [None]);
 }
 
+#[tokio::test]
+async fn what_runs_in_a_file_of_schema_2_is_found_by_its_worker() {
+    let (_dir, path) = place();
+    let old = Old::of(&path, 2);
+    let [held, aside, waiting, ended] = [job(), job(), job(), job()];
+    let running = |header: &mut record::Header| {
+        header.state = State::Running;
+        (header.delivery, header.worker) = (1, 7);
+    };
+    let n = old.job(&held, running);
+    old.run("INSERT INTO inflight VALUES (?1, 7, 1, 0, 1)", [n]);
+    old.run("INSERT INTO lease VALUES (7, ?1, 1)", [THEN.0 as i64]);
+    // What only a later Lovage could read waits for it in its state.
+    let n = old.job(&aside, running);
+    old.run("INSERT INTO delayed VALUES (?1, ?2)", [THEN.0 as i64, n]);
+    old.job(&waiting, |header| header.state = State::Scheduled);
+    old.job(&ended, |header| {
+        (header.state, header.finished) = (State::Completed, THEN);
+    });
+    drop(old);
+
+    let (clock, _) = clock();
+    let broker = SqliteBroker::open(&path, clock).await.unwrap();
+    let listed = async |state| {
+        let page = broker.list(TENANT, &Filter::of(state, 9)).await.unwrap();
+        page.jobs.iter().map(|it| it.call.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(State::Running).await, [held.id, aside.id]);
+    assert_eq!(listed(State::Scheduled).await, [waiting.id]);
+    assert_eq!(listed(State::Completed).await, [ended.id]);
+    let reclaimed = broker.reclaim(Partition(0), 9).await.unwrap();
+    assert_eq!((reclaimed.workers, reclaimed.jobs), (1, 1));
+    broker.promote(Partition(0), 9).await.unwrap();
+    assert_eq!(listed(State::Running).await, []);
+    let claimed = broker.claim(&claim(WorkerId(8), 1)).await.unwrap();
+    assert_eq!(ids(&claimed), [held.id, aside.id]);
+}
+
 /// Columns and indexes by table, in no order: an upgrade adds them behind.
 fn shape(conn: &Connection) -> Vec<String> {
     let shape = "
@@ -207,15 +253,17 @@ fn shape(conn: &Connection) -> Vec<String> {
 
 #[tokio::test]
 async fn an_upgraded_file_has_the_schema_of_a_new_one() {
-    let (_dir, path) = place();
-    drop(Old::make(&path));
-    drop(SqliteBroker::open(&path, Clock::Store).await.unwrap());
-    let upgraded = shape(&Connection::open(&path).unwrap());
     let new = Connection::open_in_memory().unwrap();
     new.execute_batch(include_str!("../sql/schema.sql"))
         .unwrap();
-    assert_eq!(upgraded, shape(&new));
-    drop(SqliteBroker::open(&path, Clock::Store).await.unwrap());
+    for schema in 1..=SCHEMAS.len() {
+        let (_dir, path) = place();
+        drop(Old::of(&path, schema));
+        drop(SqliteBroker::open(&path, Clock::Store).await.unwrap());
+        let upgraded = shape(&Connection::open(&path).unwrap());
+        assert_eq!(upgraded, shape(&new), "from {schema}");
+        drop(SqliteBroker::open(&path, Clock::Store).await.unwrap());
+    }
 }
 
 #[tokio::test]
