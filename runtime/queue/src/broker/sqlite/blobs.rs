@@ -57,30 +57,30 @@ pub(super) fn finish_upload(
     upload: i64,
     size: usize,
 ) -> Done<()> {
-    let earlier: Option<i64> = find(step.db, tenant, digest)?.map(|(_, upload)| upload);
+    let earlier: Option<i64> = find(&step.db, tenant, digest)?.map(|(_, upload)| upload);
     let grace = time(step.now.after(GRACE));
     let row = params![tenant, digest.0, upload, size as i64, grace];
     step.db.run(sql!("blobs", "put"), row)?;
     match earlier {
-        Some(earlier) => registry::drop_upload(step.db, earlier),
+        Some(earlier) => registry::drop_upload(&step.db, earlier),
         None => Ok(()),
     }
 }
 
-fn find(db: Db<'_>, tenant: &str, digest: Digest) -> rusqlite::Result<Option<(i64, i64)>> {
+fn find(db: &Db<'_>, tenant: &str, digest: Digest) -> rusqlite::Result<Option<(i64, i64)>> {
     db.one(sql!("blobs", "find"), params![tenant, digest.0], |row| {
         Ok((row.get(0)?, row.get(1)?))
     })
 }
 
 /// A blob's bytes, verified.
-pub(super) fn read(db: Db<'_>, tenant: &str, digest: Digest) -> Done<Option<Vec<u8>>> {
+pub(super) fn read(db: &Db<'_>, tenant: &str, digest: Digest) -> Done<Option<Vec<u8>>> {
     registry::whole(db, sql!("blobs", "chunks"), tenant, digest, "blob")
 }
 
 /// A job refers to a blob from now on; whether there is one.
 pub(super) fn refer(step: &Step<'_>, tenant: &str, n: i64, digest: Digest) -> Done<bool> {
-    let Some((blob, _)) = find(step.db, tenant, digest)? else {
+    let Some((blob, _)) = find(&step.db, tenant, digest)? else {
         return Ok(false);
     };
     step.db.run(sql!("blobs", "refer"), [n, blob])?;
@@ -89,7 +89,7 @@ pub(super) fn refer(step: &Step<'_>, tenant: &str, n: i64, digest: Digest) -> Do
 }
 
 /// What a job that has ended takes: its record and its blobs, in bytes.
-pub(super) fn weight(db: Db<'_>, job: &Stored) -> rusqlite::Result<i64> {
+pub(super) fn weight(db: &Db<'_>, job: &Stored) -> rusqlite::Result<i64> {
     let mut weight = job.record.len() as i64;
     if job.may_refer() {
         let sizes = db.all(sql!("blobs", "of_job"), [job.n], |row| row.get::<_, i64>(1))?;
@@ -101,7 +101,7 @@ pub(super) fn weight(db: Db<'_>, job: &Stored) -> rusqlite::Result<i64> {
 /// A job refers to nothing any more; how many bytes it referred to. A blob goes
 /// with its last job, but not within its grace: its next job may be on its way.
 pub(super) fn release(step: &Step<'_>, n: i64) -> Done<i64> {
-    let db = step.db;
+    let db = &step.db;
     let referred = db.all(sql!("blobs", "of_job"), [n], |row| {
         let (blob, size): (i64, i64) = (row.get(0)?, row.get(1)?);
         Ok((blob, size, millis_at(row, 2)?, row.get::<_, i64>(3)?))
@@ -121,7 +121,7 @@ pub(super) fn release(step: &Step<'_>, n: i64) -> Done<i64> {
     Ok(bytes)
 }
 
-fn forget(db: Db<'_>, blob: i64, upload: i64) -> Done<()> {
+fn forget(db: &Db<'_>, blob: i64, upload: i64) -> Done<()> {
     db.run(sql!("blobs", "forget"), [blob])?;
     registry::drop_upload(db, upload)
 }
@@ -133,7 +133,7 @@ pub(super) fn prune(step: &Step<'_>, limit: u32) -> Done<()> {
         Ok((row.get(0)?, row.get(1)?))
     })?;
     for (blob, upload) in loose {
-        forget(step.db, blob, upload)?;
+        forget(&step.db, blob, upload)?;
     }
     Ok(())
 }

@@ -26,7 +26,7 @@ pub(super) enum Why {
 
 /// Cancels one job. What only a later Lovage can read, or nobody, is left alone.
 pub(super) fn cancel(step: &mut Step<'_>, tenant: &str, id: JobId) -> Done<Cancelled> {
-    let Some(mut job) = Stored::by_id(step.db, tenant, id)? else {
+    let Some(mut job) = Stored::by_id(&step.db, tenant, id)? else {
         return Ok(Cancelled::Missing);
     };
     let Some(header) = &mut job.header else {

@@ -24,8 +24,8 @@ const LOOKS: u32 = 1_000;
 /// One claim, and its repetition after a lost answer.
 pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Done<Vec<Claimed>> {
     let worker = claim.worker;
-    let last = lease::last_claim(step.db, worker)?;
-    let dead = last.is_none() && (claim.number > 1 || lease::is_dead(step.db, worker)?);
+    let last = lease::last_claim(&step.db, worker)?;
+    let dead = last.is_none() && (claim.number > 1 || lease::is_dead(&step.db, worker)?);
     if dead {
         return Err(BrokerError::Dead(worker).into());
     }
@@ -129,21 +129,21 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
             return Ok(());
         }
         let ring = params![queue, wanted.div_ceil(TURN)];
-        let tenants = count(self.step.db, sql!("claim", "tenants"), ring)?;
+        let tenants = count(&self.step.db, sql!("claim", "tenants"), ring)?;
         let share = TURN.max(wanted.div_ceil(tenants.max(1)));
         let goal = self.claimed.len() as u32 + wanted;
         while let missing @ 1.. = goal - self.claimed.len() as u32
             && self.looks > 0
         {
-            let db = self.step.db;
-            let next = db.one(sql!("claim", "next_tenant"), [queue], |row| row.get(0))?;
+            let ring = sql!("claim", "next_tenant");
+            let next = self.step.db.one(ring, [queue], |row| row.get(0))?;
             let Some(tenant): Option<String> = next else {
                 break;
             };
             let before = self.claimed.len();
             let place = [queue, tenant.as_str()];
             match self.tenant(&tenant, queue, share.min(missing))? {
-                After::Rotate => drop(db.run(sql!("claim", "rotate_tenant"), place)?),
+                After::Rotate => drop(self.step.db.run(sql!("claim", "rotate_tenant"), place)?),
                 After::Leave => self.leave(sql!("claim", "leave_tenants"), &place)?,
                 After::Wait(scope) => self.step.park_tenant(queue, &tenant, &scope)?,
             }
@@ -155,11 +155,11 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
     /// One turn of a tenant, lane by lane.
     fn tenant(&mut self, tenant: &str, queue: &str, wanted: u32) -> Done<After> {
         let ring = params![tenant, queue, wanted.div_ceil(TURN)];
-        let lanes = count(self.step.db, sql!("claim", "lanes"), ring)?;
+        let lanes = count(&self.step.db, sql!("claim", "lanes"), ring)?;
         let share = TURN.max(wanted.div_ceil(lanes.max(1)));
         let goal = self.claimed.len() as u32 + wanted;
         loop {
-            let db = self.step.db;
+            let db = &self.step.db;
             let place = [tenant, queue];
             let next = db.one(sql!("claim", "next_lane"), place, |row| {
                 Ok((row.get(0)?, row.get(1)?))
@@ -228,7 +228,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
     }
 
     /// What has nothing leaves its ring; a job that comes later brings it back.
-    fn leave(&mut self, leave: &str, place: &[&str]) -> Done<()> {
+    fn leave(&mut self, leave: &'static str, place: &[&str]) -> Done<()> {
         self.step.db.run(leave, params_from_iter(place))?;
         self.step.joined = None;
         Ok(())
@@ -282,7 +282,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
             return Ok(*known);
         }
         let read = |row: &rusqlite::Row<'_>| Ok((Digest(row.get(0)?), row.get(1)?));
-        let db = self.step.db;
+        let db = &self.step.db;
         let target = match pin {
             Pin::Active => db.one(sql!("claim", "active"), params![tenant, module], read),
             Pin::Release(number) => db.one(
@@ -297,7 +297,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
     }
 }
 
-fn count(db: Db<'_>, sql: &str, ring: &[&dyn rusqlite::ToSql]) -> Done<u32> {
+fn count(db: &Db<'_>, sql: &'static str, ring: &[&dyn rusqlite::ToSql]) -> Done<u32> {
     Ok(db.one(sql, ring, |row| row.get(0))?.unwrap_or(0))
 }
 

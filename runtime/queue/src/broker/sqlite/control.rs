@@ -37,7 +37,7 @@ fn packed(limit: Limit) -> Option<String> {
 /// Sets an operator's limit, or lifts it.
 pub(super) fn limit(step: &mut Step<'_>, tenant: &str, scope: &Scope, limit: Limit) -> Done<()> {
     let scope = scope.to_string();
-    let before = Rule::of(step.db, tenant, &scope)?.and_then(|rule| rule.own);
+    let before = Rule::of(&step.db, tenant, &scope)?.and_then(|rule| rule.own);
     let row = params![tenant, scope, packed(limit)];
     step.db.run(sql!("control", "own"), row)?;
     let before = before.unwrap_or_default();
@@ -152,7 +152,7 @@ fn recount(step: &mut Step<'_>, tenant: &str) -> rusqlite::Result<()> {
         .db
         .all(sql!("control", "running"), [tenant], |row| row.get(0))?;
     for n in running {
-        let Some(mut job) = Stored::by_number(step.db, n)? else {
+        let Some(mut job) = Stored::by_number(&step.db, n)? else {
             continue;
         };
         let flags = step.count_running(&job)?;
@@ -187,7 +187,7 @@ pub(super) fn recover(step: &mut Step<'_>, tenant: &str) -> rusqlite::Result<()>
 }
 
 /// All that is said, in order.
-pub(super) fn limits(db: Db<'_>, tenant: &str) -> Done<Vec<Limited>> {
+pub(super) fn limits(db: &Db<'_>, tenant: &str) -> Done<Vec<Limited>> {
     let rows = db.all(sql!("control", "limits"), [tenant], |row| {
         let scope: String = row.get(0)?;
         Ok((scope, Rule::read(row, 1)?, row.get::<_, u32>(4)?))

@@ -48,7 +48,7 @@ fn promote_jobs(step: &mut Step<'_>, limit: u32) -> Done<u32> {
     let mut promoted = 0;
     for (at, n) in &due {
         step.db.run(sql!("promote", "undelay"), params![at, n])?;
-        let Some(mut job) = Stored::by_number(step.db, *n)? else {
+        let Some(mut job) = Stored::by_number(&step.db, *n)? else {
             continue;
         };
         if job.state == State::Running {
@@ -76,7 +76,7 @@ fn promote_jobs(step: &mut Step<'_>, limit: u32) -> Done<u32> {
 
 fn expire(step: &mut Step<'_>, n: i64) -> Done<()> {
     step.db.run(sql!("terms", "unexpire"), [n])?;
-    let Some(job) = Stored::by_number(step.db, n)? else {
+    let Some(job) = Stored::by_number(&step.db, n)? else {
         return Ok(());
     };
     let waits = !job.state.is_final() && job.state != State::Running;

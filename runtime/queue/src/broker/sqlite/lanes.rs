@@ -115,7 +115,7 @@ impl Step<'_> {
     /// cancel finds the entry again.
     fn outermost(
         &self,
-        sql: &str,
+        sql: &'static str,
         [tenant, queue, lane]: [&str; 3],
         rank: Rank,
     ) -> rusqlite::Result<i64> {
@@ -187,7 +187,7 @@ impl Step<'_> {
     /// A lane that was in its ring or waits aside stays where it is; and while
     /// one was in the ring, nobody was told that there is nothing.
     fn join(&mut self, place @ [tenant, queue, _]: [&str; 3]) -> rusqlite::Result<()> {
-        let db = self.db;
+        let db = &self.db;
         if db.run(sql!("moves", "join_lanes"), place)? > 0
             && db.run(sql!("moves", "join_tenants"), [queue, tenant])? > 0
         {
@@ -262,7 +262,7 @@ impl Step<'_> {
     /// Takes a job from where it waits. Its lane may become empty in its ring:
     /// the next claim sees to that.
     pub(super) fn pull(&mut self, job: &Stored) -> rusqlite::Result<()> {
-        let db = self.db;
+        let db = &self.db;
         if job.state != State::Available {
             db.run(sql!("moves", "undelay"), [job.n])?;
             self.effects.delayed = true;
@@ -287,7 +287,7 @@ impl Step<'_> {
     }
 
     fn pull_from(&self, job: &Stored, lane: &str, rank: Rank) -> rusqlite::Result<bool> {
-        let (db, n) = (self.db, job.n);
+        let (db, n) = (&self.db, job.n);
         let pull = |seq: i64| {
             let entry = params![job.tenant, job.queue, lane, rank.step, rank.at, seq, n];
             Ok(db.run(sql!("moves", "pull"), entry)? > 0)

@@ -18,7 +18,7 @@ use crate::registry::Digest;
 use crate::task::Failure;
 
 /// The number of a live worker's last claim; zero before the first.
-pub(super) fn last_claim(db: Db<'_>, worker: WorkerId) -> Done<Option<u64>> {
+pub(super) fn last_claim(db: &Db<'_>, worker: WorkerId) -> Done<Option<u64>> {
     let number: Option<i64> = db.one(sql!("lease", "find"), [worker.0.cast_signed()], |row| {
         row.get(0)
     })?;
@@ -26,7 +26,7 @@ pub(super) fn last_claim(db: Db<'_>, worker: WorkerId) -> Done<Option<u64>> {
 }
 
 /// Whether a worker was declared dead.
-pub(super) fn is_dead(db: Db<'_>, worker: WorkerId) -> Done<bool> {
+pub(super) fn is_dead(db: &Db<'_>, worker: WorkerId) -> Done<bool> {
     Ok(db
         .one(sql!("lease", "is_dead"), [worker.0.cast_signed()], |_| {
             Ok(())
@@ -44,8 +44,8 @@ pub(super) fn renew(step: &Step<'_>, worker: WorkerId, lease: Duration, number: 
 
 /// A heartbeat.
 pub(super) fn extend(step: &mut Step<'_>, beat: &Heartbeat) -> Done<Pulse> {
-    let last = last_claim(step.db, beat.worker)?;
-    if last.is_none() && is_dead(step.db, beat.worker)? {
+    let last = last_claim(&step.db, beat.worker)?;
+    if last.is_none() && is_dead(&step.db, beat.worker)? {
         return Err(BrokerError::Dead(beat.worker).into());
     }
     renew(step, beat.worker, beat.lease, last.unwrap_or(0))?;
@@ -58,7 +58,7 @@ pub(super) fn extend(step: &mut Step<'_>, beat: &Heartbeat) -> Done<Pulse> {
     }
     let mut pulse = Pulse::default();
     for queue in &beat.queues {
-        pulse.work |= has_work(step.db, queue)?;
+        pulse.work |= has_work(&step.db, queue)?;
     }
     pulse.staged = step.db.all(sql!("lease", "unsaid"), [worker], |row| {
         Ok((row.get(0)?, Digest(row.get(1)?)))
@@ -70,7 +70,7 @@ pub(super) fn extend(step: &mut Step<'_>, beat: &Heartbeat) -> Done<Pulse> {
 }
 
 /// Whether a queue has available jobs.
-pub(super) fn has_work(db: Db<'_>, queue: &str) -> rusqlite::Result<bool> {
+pub(super) fn has_work(db: &Db<'_>, queue: &str) -> rusqlite::Result<bool> {
     db.is(sql!("lease", "has_work"), [queue])
 }
 
@@ -92,7 +92,7 @@ pub(super) fn reclaim(step: &mut Step<'_>, limit: u32) -> Done<Reclaimed> {
         .db
         .all(sql!("lease", "holding"), [], |row| row.get::<_, i64>(0))?
     {
-        let held = held(step.db, worker, left)?;
+        let held = held(&step.db, worker, left)?;
         left -= held.len() as u32;
         for n in held {
             match take_back(step, worker, n)? {
@@ -112,7 +112,7 @@ pub(super) fn reclaim(step: &mut Step<'_>, limit: u32) -> Done<Reclaimed> {
 
 /// The last jobs that a worker claimed, first claimed first: so those that a
 /// later call puts before these were claimed before these.
-fn held(db: Db<'_>, worker: i64, limit: u32) -> rusqlite::Result<Vec<i64>> {
+fn held(db: &Db<'_>, worker: i64, limit: u32) -> rusqlite::Result<Vec<i64>> {
     let mut held: Vec<i64> = db.all(
         sql!("lease", "last_claimed"),
         params![worker, limit],
@@ -175,7 +175,7 @@ fn take_back(step: &mut Step<'_>, worker: i64, n: i64) -> Done<Taken> {
 /// Takes a job from its worker, which died or retires; `None` where nothing more is
 /// to be done with it.
 fn release(step: &mut Step<'_>, worker: i64, n: i64, crashed: bool) -> Done<Option<Stored>> {
-    let Some(mut job) = Stored::by_number(step.db, n)? else {
+    let Some(mut job) = Stored::by_number(&step.db, n)? else {
         step.db.run(sql!("moves", "let_go"), [worker, n])?;
         return Ok(None);
     };
@@ -206,7 +206,7 @@ pub(super) fn retire(step: &mut Step<'_>, worker: WorkerId) -> Done<()> {
         sql!("lease", "bury"),
         params![worker, time(step.now), false],
     )?;
-    for n in held(step.db, worker, u32::MAX)? {
+    for n in held(&step.db, worker, u32::MAX)? {
         let Some(mut job) = release(step, worker, n, false)? else {
             continue;
         };

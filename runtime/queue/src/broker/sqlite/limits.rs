@@ -69,7 +69,7 @@ impl Rule {
     }
 
     /// What is said of this scope, if anything is.
-    pub(super) fn of(db: Db<'_>, tenant: &str, scope: &str) -> rusqlite::Result<Option<Self>> {
+    pub(super) fn of(db: &Db<'_>, tenant: &str, scope: &str) -> rusqlite::Result<Option<Self>> {
         db.one(sql!("limits", "rule"), [tenant, scope], |row| {
             Rule::read(row, 0)
         })
@@ -102,7 +102,7 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    fn load(db: Db<'_>, tenant: &str, scope: &str) -> rusqlite::Result<Option<Self>> {
+    fn load(db: &Db<'_>, tenant: &str, scope: &str) -> rusqlite::Result<Option<Self>> {
         let rule = Rule::of(db, tenant, scope)?;
         // A lane is limited by its own word, and by that on each of its queue's.
         let general = match scope
@@ -208,7 +208,7 @@ pub(super) struct Changed {
 }
 
 impl Limits {
-    fn of(&mut self, db: Db<'_>, tenant: &str) -> rusqlite::Result<&mut Known> {
+    fn of(&mut self, db: &Db<'_>, tenant: &str) -> rusqlite::Result<&mut Known> {
         if !self.0.contains_key(tenant) {
             let kinds = db.one(sql!("limits", "kinds"), [tenant], |row| {
                 Ok(Kinds {
@@ -229,7 +229,7 @@ impl Limits {
     }
 
     /// Writes what changed, and says what that was.
-    pub(super) fn write(&mut self, db: Db<'_>, now: Millis) -> rusqlite::Result<Vec<Changed>> {
+    pub(super) fn write(&mut self, db: &Db<'_>, now: Millis) -> rusqlite::Result<Vec<Changed>> {
         let mut changed = Vec::new();
         for (tenant, known) in &mut self.0 {
             for (scope, gate) in &mut known.gates {
@@ -284,7 +284,7 @@ fn scopes(kinds: Kinds, route: &Route<'_>, task: &TaskName) -> [Option<String>; 
 impl Step<'_> {
     /// On what the tenant has any words.
     pub(super) fn kinds(&mut self, tenant: &str) -> rusqlite::Result<Kinds> {
-        Ok(self.limits.of(self.db, tenant)?.kinds)
+        Ok(self.limits.of(&self.db, tenant)?.kinds)
     }
 
     /// A scope's gate, if it is limited or paused.
@@ -293,9 +293,9 @@ impl Step<'_> {
         tenant: &str,
         scope: &str,
     ) -> rusqlite::Result<Option<&mut Gate>> {
-        let known = self.limits.of(self.db, tenant)?;
+        let known = self.limits.of(&self.db, tenant)?;
         if !known.gates.contains_key(scope) {
-            let gate = Gate::load(self.db, tenant, scope)?;
+            let gate = Gate::load(&self.db, tenant, scope)?;
             known.gates.insert(scope.into(), gate);
         }
         Ok(known.gates.get_mut(scope).and_then(Option::as_mut))

@@ -128,13 +128,13 @@ impl Core {
     /// Reads on a connection of the pool, off the executor.
     pub(super) async fn read<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(Db<'_>) -> Done<T> + Send + 'static,
+        work: impl FnOnce(&Db<'_>) -> Done<T> + Send + 'static,
     ) -> Result<T> {
         let _seat = self.seats.acquire().await.expect("nobody closes it");
         let core = self.clone();
         let read = tokio::task::spawn_blocking(move || {
             let conn = core.reader()?;
-            let answer = work(Db(&conn)).map_err(|fault| fault.at(&core.place))?;
+            let answer = work(&Db::new(&conn)).map_err(|fault| fault.at(&core.place))?;
             // One that failed is not put back: it may lie in a transaction.
             core.readers
                 .lock()

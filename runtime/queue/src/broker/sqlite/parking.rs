@@ -204,7 +204,7 @@ impl Step<'_> {
 
     /// Writes what changed of limits, and lets those go on who waited for it.
     pub(super) fn flush_limits(&mut self) -> rusqlite::Result<()> {
-        for it in self.limits.write(self.db, self.now)? {
+        for it in self.limits.write(&self.db, self.now)? {
             if it.freed > 0 {
                 self.let_on(&it.tenant, &it.scope, it.freed)?;
             } else if let Some(at) = it.opens {

@@ -215,7 +215,7 @@ fn tidy(step: &Step<'_>, limit: u32) -> Done<()> {
         .db
         .all(sql!("prune", "uploads"), uploads, |row| row.get(0))?
     {
-        registry::drop_upload(step.db, upload)?;
+        registry::drop_upload(&step.db, upload)?;
     }
     let idle = params![(step.now.0 * 1_000).cast_signed(), limit];
     let idle: Vec<[String; 2]> = step.db.all(sql!("prune", "idle"), idle, |row| {

@@ -47,8 +47,8 @@ pub(super) fn footprint(db: Db<'_>) -> Done<u64> {
 }
 
 /// Jobs by id, all of one moment.
-pub(super) fn jobs(db: Db<'_>, tenant: &str, ids: &[JobId]) -> Done<Vec<Option<Job>>> {
-    let snapshot = db.0.unchecked_transaction()?;
+pub(super) fn jobs(db: &Db<'_>, tenant: &str, ids: &[JobId]) -> Done<Vec<Option<Job>>> {
+    let snapshot = db.conn.unchecked_transaction()?;
     let mut found = Vec::with_capacity(ids.len());
     for id in ids {
         let row = db.one(sql!("read", "job"), params![tenant, id.0], |row| {
@@ -64,7 +64,7 @@ pub(super) fn jobs(db: Db<'_>, tenant: &str, ids: &[JobId]) -> Done<Vec<Option<J
 }
 
 /// Drops those that have ended or are not there: for these nobody need wait.
-pub(super) fn keep_waiting(db: Db<'_>, tenant: &str, ids: &mut Vec<JobId>) -> Done<()> {
+pub(super) fn keep_waiting(db: &Db<'_>, tenant: &str, ids: &mut Vec<JobId>) -> Done<()> {
     let mut failure = None;
     ids.retain(|id| {
         match db.one(sql!("read", "state"), params![tenant, id.0], |row| {
@@ -81,7 +81,7 @@ pub(super) fn keep_waiting(db: Db<'_>, tenant: &str, ids: &mut Vec<JobId>) -> Do
 }
 
 /// What an earlier attempt saved.
-pub(super) fn checkpoint(db: Db<'_>, tenant: &str, id: JobId) -> Done<Option<Checkpoint>> {
+pub(super) fn checkpoint(db: &Db<'_>, tenant: &str, id: JobId) -> Done<Option<Checkpoint>> {
     let saved = db.one(sql!("read", "checkpoint"), params![tenant, id.0], |row| {
         row.get(0)
     })?;
@@ -89,13 +89,13 @@ pub(super) fn checkpoint(db: Db<'_>, tenant: &str, id: JobId) -> Done<Option<Che
 }
 
 /// One page of a listing.
-pub(super) fn list(db: Db<'_>, tenant: &str, filter: &Filter) -> Done<Page> {
+pub(super) fn list(db: &Db<'_>, tenant: &str, filter: &Filter) -> Done<Page> {
     let order = match filter.state {
         State::Running => sql!("read", "running"),
         state if state.is_final() => sql!("read", "newest"),
         _ => sql!("read", "soonest"),
     };
-    let mut statement = db.0.prepare_cached(order)?;
+    let mut statement = db.conn.prepare_cached(order)?;
     // One more than is looked at, to know whether there is a next page.
     let window = params![
         tenant,
@@ -140,7 +140,7 @@ fn look_at(row: &Row<'_>, tenant: &str, filter: &Filter, page: &mut Page) -> Don
 }
 
 /// Depths, from the counters alone.
-pub(super) fn counts(db: Db<'_>, tenant: &str) -> Done<Vec<QueueCounts>> {
+pub(super) fn counts(db: &Db<'_>, tenant: &str) -> Done<Vec<QueueCounts>> {
     let rows = db.all(sql!("read", "counts"), [tenant], |row| {
         let (queue, jobs): (String, i64) = (row.get(0)?, row.get(2)?);
         Ok((queue, state_at(row, 1)?, jobs.cast_unsigned()))

@@ -46,28 +46,28 @@ pub(super) fn finish_upload(
         params![tenant, digest.0, upload, manifest],
     )?;
     if let Some(earlier) = earlier {
-        drop_upload(step.db, earlier)?;
+        drop_upload(&step.db, earlier)?;
     }
     Ok(())
 }
 
 /// Forgets an upload and its chunks.
-pub(super) fn drop_upload(db: Db<'_>, upload: i64) -> Done<()> {
+pub(super) fn drop_upload(db: &Db<'_>, upload: i64) -> Done<()> {
     db.run(sql!("registry", "drop_chunks"), [upload])?;
     db.run(sql!("registry", "drop_upload"), [upload])?;
     Ok(())
 }
 
 /// A module's bytes, verified.
-pub(super) fn module(db: Db<'_>, tenant: &str, digest: Digest) -> Done<Option<Vec<u8>>> {
+pub(super) fn module(db: &Db<'_>, tenant: &str, digest: Digest) -> Done<Option<Vec<u8>>> {
     whole(db, sql!("registry", "chunks"), tenant, digest, "module")
 }
 
 /// What lies in chunks under a digest, put together and verified; `what` is the
 /// word for it.
 pub(super) fn whole(
-    db: Db<'_>,
-    chunks: &str,
+    db: &Db<'_>,
+    chunks: &'static str,
     tenant: &str,
     digest: Digest,
     what: &str,
@@ -89,7 +89,7 @@ pub(super) fn whole(
 }
 
 /// What is known of a module.
-pub(super) fn manifest(db: Db<'_>, tenant: &str, digest: Digest) -> Done<Option<Manifest>> {
+pub(super) fn manifest(db: &Db<'_>, tenant: &str, digest: Digest) -> Done<Option<Manifest>> {
     let key = params![tenant, digest.0];
     let text: Option<String> = db.one(sql!("registry", "manifest"), key, |row| row.get(0))?;
     let read = |text: String| {
@@ -173,27 +173,27 @@ pub(super) fn activate(step: &mut Step<'_>, tenant: &str, name: &str, number: u3
         .run(sql!("registry", "unstage"), params![tenant, digest.0])?;
     step.db
         .run(sql!("registry", "drop_words"), params![tenant, digest.0])?;
-    match self::manifest(step.db, tenant, digest)? {
+    match self::manifest(&step.db, tenant, digest)? {
         Some(manifest) => control::declare(step, tenant, name, &manifest),
         None => Ok(()),
     }
 }
 
 /// A name's releases, newest first.
-pub(super) fn releases(db: Db<'_>, tenant: &str, name: &str) -> Done<Vec<Release>> {
+pub(super) fn releases(db: &Db<'_>, tenant: &str, name: &str) -> Done<Vec<Release>> {
     Ok(db.all(sql!("registry", "releases"), [tenant, name], release)?)
 }
 
 /// All names with their active release.
-pub(super) fn active(db: Db<'_>, tenant: &str) -> Done<Vec<(String, Release)>> {
+pub(super) fn active(db: &Db<'_>, tenant: &str) -> Done<Vec<(String, Release)>> {
     Ok(db.all(sql!("registry", "active"), [tenant], |row| {
         Ok((row.get(5)?, release(row)?))
     })?)
 }
 
 /// What live workers say of a digest.
-pub(super) fn readiness(db: Db<'_>, tenant: &str, digest: Digest, now: Millis) -> Done<Readiness> {
-    let snapshot = db.0.unchecked_transaction()?;
+pub(super) fn readiness(db: &Db<'_>, tenant: &str, digest: Digest, now: Millis) -> Done<Readiness> {
+    let snapshot = db.conn.unchecked_transaction()?;
     let live = db
         .one(sql!("registry", "live"), [time(now)], |row| row.get(0))?
         .unwrap_or(0);

@@ -17,7 +17,7 @@ use crate::record::{self, BLOBS, Header};
 
 /// Makes one job available again.
 pub(super) fn requeue(step: &mut Step<'_>, tenant: &str, id: JobId) -> Done<Requeued> {
-    let Some(mut job) = Stored::by_id(step.db, tenant, id)? else {
+    let Some(mut job) = Stored::by_id(&step.db, tenant, id)? else {
         return Ok(Requeued::Missing);
     };
     if job.header.is_none() {
@@ -29,7 +29,7 @@ pub(super) fn requeue(step: &mut Step<'_>, tenant: &str, id: JobId) -> Done<Requ
     if let Some(other) = terms::retake(step, &job, &job.terms())? {
         return Ok(Requeued::Duplicate(other));
     }
-    let weight = blobs::weight(step.db, &job)?;
+    let weight = blobs::weight(&step.db, &job)?;
     step.weigh(tenant, -weight);
     // Its expiry was for the first time only.
     if let Ok(record) = record::without_expiry(&job.record) {

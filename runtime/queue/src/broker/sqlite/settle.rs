@@ -28,7 +28,7 @@ pub(super) fn settle(
 }
 
 fn one(step: &mut Step<'_>, worker: WorkerId, settlement: &Settlement) -> Done<Settled> {
-    let Some(job) = Stored::by_id(step.db, &settlement.tenant, settlement.id)? else {
+    let Some(job) = Stored::by_id(&step.db, &settlement.tenant, settlement.id)? else {
         return Ok(Settled::Missing);
     };
     // Nothing can be told of a record that cannot be read: it is on the dead

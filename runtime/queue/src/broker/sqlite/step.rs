@@ -66,7 +66,7 @@ impl<'c> Step<'c> {
     pub(super) fn new(conn: &'c Connection, now: Millis) -> Self {
         let effects = Effects::default();
         Step {
-            db: Db(conn),
+            db: Db::new(conn),
             now,
             effects,
             limits: Limits::default(),
@@ -134,7 +134,7 @@ impl<'c> Step<'c> {
 
     /// When there is next something to do at a time.
     pub(super) fn first_due(&self) -> rusqlite::Result<Option<Millis>> {
-        first_due(self.db)
+        first_due(&self.db)
     }
 
     /// Takes a running job from its worker: it is to end or to wait again.
@@ -187,7 +187,7 @@ impl<'c> Step<'c> {
             self.db.run(sql!("moves", "drop_note"), [job.n])?;
         }
         terms::end(self, &job, state)?;
-        let weight = blobs::weight(self.db, &job)?;
+        let weight = blobs::weight(&self.db, &job)?;
         self.weigh(&job.tenant, weight);
         self.effects.ended.push(job.id);
         Ok(())
@@ -221,7 +221,7 @@ impl<'c> Step<'c> {
 }
 
 /// When there is next something to do at a time.
-pub(super) fn first_due(db: Db<'_>) -> rusqlite::Result<Option<Millis>> {
+pub(super) fn first_due(db: &Db<'_>) -> rusqlite::Result<Option<Millis>> {
     let first = db.one(sql!("moves", "first_due"), [], |row| {
         let due = |column| match row.get_ref(column)? {
             rusqlite::types::ValueRef::Null => Ok(None),

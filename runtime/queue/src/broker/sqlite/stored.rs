@@ -23,7 +23,7 @@ pub(super) struct Stored {
 
 impl Stored {
     /// The job of this id.
-    pub(super) fn by_id(db: Db<'_>, tenant: &str, id: JobId) -> rusqlite::Result<Option<Self>> {
+    pub(super) fn by_id(db: &Db<'_>, tenant: &str, id: JobId) -> rusqlite::Result<Option<Self>> {
         db.one(sql!("moves", "job"), params![tenant, id.0], |row| {
             let (n, queue) = (row.get(0)?, row.get(1)?);
             let (state, record) = (state_at(row, 2)?, row.get(3)?);
@@ -32,7 +32,7 @@ impl Stored {
     }
 
     /// The job of this row.
-    pub(super) fn by_number(db: Db<'_>, n: i64) -> rusqlite::Result<Option<Self>> {
+    pub(super) fn by_number(db: &Db<'_>, n: i64) -> rusqlite::Result<Option<Self>> {
         db.one(sql!("moves", "job_by_number"), [n], |row| {
             let (tenant, id, queue) = (row.get(0)?, id_at(row, 1)?, row.get(2)?);
             let (state, record) = (state_at(row, 3)?, row.get(4)?);

@@ -191,7 +191,7 @@ impl Walk<'_, '_, '_> {
             Verdict::Aside(lane) => self.step.push(End::Back, [tenant, queue, &lane], rank, n)?,
             Verdict::Newer => self.step.set_aside(n, State::Available)?,
             Verdict::Expired => {
-                if let Some(job) = Stored::by_number(self.step.db, n)? {
+                if let Some(job) = Stored::by_number(&self.step.db, n)? {
                     cancel::close(self.step, job, Why::Expired)?;
                 }
             }
@@ -219,7 +219,7 @@ impl Walk<'_, '_, '_> {
                 delivery
             }
             None => {
-                if let Some(job) = Stored::by_number(self.step.db, n)? {
+                if let Some(job) = Stored::by_number(&self.step.db, n)? {
                     self.step.end(job, State::Discarded)?;
                 }
                 0
@@ -242,7 +242,7 @@ impl Walk<'_, '_, '_> {
 
     /// Writes a claimed record, and moves the job into the in-flight set.
     fn hold(&self, n: i64, delivery: u32, record: &[u8]) -> Done<()> {
-        let db = self.step.db;
+        let db = &self.step.db;
         db.run(sql!("claim", "begin"), params![n, record])?;
         let (worker, number) = (
             self.claim.worker.0.cast_signed(),

@@ -279,8 +279,8 @@ impl Writer {
         Ok(())
     }
 
-    fn run_sql(&self, sql: &str) -> rusqlite::Result<()> {
-        Db(&self.conn).run(sql, []).map(|_| ())
+    fn run_sql(&self, sql: &'static str) -> rusqlite::Result<()> {
+        Db::new(&self.conn).run(sql, []).map(|_| ())
     }
 
     /// A look between batches; one that fails is made again soon.
@@ -292,7 +292,7 @@ impl Writer {
     }
 
     fn data_version(&self) -> rusqlite::Result<i64> {
-        Ok(Db(&self.conn)
+        Ok(Db::new(&self.conn)
             .one("PRAGMA data_version", [], |row| row.get(0))?
             .unwrap_or(0))
     }
@@ -300,15 +300,15 @@ impl Writer {
     /// Notes what workers of this process know of the file.
     fn remember(&mut self) -> rusqlite::Result<()> {
         self.known = Known {
-            due: first_due(Db(&self.conn))?,
+            due: first_due(&Db::new(&self.conn))?,
             staged: self.last(sql!("read", "last_stamp"))?,
             asked: self.last(sql!("lease", "last_asked"))?,
         };
         Ok(())
     }
 
-    fn last(&self, sql: &str) -> rusqlite::Result<i64> {
-        let stamp = Db(&self.conn).one(sql, [], |row| row.get(0))?;
+    fn last(&self, sql: &'static str) -> rusqlite::Result<i64> {
+        let stamp = Db::new(&self.conn).one(sql, [], |row| row.get(0))?;
         Ok(stamp.unwrap_or(0))
     }
 
@@ -316,7 +316,7 @@ impl Writer {
     /// last stamp of that.
     fn asked_since(&self, mut stamp: i64) -> rusqlite::Result<(Vec<(u64, JobId)>, i64)> {
         let since = [stamp];
-        let asked = Db(&self.conn).all(sql!("lease", "asked_since"), since, |row| {
+        let asked = Db::new(&self.conn).all(sql!("lease", "asked_since"), since, |row| {
             stamp = row.get(2)?;
             Ok((row.get::<_, i64>(0)?.cast_unsigned(), id_at(row, 1)?))
         })?;
@@ -333,7 +333,7 @@ impl Writer {
         self.company = Some(Instant::now());
         let mut available = Vec::new();
         for queue in self.hub.wanted() {
-            if lease::has_work(Db(&self.conn), &queue)? {
+            if lease::has_work(&Db::new(&self.conn), &queue)? {
                 available.push(queue);
             }
         }

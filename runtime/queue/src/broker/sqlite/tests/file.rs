@@ -66,7 +66,7 @@ async fn a_full_disk_refuses_the_operation_and_leaves_nothing_of_it() {
     let limit = |pages: i64| {
         broker.core.write(&broker.clock, move |step| {
             let set = format!("PRAGMA max_page_count = {pages}");
-            step.db.0.query_row(&set, [], |_| Ok(()))?;
+            step.db.conn.query_row(&set, [], |_| Ok(()))?;
             Ok(())
         })
     };

@@ -234,7 +234,7 @@ async fn a_job_that_breaks_while_it_runs_keeps_no_place() {
     let id = jobs[0].id;
     let breaks = move |step: &mut Step<'_>| {
         let record = "UPDATE job SET record = x'00' WHERE id = ?1";
-        step.db.0.execute(record, [id.0])?;
+        step.db.conn.execute(record, [id.0])?;
         Ok(())
     };
     broker.core.write(&broker.clock, breaks).await.unwrap();
@@ -270,7 +270,7 @@ async fn what_a_scope_held_is_forgotten() {
     let held = || {
         broker.core.read(|db| {
             let count = "SELECT count(*) FROM held";
-            Ok(db.0.query_row(count, [], |row| row.get::<_, i64>(0))?)
+            Ok(db.conn.query_row(count, [], |row| row.get::<_, i64>(0))?)
         })
     };
     assert_eq!(held().await.unwrap(), 5);
