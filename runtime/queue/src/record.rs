@@ -248,7 +248,8 @@ impl<'a> Route<'a> {
         }
     }
 
-    fn pin(&self) -> Result<Pin, RecordError> {
+    /// What the pin's bytes say.
+    pub(crate) fn pin(&self) -> Result<Pin, RecordError> {
         match self.pin.len() {
             0 => Ok(Pin::Active),
             4 => Ok(Pin::Release(u32::from_le_bytes(

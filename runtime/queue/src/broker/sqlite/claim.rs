@@ -1,7 +1,5 @@
 //! Handing out jobs: the walk over the two rings. A lane's turn is `turn.rs`.
 
-use std::collections::HashMap;
-
 use rusqlite::{params, params_from_iter};
 
 use super::db::{Db, id_at};
@@ -21,8 +19,36 @@ const TURN: u32 = 4;
 /// what may not start makes it slow.
 const LOOKS: u32 = 1_000;
 
+/// A job that is handed out, with its record as it lies there: the writer has more
+/// to do than to read it.
+pub(super) struct Taken {
+    tenant: String,
+    id: JobId,
+    queue: String,
+    delivery: u32,
+    started: Millis,
+    target: Option<(Digest, u32)>,
+    record: Vec<u8>,
+}
+
+impl Taken {
+    /// Reads the record.
+    pub(super) fn read(self) -> Claimed {
+        let job = record::decode(&self.tenant, self.id, &self.record);
+        Claimed {
+            target: self.target.filter(|_| job.is_ok()),
+            tenant: self.tenant,
+            id: self.id,
+            queue: self.queue,
+            delivery: self.delivery,
+            started: self.started,
+            job: job.map_err(|error| error.to_string()),
+        }
+    }
+}
+
 /// One claim, and its repetition after a lost answer.
-pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Done<Vec<Claimed>> {
+pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Done<Vec<Taken>> {
     let worker = claim.worker;
     let last = lease::last_claim(&step.db, worker)?;
     let dead = last.is_none() && (claim.number > 1 || lease::is_dead(&step.db, worker)?);
@@ -66,17 +92,22 @@ pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Done<Vec<Claimed>> {
     Ok(claimed)
 }
 
-/// What each target was a moment ago: a batch is mostly of few modules.
-type Targets = HashMap<(String, String, Vec<u8>), Option<(Digest, u32)>>;
+/// What a name stood for a moment ago: a batch is mostly of few modules.
+struct Target {
+    tenant: String,
+    module: String,
+    pin: Pin,
+    is: Option<(Digest, u32)>,
+}
 
 /// The walk of one claim.
 pub(super) struct Walk<'s, 'c, 'a> {
     pub(super) step: &'s mut Step<'c>,
     pub(super) claim: &'a Claim,
-    pub(super) claimed: Vec<Claimed>,
+    pub(super) claimed: Vec<Taken>,
     /// How many entries and lanes may still be looked at that come to nothing.
     pub(super) looks: u32,
-    targets: Targets,
+    targets: Vec<Target>,
 }
 
 /// What becomes of a lane or a tenant after its turn.
@@ -96,7 +127,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
             claim,
             claimed: Vec::new(),
             looks: LOOKS,
-            targets: Targets::new(),
+            targets: Vec::new(),
         }
     }
 
@@ -118,7 +149,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
         })?;
         for (tenant, id, queue, delivery, record) in held {
             let started = Header::decode(&record).map_or(self.step.now, |header| header.started);
-            self.hand_out([&tenant, &queue], id, delivery, started, &record)?;
+            self.hand_out([&tenant, &queue], id, delivery, started, record)?;
         }
         Ok(())
     }
@@ -248,42 +279,37 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
         id: JobId,
         delivery: u32,
         started: Millis,
-        record: &[u8],
+        record: Vec<u8>,
     ) -> Done<()> {
-        let job = record::decode(tenant, id, record).map_err(|error| error.to_string());
-        let target = match &job {
-            Ok(job) => self.target(tenant, &job.call.module, job.call.pin, record)?,
+        let target = match Route::decode(&record) {
+            Ok((route, _)) => self.target(tenant, &route)?,
             Err(_) => None,
         };
         let (tenant, queue) = (tenant.to_owned(), queue.to_owned());
-        self.claimed.push(Claimed {
+        self.claimed.push(Taken {
             tenant,
             id,
             queue,
             delivery,
             started,
             target,
-            job,
+            record,
         });
         Ok(())
     }
 
     /// What a job runs, in the same step that hands it out.
-    fn target(
-        &mut self,
-        tenant: &str,
-        module: &str,
-        pin: Pin,
-        record: &[u8],
-    ) -> Done<Option<(Digest, u32)>> {
-        let bytes = Route::decode(record).map_or(Vec::new(), |(route, _)| route.pin.to_vec());
-        let key = (tenant.to_owned(), module.to_owned(), bytes);
-        if let Some(known) = self.targets.get(&key) {
-            return Ok(*known);
+    fn target(&mut self, tenant: &str, route: &Route<'_>) -> Done<Option<(Digest, u32)>> {
+        let (module, Ok(pin)) = (route.module, route.pin()) else {
+            return Ok(None);
+        };
+        let is_known = |it: &&Target| it.pin == pin && it.module == module && it.tenant == tenant;
+        if let Some(known) = self.targets.iter().rfind(is_known) {
+            return Ok(known.is);
         }
         let read = |row: &rusqlite::Row<'_>| Ok((Digest(row.get(0)?), row.get(1)?));
         let db = &self.step.db;
-        let target = match pin {
+        let is = match pin {
             Pin::Active => db.one(sql!("claim", "active"), params![tenant, module], read),
             Pin::Release(number) => db.one(
                 sql!("claim", "release"),
@@ -292,8 +318,13 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
             ),
             Pin::Digest(digest) => db.one(sql!("claim", "digest"), params![tenant, digest.0], read),
         }?;
-        self.targets.insert(key, target);
-        Ok(target)
+        self.targets.push(Target {
+            tenant: tenant.to_owned(),
+            module: module.to_owned(),
+            pin,
+            is,
+        });
+        Ok(is)
     }
 }
 

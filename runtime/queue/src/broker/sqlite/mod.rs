@@ -169,9 +169,11 @@ impl Broker for SqliteBroker {
     async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>> {
         ours(claim.partition)?;
         let claim = claim.clone();
-        self.core
+        let taken = self
+            .core
             .write(&self.clock, move |step| claim::claim(step, &claim))
-            .await
+            .await?;
+        Ok(taken.into_iter().map(claim::Taken::read).collect())
     }
 
     async fn extend(&self, beat: &Heartbeat) -> Result<Pulse> {
@@ -184,11 +186,9 @@ impl Broker for SqliteBroker {
 
     async fn settle(&self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
         super::check_settlements(settlements)?;
-        let settlements = settlements.to_vec();
+        let ready: Vec<_> = settlements.iter().map(settle::Ready::new).collect();
         self.core
-            .write(&self.clock, move |step| {
-                settle::settle(step, worker, &settlements)
-            })
+            .write(&self.clock, move |step| settle::settle(step, worker, ready))
             .await
     }
 

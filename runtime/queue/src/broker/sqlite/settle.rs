@@ -12,22 +12,61 @@ use super::step::Step;
 use super::stored::Stored;
 use super::{blobs, terms};
 use crate::broker::{Note, Settled, counts_as_failed};
-use crate::job::{Action, Payload, Settlement, State, WorkerId};
+use crate::job::{Action, JobId, Payload, Settlement, State, WorkerId};
 use crate::record::{self, BLOBS, CANCELLING};
+
+/// A settlement with its entry encoded, which is done before the writer is troubled.
+pub(super) struct Ready {
+    tenant: String,
+    id: JobId,
+    delivery: u32,
+    /// A result that lies in the entry is not here.
+    action: Action,
+    /// The attempt with its result, as it is appended to the record.
+    entry: Option<Vec<u8>>,
+    fuel: u64,
+    is_failed: bool,
+}
+
+impl Ready {
+    /// Encodes.
+    pub(super) fn new(it: &Settlement) -> Self {
+        let (action, result) = match &it.action {
+            Action::Complete(result) => {
+                let rest = match result {
+                    Payload::Inline(_) => Payload::default(),
+                    blob => blob.clone(),
+                };
+                (Action::Complete(rest), Some(result))
+            }
+            other => (other.clone(), None),
+        };
+        let encode = |attempt| record::encode_attempt(attempt, result);
+        Ready {
+            tenant: it.tenant.clone(),
+            id: it.id,
+            delivery: it.delivery,
+            action,
+            entry: it.attempt.as_ref().map(encode),
+            fuel: it.attempt.as_ref().map_or(0, |attempt| attempt.fuel),
+            is_failed: counts_as_failed(it),
+        }
+    }
+}
 
 /// Ends deliveries.
 pub(super) fn settle(
     step: &mut Step<'_>,
     worker: WorkerId,
-    settlements: &[Settlement],
+    settlements: Vec<Ready>,
 ) -> Done<Vec<Settled>> {
     settlements
-        .iter()
+        .into_iter()
         .map(|settlement| one(step, worker, settlement))
         .collect()
 }
 
-fn one(step: &mut Step<'_>, worker: WorkerId, settlement: &Settlement) -> Done<Settled> {
+fn one(step: &mut Step<'_>, worker: WorkerId, settlement: Ready) -> Done<Settled> {
     let Some(job) = Stored::by_id(&step.db, &settlement.tenant, settlement.id)? else {
         return Ok(Settled::Missing);
     };
@@ -47,16 +86,7 @@ fn one(step: &mut Step<'_>, worker: WorkerId, settlement: &Settlement) -> Done<S
     Ok(Settled::Recorded)
 }
 
-fn apply(
-    step: &mut Step<'_>,
-    worker: WorkerId,
-    mut job: Stored,
-    settlement: &Settlement,
-) -> Done<()> {
-    let result = match &settlement.action {
-        Action::Complete(result) => Some(result),
-        _ => None,
-    };
+fn apply(step: &mut Step<'_>, worker: WorkerId, mut job: Stored, settlement: Ready) -> Done<()> {
     let asked = job
         .header
         .as_ref()
@@ -65,38 +95,36 @@ fn apply(
     if matches!(settlement.action, Action::GiveBack(_)) {
         step.refund(&job)?;
     }
-    if let (Some(attempt), Some(header)) = (&settlement.attempt, &mut job.header) {
-        header.fuel = header.fuel.saturating_add(attempt.fuel);
-        job.record.extend(record::encode_attempt(attempt, result));
+    if let Some(header) = &mut job.header {
+        header.fuel = header.fuel.saturating_add(settlement.fuel);
+        let failed = u16::from(settlement.is_failed);
+        header.attempt = header.attempt.saturating_add(failed);
     }
-    if counts_as_failed(settlement)
-        && let Some(header) = &mut job.header
-    {
-        header.attempt = header.attempt.saturating_add(1);
+    job.record
+        .extend_from_slice(settlement.entry.as_deref().unwrap_or_default());
+    if asked && !matches!(settlement.action, Action::Complete(_)) {
+        return Ok(stop(step, job, settlement.entry.is_none())?);
     }
-    if asked && result.is_none() {
-        return Ok(stop(step, job, settlement)?);
-    }
-    match &settlement.action {
-        Action::Complete(result) => complete(step, job, result)?,
+    match settlement.action {
+        Action::Complete(result) => complete(step, job, &result)?,
         Action::Cancel => step.end(job, State::Cancelled)?,
         Action::Discard => step.end(job, State::Discarded)?,
         Action::Retry(wait) => {
             if let Some(header) = &mut job.header {
                 header.available = step.now;
             }
-            later(step, job, State::Retryable, *wait, End::Back)?;
+            later(step, job, State::Retryable, wait, End::Back)?;
         }
         // It lost its place through no fault of its own.
-        Action::GiveBack(wait) => later(step, job, State::Scheduled, *wait, End::Front)?,
+        Action::GiveBack(wait) => later(step, job, State::Scheduled, wait, End::Front)?,
     }
     Ok(())
 }
 
 /// It was asked to stop, and whatever came of it, it stops. The worker stays on
-/// the record: the same settlement may come again.
-fn stop(step: &mut Step<'_>, mut job: Stored, settlement: &Settlement) -> rusqlite::Result<()> {
-    if let (None, Some(header)) = (&settlement.attempt, &job.header) {
+/// the record: the same settlement may come again. `unsaid` where it had no attempt.
+fn stop(step: &mut Step<'_>, mut job: Stored, unsaid: bool) -> rusqlite::Result<()> {
+    if let (true, Some(header)) = (unsaid, &job.header) {
         let entry = cancel::entry(header, Why::Abandoned);
         job.record.extend(record::encode_attempt(&entry, None));
     }
