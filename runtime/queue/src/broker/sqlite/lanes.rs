@@ -169,6 +169,14 @@ impl Step<'_> {
         Ok(true)
     }
 
+    /// The first entry of a lane, and its last step that has any.
+    pub(super) fn ends(&self, place: [&str; 3]) -> rusqlite::Result<Option<(Rank, i64)>> {
+        self.db.one(sql!("claim", "ends"), place, |row| {
+            let (step, at) = (row.get(0)?, row.get(1)?);
+            Ok((Rank { step, at }, row.get(2)?))
+        })
+    }
+
     /// The first entry of a lane's next step that has any.
     pub(super) fn head(
         &self,
@@ -188,7 +196,9 @@ impl Step<'_> {
     /// one was in the ring, nobody was told that there is nothing.
     fn join(&mut self, place @ [tenant, queue, _]: [&str; 3]) -> rusqlite::Result<()> {
         let db = &self.db;
-        if db.run(sql!("moves", "join_lanes"), place)? > 0
+        // Cheaper than to try, and with many lanes most are there.
+        if !db.is(sql!("moves", "has_lane"), place)?
+            && db.run(sql!("moves", "join_lanes"), place)? > 0
             && db.run(sql!("moves", "join_tenants"), [queue, tenant])? > 0
         {
             self.tell_of_work(queue);

@@ -76,17 +76,17 @@ impl Walk<'_, '_, '_> {
     /// What is next in a lane. The steps of priority compete by age, or in a strict
     /// queue not at all.
     fn stretch(&mut self, place: [&str; 3]) -> Done<Option<Stretch>> {
-        let Some(first) = self.step.head(place, -1)? else {
+        let Some((first, last)) = self.step.ends(place)? else {
             return Ok(None);
         };
         let [tenant, queue, _] = place;
-        let (mut best, mut rival, mut last) = (first, i64::MAX, first);
+        let (mut best, mut rival, mut at) = (first, i64::MAX, first.step);
         let is_strict = self.step.is_strict(tenant, queue)?;
-        while let Some(head) = self.step.head(place, last.step)? {
-            last = head;
-            if is_strict {
+        while at < last && !is_strict {
+            let Some(head) = self.step.head(place, at)? else {
                 break;
-            }
+            };
+            at = head.step;
             if head.age() < best.age() {
                 (rival, best) = (best.age(), head);
             } else {
@@ -99,7 +99,7 @@ impl Walk<'_, '_, '_> {
                 true => i64::MAX,
                 false => best.until(rival),
             },
-            others: last.step != first.step,
+            others: last != first.step,
         }))
     }
 

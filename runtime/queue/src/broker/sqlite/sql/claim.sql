@@ -30,6 +30,14 @@ SELECT step, at FROM available
 WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step > ?4
 ORDER BY step, at, seq LIMIT 1;
 
+-- The first of all, and the last step that has any.
+-- name: ends
+SELECT step, at, (
+    SELECT max(step) FROM available WHERE tenant = ?1 AND queue = ?2 AND lane = ?3
+)
+FROM available WHERE tenant = ?1 AND queue = ?2 AND lane = ?3
+ORDER BY step, at, seq LIMIT 1;
+
 -- name: jobs
 SELECT a.at, a.seq, a.n, j.id, j.state, j.record
 FROM available a LEFT JOIN job j ON j.n = a.n

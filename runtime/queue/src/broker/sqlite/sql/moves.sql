@@ -31,6 +31,9 @@ WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step = ?4 AND at = ?5 AND seq
 SELECT seq FROM available
 WHERE tenant = ?1 AND queue = ?2 AND lane = ?3 AND step = ?4 AND at = ?5 AND n = ?6 LIMIT 1;
 
+-- name: has_lane
+SELECT EXISTS (SELECT 1 FROM lane_ring WHERE tenant = ?1 AND queue = ?2 AND lane = ?3);
+
 -- A value, not a source of rows: what is read of the table that is written would
 -- be copied aside first.
 -- name: join_lanes
