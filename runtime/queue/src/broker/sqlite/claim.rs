@@ -22,6 +22,7 @@ const LOOKS: u32 = 1_000;
 /// A job that is handed out, with its record as it lies there: the writer has more
 /// to do than to read it.
 pub(super) struct Taken {
+    n: i64,
     tenant: String,
     id: JobId,
     queue: String,
@@ -32,6 +33,11 @@ pub(super) struct Taken {
 }
 
 impl Taken {
+    /// Which it is, and its row.
+    pub(super) fn number(&self) -> (JobId, i64) {
+        (self.id, self.n)
+    }
+
     /// Reads the record.
     pub(super) fn read(self) -> Claimed {
         let job = record::decode(&self.tenant, self.id, &self.record);
@@ -145,11 +151,12 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
         let held = self.step.db.all(sql!("claim", "again"), claim, |row| {
             let (tenant, queue): (String, String) = (row.get(0)?, row.get(2)?);
             let (delivery, record): (u32, Vec<u8>) = (row.get(3)?, row.get(4)?);
-            Ok((tenant, id_at(row, 1)?, queue, delivery, record))
+            let which = (row.get(5)?, id_at(row, 1)?);
+            Ok((tenant, which, queue, delivery, record))
         })?;
-        for (tenant, id, queue, delivery, record) in held {
+        for (tenant, which, queue, delivery, record) in held {
             let started = Header::decode(&record).map_or(self.step.now, |header| header.started);
-            self.hand_out([&tenant, &queue], id, delivery, started, record)?;
+            self.hand_out([&tenant, &queue], which, delivery, started, record)?;
         }
         Ok(())
     }
@@ -276,7 +283,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
     pub(super) fn hand_out(
         &mut self,
         [tenant, queue]: [&str; 2],
-        id: JobId,
+        (n, id): (i64, JobId),
         delivery: u32,
         started: Millis,
         record: Vec<u8>,
@@ -287,6 +294,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
         };
         let (tenant, queue) = (tenant.to_owned(), queue.to_owned());
         self.claimed.push(Taken {
+            n,
             tenant,
             id,
             queue,

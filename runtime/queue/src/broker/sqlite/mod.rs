@@ -9,6 +9,7 @@
 //! - `enqueue`, `claim` with `turn`, `settle`, `lease`, `delayed`, `prune`,
 //!   `cancel`, `requeue`, `control`, `registry`: the steps, where Redis has
 //!   scripts; `read`: what needs no writer
+//! - `numbers`: where the jobs lie that this process has claimed
 //! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
 //!   whether they may start, `terms` what only some have, `blobs` large bytes
 //! - `sql/*.sql`: the statements, twins of those scripts; `sql`: finds them
@@ -28,6 +29,7 @@ mod fault;
 mod lanes;
 mod lease;
 mod limits;
+mod numbers;
 mod open;
 mod parking;
 mod prune;
@@ -173,6 +175,9 @@ impl Broker for SqliteBroker {
             .core
             .write(&self.clock, move |step| claim::claim(step, &claim))
             .await?;
+        self.core
+            .numbers
+            .keep(taken.iter().map(claim::Taken::number));
         Ok(taken.into_iter().map(claim::Taken::read).collect())
     }
 
@@ -186,7 +191,9 @@ impl Broker for SqliteBroker {
 
     async fn settle(&self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
         super::check_settlements(settlements)?;
-        let ready: Vec<_> = settlements.iter().map(settle::Ready::new).collect();
+        let numbers = self.core.numbers.take(settlements.iter().map(|it| it.id));
+        let ready = settlements.iter().zip(numbers);
+        let ready: Vec<_> = ready.map(|(it, n)| settle::Ready::new(it, n)).collect();
         self.core
             .write(&self.clock, move |step| settle::settle(step, worker, ready))
             .await

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::db::Db;
 use super::fault::{Done, explain};
+use super::numbers::Numbers;
 use super::signals::Hub;
 use super::step::Step;
 use super::writer::{Message, PATIENCE, Work, Writer, be_patient, gone};
@@ -38,6 +39,8 @@ pub(super) struct Core {
     pub(super) place: String,
     /// Who waits for what.
     pub(super) hub: Arc<Hub>,
+    /// Where the jobs lie that were claimed here.
+    pub(super) numbers: Numbers,
     writer: Sender<Message>,
     thread: JoinHandle<()>,
     seats: Semaphore,
@@ -86,6 +89,7 @@ impl Core {
             path,
             place,
             hub,
+            numbers: Numbers::default(),
             writer: sender,
             thread,
             seats,
@@ -266,14 +270,14 @@ fn write_ahead(conn: &Connection) -> rusqlite::Result<String> {
 /// Makes the schema, or brings an earlier one up to date, unless somebody else did
 /// meanwhile.
 fn make(conn: &mut Connection) -> Done<()> {
-    // Past this, the log is cut back after a checkpoint.
-    conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
-    // In KiB, as SQLite has it for negative numbers.
-    conn.pragma_update(None, "cache_size", -16 * 1024)?;
     // In pages. Each checkpoint waits for the disk twice, whatever it writes, and what
     // many jobs changed is written once: a quarter as many as by default. Not more,
     // because one block of the log's index holds 4,062.
     conn.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    // Past this, the log is cut back after a checkpoint.
+    conn.pragma_update(None, "journal_size_limit", 64 << 20)?;
+    // In KiB, as SQLite has it for negative numbers.
+    conn.pragma_update(None, "cache_size", -16 * 1024)?;
     let step = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match identify(&step)? {
         (0, 0, 0) => {

@@ -19,6 +19,8 @@ use crate::record::{self, BLOBS, CANCELLING};
 pub(super) struct Ready {
     tenant: String,
     id: JobId,
+    /// Where it lies, as far as that is known.
+    n: Option<i64>,
     delivery: u32,
     /// A result that lies in the entry is not here.
     action: Action,
@@ -30,7 +32,7 @@ pub(super) struct Ready {
 
 impl Ready {
     /// Encodes.
-    pub(super) fn new(it: &Settlement) -> Self {
+    pub(super) fn new(it: &Settlement, n: Option<i64>) -> Self {
         let (action, result) = match &it.action {
             Action::Complete(result) => {
                 let rest = match result {
@@ -45,6 +47,7 @@ impl Ready {
         Ready {
             tenant: it.tenant.clone(),
             id: it.id,
+            n,
             delivery: it.delivery,
             action,
             entry: it.attempt.as_ref().map(encode),
@@ -67,7 +70,18 @@ pub(super) fn settle(
 }
 
 fn one(step: &mut Step<'_>, worker: WorkerId, settlement: Ready) -> Done<Settled> {
-    let Some(job) = Stored::by_id(&step.db, &settlement.tenant, settlement.id)? else {
+    let (tenant, id) = (&settlement.tenant, settlement.id);
+    let mut job = match settlement.n {
+        Some(n) => Stored::by_number(&step.db, n)?,
+        None => None,
+    };
+    if job
+        .as_ref()
+        .is_none_or(|job| job.id != id || job.tenant != *tenant)
+    {
+        job = Stored::by_id(&step.db, tenant, id)?;
+    }
+    let Some(job) = job else {
         return Ok(Settled::Missing);
     };
     // Nothing can be told of a record that cannot be read: it is on the dead

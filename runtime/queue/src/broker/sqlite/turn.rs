@@ -225,7 +225,7 @@ impl Walk<'_, '_, '_> {
                 0
             }
         };
-        self.hand_out([tenant, queue], id, delivery, self.step.now, record)
+        self.hand_out([tenant, queue], (n, id), delivery, self.step.now, record)
     }
 
     /// Overwrites the header of a record, if it has one; its delivery.

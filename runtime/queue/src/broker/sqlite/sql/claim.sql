@@ -76,7 +76,7 @@ UPDATE job SET state = 3, record = ?2 WHERE n = ?1;
 
 -- What the last claim handed out and is still held.
 -- name: again
-SELECT j.tenant, j.id, j.queue, f.delivery, j.record
+SELECT j.tenant, j.id, j.queue, f.delivery, j.record, j.n
 FROM inflight f CROSS JOIN job j ON j.n = f.n
 WHERE f.worker = ?1 AND f.number = ?2
 ORDER BY f.pos;
