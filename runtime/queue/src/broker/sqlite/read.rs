@@ -37,8 +37,8 @@ fn decode(
 
 /// Bytes of the pages that hold something. What lies in the log and not yet in the
 /// file counts; pages that deleted rows left free do not.
-pub(super) fn footprint(db: Db<'_>) -> Done<u64> {
-    let snapshot = db.0.unchecked_transaction()?;
+pub(super) fn footprint(db: &Db<'_>) -> Done<u64> {
+    let snapshot = db.conn.unchecked_transaction()?;
     let pragma = |name| snapshot.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let used = pragma("page_count")? - pragma("freelist_count")?;
     let bytes = used * pragma("page_size")?;

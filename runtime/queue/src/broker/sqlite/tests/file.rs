@@ -154,3 +154,35 @@ async fn what_was_answered_is_there_when_the_file_is_opened_again() {
         "add"
     );
 }
+
+#[tokio::test]
+async fn a_settlement_ends_its_own_job_wherever_that_lies_by_now() {
+    let (_dir, path) = place();
+    let broker = SqliteBroker::open(&path, Clock::Store).await.unwrap();
+    let [running, other] = [job(), job()];
+    let worker = WorkerId::random();
+    broker
+        .enqueue(TENANT, std::slice::from_ref(&running))
+        .await
+        .unwrap();
+    let claimed = broker.claim(&claim(worker, 1)).await.unwrap();
+    broker
+        .enqueue(TENANT, std::slice::from_ref(&other))
+        .await
+        .unwrap();
+    // The other one comes to lie where the first one did.
+    let move_rows = "
+        UPDATE job SET n = n + 10; UPDATE inflight SET n = n + 10;
+        UPDATE job SET n = 1 WHERE n = 12; UPDATE available SET n = 1, seq = 1;";
+    let moved = broker.core.write(&broker.clock, move |step| {
+        Ok(step.db.conn.execute_batch(move_rows)?)
+    });
+    moved.await.unwrap();
+    let settled = broker.settle(worker, &[done(&claimed[0], worker)]).await;
+    assert_eq!(settled.unwrap(), [Settled::Recorded]);
+    let jobs = broker.jobs(TENANT, &[running.id, other.id]).await.unwrap();
+    let states: Vec<_> = jobs.iter().flatten().map(|it| it.state).collect();
+    assert_eq!(states, [State::Completed, State::Available]);
+    let next = broker.claim(&claim(worker, 2)).await.unwrap();
+    assert_eq!(ids(&next), [other.id]);
+}
