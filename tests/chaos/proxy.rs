@@ -282,9 +282,11 @@ impl Thief {
         let mut state = self.state();
         if command.word(0) == b"SCRIPT" {
             let text = command.word(2);
+            // The file is the last part of the function that a script ends with.
+            let body = text.strip_suffix(b"\nend)()").unwrap_or(text);
             let script = SCRIPTS
                 .iter()
-                .position(|(_, file)| text.ends_with(file.as_bytes()));
+                .position(|(_, file)| body.ends_with(file.as_bytes()));
             if let Some(script) = script {
                 // The server itself says what it calls that text.
                 let digest = ask(server, &[b"SCRIPT", b"LOAD", text]);

@@ -36,16 +36,16 @@
 //!
 //! `broker/redis/scripts/prelude.lua` is this file's twin.
 
-use std::time::Duration;
+mod tail;
 
-use serde_bytes::ByteBuf;
+use serde_bytes::{ByteBuf, Bytes};
+
+use self::tail::decode_tail;
+pub use self::tail::encode_attempt;
 
 use crate::clock::Millis;
-use crate::job::{
-    Attempt, Ending, Job, JobId, JobOptions, NewJob, Payload, Pin, State, Terms, When, WorkerId,
-};
+use crate::job::{Job, JobId, JobOptions, NewJob, Payload, Pin, State, Terms, When, WorkerId};
 use crate::registry::Digest;
-use crate::task::Failure;
 
 /// The newest version of the format that is known.
 pub const VERSION: u8 = 2;
@@ -301,13 +301,28 @@ pub fn encode_call(job: &NewJob) -> Result<(u8, Vec<u8>), RecordError> {
     Ok((version, call))
 }
 
+/// The record of a new job from its flags on, and its version: all of it that does
+/// not depend on the broker's clock.
+///
+/// # Errors
+/// As [`encode_call`].
+pub fn encode_new(job: &NewJob) -> Result<(u8, Vec<u8>), RecordError> {
+    let (version, call) = encode_call(job)?;
+    let length = (call.len() as u32).to_le_bytes();
+    Ok((version, [&[first_flags(job)], &length[..3], &call].concat()))
+}
+
+fn first_flags(job: &NewJob) -> u8 {
+    if job.input.blob().is_some() { BLOBS } else { 0 }
+}
+
 /// Options are a map on the wire, so that a later version may add one.
 struct Named<'a>(&'a JobOptions);
 
 impl serde::Serialize for Named<'_> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let named = rmp_serde::to_vec_named(self.0).map_err(serde::ser::Error::custom)?;
-        serde_bytes::Bytes::new(&named).serialize(serializer)
+        Bytes::new(&named).serialize(serializer)
     }
 }
 
@@ -332,7 +347,7 @@ pub fn encode(job: &NewJob, version: u8, call: &[u8], now: Millis) -> Vec<u8> {
         finished: Millis(0),
         fuel: 0,
         enqueued: now,
-        flags: if job.input.blob().is_some() { BLOBS } else { 0 },
+        flags: first_flags(job),
         call: call.len() as u32,
     };
     [&header.encode()[..], call].concat()
@@ -363,11 +378,6 @@ pub(crate) fn without_expiry(record: &[u8]) -> Result<Vec<u8>, RecordError> {
         &record[body..],
     ];
     Ok(parts.concat())
-}
-
-/// An entry of the tail.
-pub fn encode_attempt(attempt: &Attempt, result: Option<&Payload>) -> Vec<u8> {
-    rmp_serde::to_vec(&(result, Kept::from(attempt))).expect("a vector takes all writes")
 }
 
 /// Reads a whole record.
@@ -423,74 +433,6 @@ pub fn decode(tenant: &str, id: JobId, record: &[u8]) -> Result<Job, RecordError
             options,
         },
     })
-}
-
-fn decode_tail(mut tail: &[u8]) -> Result<(Vec<Attempt>, Option<Payload>), RecordError> {
-    let mut attempts = Vec::new();
-    let mut result = None;
-    while !tail.is_empty() {
-        let (newest, kept): (Option<Payload>, Kept) = rmp_serde::from_read(&mut tail)
-            .map_err(|e| RecordError::Field("attempts", e.to_string()))?;
-        result = newest;
-        attempts.push(kept.into());
-    }
-    Ok((attempts, result))
-}
-
-/// An attempt as it lies in a record: positional, and bytes as bytes.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Kept(
-    u8,
-    u32,
-    u64,
-    Option<ByteBuf>,
-    u32,
-    u64,
-    u64,
-    u64,
-    u64,
-    Option<(String, String, Option<String>)>,
-    Option<ByteBuf>,
-);
-
-impl From<&Attempt> for Kept {
-    fn from(it: &Attempt) -> Self {
-        Kept(
-            it.ending as u8,
-            it.delivery,
-            it.worker.0,
-            it.digest.map(|digest| ByteBuf::from(digest.0)),
-            it.release,
-            it.started.0,
-            it.took.as_micros() as u64,
-            it.fuel,
-            it.peak_memory,
-            it.failure.clone().map(|f| (f.kind, f.message, f.detail)),
-            (!it.log.is_empty()).then(|| ByteBuf::from(it.log.clone())),
-        )
-    }
-}
-
-impl From<Kept> for Attempt {
-    fn from(it: Kept) -> Self {
-        Attempt {
-            // A newer version's ending is still an attempt that did not complete.
-            ending: Ending::from_code(it.0).unwrap_or(Ending::Trapped),
-            delivery: it.1,
-            worker: WorkerId(it.2),
-            digest: it.3.and_then(|bytes| Digest::from_slice(&bytes)),
-            release: it.4,
-            started: Millis(it.5),
-            took: Duration::from_micros(it.6),
-            fuel: it.7,
-            peak_memory: it.8,
-            failure: it.9.map(|(kind, message, detail)| Failure {
-                detail,
-                ..Failure::new(kind, message)
-            }),
-            log: it.10.map(ByteBuf::into_vec).unwrap_or_default(),
-        }
-    }
 }
 
 #[cfg(test)]

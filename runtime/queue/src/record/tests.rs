@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use super::*;
-use crate::job::Partition;
+use crate::job::{Attempt, Ending, Partition};
+use crate::task::Failure;
 
 fn job() -> NewJob {
     let mut job = NewJob::new(JobId::new(Partition(3)), "images", "thumbnail", vec![0x80]);

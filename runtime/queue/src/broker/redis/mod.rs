@@ -1,9 +1,10 @@
 //! The production broker: Redis 7.0 or newer, every operation one Lua script.
 //!
 //! # Layout
-//! - this file: [`RedisBroker`], and each operation's way into its script
+//! - this file: [`RedisBroker`], and most operations' way into their scripts
 //! - `scripts/*.lua`: the operations; `prelude.lua` spells the stored keys
 //! - `scripts.rs`: how they are put together; `keys.rs`: roots and channels
+//! - `hot.rs`: a job's way through: enqueue, claim, settle
 //! - `connection.rs`: reconnecting, and what Redis' errors mean
 //! - `reply.rs`: reading answers; `signals.rs`: being woken
 //! - `control.rs`: cancel, requeue, delete, limits, pauses
@@ -18,6 +19,7 @@
 mod blobs;
 mod connection;
 mod control;
+mod hot;
 mod keys;
 mod read;
 mod registry;
@@ -40,12 +42,9 @@ use super::{
     Broker, BrokerError, Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, Note, Page,
     Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Result, Retention, Settled, Signals,
 };
-use crate::clock::{Clock, Millis, millis};
-use crate::job::{
-    Action, Checkpoint, Job, JobId, NewJob, Partition, Payload, Settlement, State, When, WorkerId,
-};
+use crate::clock::{Clock, millis};
+use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, WorkerId};
 use crate::limits::{Limit, Limited, Scope};
-use crate::record::{self, Header};
 use crate::registry::Digest;
 
 /// A broker on Redis.
@@ -150,41 +149,6 @@ fn id_bytes(worker: WorkerId) -> [u8; 8] {
     worker.0.to_le_bytes()
 }
 
-/// The runs of jobs that share all that a group of `enqueue.lua` says once.
-fn alike(a: &NewJob, b: &NewJob) -> bool {
-    a.queue == b.queue
-        && a.lane == b.lane
-        && a.priority == b.priority
-        && a.crash_limit == b.crash_limit
-        && a.eta == b.eta
-}
-
-fn read_enqueued(reply: &mut Reply) -> Result<Vec<Enqueued>> {
-    let word = reply.bytes()?;
-    match &word[..] {
-        b"ok" => {}
-        b"full" => {
-            return Err(BrokerError::QueueFull {
-                queue: reply.text()?,
-                waiting: reply.number()?,
-                depth: reply.number()?,
-            });
-        }
-        b"duplicate" => return Err(BrokerError::Duplicate(reply.id()?)),
-        _ => {
-            let digest = reply.text()?;
-            return Err(BrokerError::Missing(format!("blob {digest}")));
-        }
-    }
-    let (letters, mut others) = (reply.bytes()?, reply.ids()?.into_iter());
-    let read = |letter: &u8| match letter {
-        b'n' => Ok(Enqueued::New),
-        b'x' => Ok(Enqueued::Exists),
-        _ => reply.one_more(&mut others).map(Enqueued::Instead),
-    };
-    letters.iter().map(read).collect()
-}
-
 #[async_trait::async_trait]
 impl Broker for RedisBroker {
     fn partitions(&self) -> u16 {
@@ -192,66 +156,11 @@ impl Broker for RedisBroker {
     }
 
     async fn enqueue(&self, tenant: &str, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
-        super::check_jobs(tenant, jobs, self.partitions)?;
-        let mut command = self.of_tenant(&scripts::ENQUEUE, tenant);
-        for group in jobs.chunk_by(alike) {
-            let first = &group[0];
-            command
-                .arg(&first.queue)
-                .arg(&first.lane)
-                .arg(first.priority)
-                .arg(first.crash_limit);
-            let (wait, at) = match first.eta {
-                When::Now => (0, 0),
-                When::In(span) => (millis(span), 0),
-                When::At(at) => (0, at.0),
-            };
-            command.arg(wait).arg(at).arg(group.len());
-            for job in group {
-                let (version, call) =
-                    record::encode_call(job).map_err(|e| BrokerError::Invalid(e.to_string()))?;
-                command.arg(&job.id.0).arg(version).arg(call);
-            }
-        }
-        let mut reply = self.list_of(&scripts::ENQUEUE, &command).await?;
-        read_enqueued(&mut reply)
+        self.add_jobs(tenant, jobs).await
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>> {
-        let mut command = self.command(&scripts::CLAIM, claim.partition);
-        command
-            .arg(&id_bytes(claim.worker))
-            .arg(claim.number)
-            .arg(claim.max)
-            .arg(millis(claim.lease));
-        for (queue, share) in &claim.queues {
-            command.arg(queue).arg(*share);
-        }
-        let mut reply = self
-            .list_of_living(&scripts::CLAIM, &command, claim.worker)
-            .await?;
-        let now = Millis(reply.number()?);
-        let mut jobs = Vec::new();
-        while !reply.is_empty() {
-            let (tenant, queue, id) = (reply.text()?, reply.text()?, reply.id()?);
-            let mut record = reply.bytes()?;
-            let target = reply.bytes()?;
-            let header = write_claim(&mut record, claim.worker, now);
-            jobs.push(Claimed {
-                delivery: header.as_ref().map_or(0, |it| it.delivery),
-                started: header.as_ref().map_or(now, |it| it.started),
-                target: target
-                    .split_first_chunk::<4>()
-                    .and_then(|(number, digest)| {
-                        Some((Digest::from_slice(digest)?, u32::from_le_bytes(*number)))
-                    }),
-                job: record::decode(&tenant, id, &record).map_err(|e| e.to_string()),
-                tenant,
-                id,
-                queue,
-            });
-        }
-        Ok(jobs)
+        self.claim_jobs(claim).await
     }
 
     async fn extend(&self, beat: &Heartbeat) -> Result<Pulse> {
@@ -289,52 +198,7 @@ impl Broker for RedisBroker {
     }
 
     async fn settle(&self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
-        let Some(first) = settlements.first() else {
-            return Ok(Vec::new());
-        };
-        super::check_settlements(settlements)?;
-        let mut command = self.command(&scripts::SETTLE, first.id.partition());
-        command.arg(&id_bytes(worker));
-        for it in settlements {
-            let (action, wait, result) = match &it.action {
-                Action::Complete(result) => ("c", Duration::ZERO, Some(result)),
-                Action::Retry(wait) => ("r", *wait, None),
-                Action::Discard => ("d", Duration::ZERO, None),
-                Action::Cancel => ("x", Duration::ZERO, None),
-                Action::GiveBack(wait) => ("g", *wait, None),
-            };
-            let failed = super::counts_as_failed(it);
-            command
-                .arg(&it.tenant)
-                .arg(&it.queue)
-                .arg(&it.id.0)
-                .arg(&it.delivery.to_le_bytes());
-            command
-                .arg(action)
-                .arg(millis(wait))
-                .arg(it.attempt.as_ref().map_or(0, |a| a.fuel));
-            command.arg(u8::from(failed));
-            command.arg(
-                it.attempt
-                    .as_ref()
-                    .map(|a| record::encode_attempt(a, result))
-                    .unwrap_or_default(),
-            );
-            match result.and_then(Payload::blob) {
-                Some(digest) => command.arg(&digest.0),
-                None => command.arg(""),
-            };
-        }
-        let answer = self
-            .bytes_of(&scripts::SETTLE, &command)
-            .await?
-            .unwrap_or_default();
-        let read = |c: &u8| match c {
-            b'r' => Settled::Recorded,
-            b's' => Settled::Stale,
-            _ => Settled::Missing,
-        };
-        Ok(answer.iter().map(read).collect())
+        self.settle_jobs(worker, settlements).await
     }
 
     async fn note(&self, worker: WorkerId, notes: &[Note]) -> Result<()> {
@@ -483,18 +347,4 @@ fn packed<T: serde::Serialize>(value: Option<&T>) -> Vec<u8> {
     value
         .map(|it| rmp_serde::to_vec(it).expect("a vector takes all writes"))
         .unwrap_or_default()
-}
-
-/// Writes a claim into the copy of a record from before it; one from after it,
-/// as a repeated claim gives, stays as it is.
-fn write_claim(record: &mut [u8], worker: WorkerId, now: Millis) -> Option<Header> {
-    let mut header = Header::decode(record).ok()?;
-    if header.state == State::Available {
-        header.state = State::Running;
-        header.delivery += 1;
-        header.worker = worker.0;
-        header.started = now;
-        record[..record::HEADER].copy_from_slice(&header.encode());
-    }
-    Some(header)
 }

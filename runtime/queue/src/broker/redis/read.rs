@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::signals::Waiters;
+use super::signals::{News, Waiters};
 use super::{RedisBroker, keys, scripts};
 use crate::broker::{Filter, Page, QueueCounts, Result, corrupt};
 use crate::clock::Millis;
@@ -37,32 +37,37 @@ impl RedisBroker {
         ids: &[JobId],
         at_most: Duration,
     ) -> Result<Vec<Option<Job>>> {
-        let partition = Partition::of(tenant, self.partitions);
-        let channel = keys::waiter_channel(partition, self.waiter);
         let all_ended = async {
             let place = self.waiters().place(ids).await;
-            let mut open = ids.to_vec();
-            loop {
-                let mut command = self.of_tenant(&scripts::WAIT, tenant);
-                command.arg(&channel);
-                for id in &open {
-                    command.arg(&id.0);
+            let mut open = self.register(tenant, ids).await?;
+            while !open.is_empty() {
+                match place.news().await {
+                    News::Ended(ids) => open.retain(|id| !ids.contains(id)),
+                    News::Reconnected => open = self.register(tenant, &open).await?,
                 }
-                let mut reply = self.list_of(&scripts::WAIT, &command).await?;
-                open.clear();
-                while !reply.is_empty() {
-                    open.push(reply.id()?);
-                }
-                if open.is_empty() {
-                    return Ok(());
-                }
-                place.woken().await;
             }
+            Ok(())
         };
         if let Ok(ended) = tokio::time::timeout(at_most, all_ended).await {
             ended?;
         }
         self.read_jobs(tenant, ids).await
+    }
+
+    /// Registers for the end of some jobs: which of them are still to end.
+    async fn register(&self, tenant: &str, ids: &[JobId]) -> Result<Vec<JobId>> {
+        let partition = Partition::of(tenant, self.partitions);
+        let mut command = self.of_tenant(&scripts::WAIT, tenant);
+        command.arg(keys::waiter_channel(partition, self.waiter));
+        for id in ids {
+            command.arg(&id.0);
+        }
+        let mut reply = self.list_of(&scripts::WAIT, &command).await?;
+        let mut open = Vec::new();
+        while !reply.is_empty() {
+            open.push(reply.id()?);
+        }
+        Ok(open)
     }
 
     pub(super) async fn read_page(&self, tenant: &str, filter: &Filter) -> Result<Page> {

@@ -13,14 +13,21 @@ pub(super) struct Script {
 }
 
 /// Flags must stand in a script's first line, before the shared parts.
+///
+/// A call makes all of a script's functions anew, and for each local of its own
+/// level that one of them refers to, Lua 5.1 walks a list of all that are referred
+/// to. So what stands behind the prelude is a function within: to refer to what is
+/// further out costs nothing.
 macro_rules! scripts {
     ($($name:ident = $flags:literal $file:literal, [$($shared:literal),*];)*) => {
         $(pub(super) static $name: LazyLock<Script> = LazyLock::new(|| {
             Script::new($file, concat!(
                 "#!lua flags=", $flags, "\n",
                 include_str!("scripts/prelude.lua"),
+                "return (function()\n",
                 $(include_str!(concat!("scripts/", $shared, ".lua")),)*
                 include_str!(concat!("scripts/", $file, ".lua")),
+                "\nend)()",
             ))
         });)*
 

@@ -1,8 +1,8 @@
 //! What this process hears of others by Redis' channels: a connection for each
 //! worker that listens, and one for all who wait for results.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -87,8 +87,37 @@ pub(super) fn listen(
 
 /// Who in this process waits for which job's end.
 pub(super) struct Waiters {
-    waiting: Mutex<HashMap<JobId, Vec<Arc<Notify>>>>,
+    waiting: Mutex<HashMap<JobId, Vec<Arc<Waiter>>>>,
     connected: watch::Sender<bool>,
+}
+
+/// One who waits.
+#[derive(Default)]
+struct Waiter {
+    heard: Mutex<Unread>,
+    told: Notify,
+}
+
+/// What a waiter was told and has not looked at.
+#[derive(Default)]
+struct Unread {
+    ended: HashSet<JobId>,
+    reconnected: bool,
+}
+
+/// What a waiter is told.
+pub(super) enum News {
+    /// These jobs have ended.
+    Ended(HashSet<JobId>),
+    /// Word of some may have been lost: it must register again.
+    Reconnected,
+}
+
+impl Waiter {
+    fn tell(&self, what: impl FnOnce(&mut Unread)) {
+        what(&mut self.heard.lock().unwrap_or_else(PoisonError::into_inner));
+        self.told.notify_one();
+    }
 }
 
 impl Waiters {
@@ -113,40 +142,44 @@ impl Waiters {
     }
 
     fn hear(&self, heard: Heard<'_>) {
-        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = self.lock();
         match heard {
             Heard::Connected => {
-                waiting
-                    .values()
-                    .flatten()
-                    .for_each(|waiter| waiter.notify_one());
+                for waiter in waiting.values().flatten() {
+                    waiter.tell(|it| it.reconnected = true);
+                }
                 drop(waiting);
                 self.connected.send_replace(true);
             }
             Heard::Message(id) => {
-                let waiters = id.try_into().ok().and_then(|id| waiting.get(&JobId(id)));
-                waiters
-                    .into_iter()
-                    .flatten()
-                    .for_each(|waiter| waiter.notify_one());
+                let Ok(id) = id.try_into().map(JobId) else {
+                    return;
+                };
+                for waiter in waiting.get(&id).into_iter().flatten() {
+                    waiter.tell(|it| it.ended.extend([id]));
+                }
             }
         }
     }
 
-    /// A place to wait for any of these jobs, once the channels are listened to.
+    /// A place to wait for the end of these jobs, once the channels are listened to.
     pub(super) async fn place(self: &Arc<Self>, ids: &[JobId]) -> Place {
         let mut connected = self.connected.subscribe();
         let _ = connected.wait_for(|is| *is).await;
-        let notify = Arc::new(Notify::new());
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiter = Arc::new(Waiter::default());
+        let mut waiting = self.lock();
         for id in ids {
-            waiting.entry(*id).or_default().push(notify.clone());
+            waiting.entry(*id).or_default().push(waiter.clone());
         }
         Place {
             of: self.clone(),
             ids: ids.to_vec(),
-            notify,
+            waiter,
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<JobId, Vec<Arc<Waiter>>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -154,26 +187,32 @@ impl Waiters {
 pub(super) struct Place {
     of: Arc<Waiters>,
     ids: Vec<JobId>,
-    notify: Arc<Notify>,
+    waiter: Arc<Waiter>,
 }
 
 impl Place {
-    /// Returns when one of the jobs may have ended since the last call.
-    pub(super) async fn woken(&self) {
-        self.notify.notified().await;
+    /// The next news.
+    pub(super) async fn news(&self) -> News {
+        loop {
+            let heard = self.waiter.heard.lock();
+            let unread = std::mem::take(&mut *heard.unwrap_or_else(PoisonError::into_inner));
+            if unread.reconnected {
+                return News::Reconnected;
+            }
+            if !unread.ended.is_empty() {
+                return News::Ended(unread.ended);
+            }
+            self.waiter.told.notified().await;
+        }
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut waiting = self
-            .of
-            .waiting
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.of.lock();
         for id in &self.ids {
             if let Some(waiters) = waiting.get_mut(id) {
-                waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.notify));
+                waiters.retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
                 if waiters.is_empty() {
                     waiting.remove(id);
                 }

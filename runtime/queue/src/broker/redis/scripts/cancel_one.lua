@@ -3,8 +3,8 @@
 -- Cancels a job; a letter for what became of it, as cancel.lua answers.
 local function cancel(tenant, id)
   local head = head_of(tenant, id)
-  if not readable(head) then return 'm' end
-  local state = byte(head, 4)
+  local state = state_of(head)
+  if not state then return 'm' end
   if state >= COMPLETED then return tostring(state) end
   if state ~= RUNNING then
     close(tenant, id, head, CANCELLED, STOPPED)

@@ -3,76 +3,95 @@
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', worker, claim number, max jobs, lease in ms, then for each
 --   queue: name, share of the first round
--- Returns {now, job, …}, a job being tenant, queue, id, record, target (release
---   number and digest, or ''); 'dead' where the worker was declared dead. The
---   record is as it lay there: the caller writes the claim into its copy.
+-- Returns {now, targets, turn, …}; 'dead' where the worker was declared dead. A turn
+--   is tenant, queue, ids one behind the other, for each the place of its target (2
+--   bytes), and a list of the records. They are as they lay there: the caller writes
+--   the claim into its copies.
 local worker, claim, max = ARGV[2], ARGV[3], tonumber(ARGV[4])
 if not renew(worker, tonumber(ARGV[5]), claim == '1') then return 'dead' end
-local answer, taken = { now }, 0
+local taken = 0
 -- Lanes and entries that may be looked at: many may hold nothing that may start.
 local budget = max + 1000
 
--- A repeated number: the answer was lost, so it is given again.
-local last = call('GET', worker_key(worker, 'claim'))
-if last then
-  local before, jobs = unpack(cmsgpack.unpack(last))
-  -- It was long on its way: the worker has asked again and heard the answer, so
-  -- nobody would hear of what this one takes.
-  if tonumber(before) > tonumber(claim) then return answer end
-  if before == claim then
-    for i = 1, #jobs, 3 do
-      local record = call('GET', job_key(jobs[i], jobs[i + 2]))
-      if record and byte(record, 4) == RUNNING and sub(record, 9, 16) == worker then
-        hand_out(answer, jobs[i], jobs[i + 1], jobs[i + 2], record)
-      end
+-- The jobs of the last claim, whose answer was lost: it is given again.
+local function hand_out_again(jobs)
+  for i = 1, #jobs, 3 do
+    local turn, ids = turn_of(jobs[i], jobs[i + 1]), jobs[i + 2]
+    for at = 1, #ids, 16 do
+      local id = sub(ids, at, at + 15)
+      local record = call('GET', job_key(turn.tenant, id))
+      local is_held = record and byte(record, 4) == RUNNING and sub(record, 9, 16) == worker
+      if is_held then hand_out(turn, id, record, place_of_job(turn.tenant, record)) end
     end
-    return answer
   end
 end
 
-local held, remembered = {}, {}
+local last_claim = worker_key(worker, 'claim')
+local before = string.match(call('GETRANGE', last_claim, '0', '20'), '^%d+')
+-- This one was long on its way: the worker has asked again and heard the answer, so
+-- nobody would hear of what it takes.
+if before and tonumber(before) > tonumber(claim) then return answer() end
+if before == claim then
+  hand_out_again(cmsgpack.unpack(sub(call('GET', last_claim), #claim + 2)))
+  return answer()
+end
+
+local held, seen = {}, {}
 local started = time6(now)
 
+-- What a claim writes into a header, by the delivery before: most jobs share it.
+local written = {}
+local function claim_after(delivery)
+  local bytes = written[delivery]
+  if not bytes then
+    bytes = char(RUNNING) .. struct.pack('<I4', number(delivery, 1, 4) + 1) .. worker .. started
+    written[delivery] = bytes
+  end
+  return bytes
+end
+
 -- Starts an available job that all of its gates let pass.
-local function start(tenant, queue, id, record, gates)
-  local key, flags = job_key(tenant, id), byte(record, 53)
-  local delivery = struct.pack('<I4', number(record, 5, 4) + 1)
-  call('SETRANGE', key, 3, char(RUNNING) .. delivery .. worker .. started)
-  local counted = flags
-  for _, g in ipairs(gates) do counted = bit.bor(counted, pass(g)) end
-  if counted ~= flags then call('SETRANGE', key, 52, char(counted)) end
+local function start(turn, id, key, record, gates)
+  local tenant = turn.tenant
+  call('SETRANGE', key, '3', claim_after(sub(record, 5, 8)))
+  if gates[1] then
+    local counted = byte(record, 53)
+    for _, g in ipairs(gates) do counted = bit.bor(counted, pass(g)) end
+    call('SETRANGE', key, '52', char(counted))
+  end
   if byte(record, 1) > 1 then
     local terms = terms_of(record)
     if terms.u and terms.m == 's' then let_go(tenant, id, ':u:', terms.u) end
     if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
   end
   held[#held + 1] = id .. tenant
-  local n = #remembered
-  remembered[n + 1], remembered[n + 2], remembered[n + 3] = tenant, queue, id
-  count(tenant, queue, AVAILABLE, -1)
-  count(tenant, queue, RUNNING, 1)
+  turn.started = turn.started + 1
   taken = taken + 1
-  hand_out(answer, tenant, queue, id, record)
+  hand_out(turn, id, record, place_of_job(tenant, record))
 end
 
 -- Whether an entry is that of a job that may be started; what else it is, is dealt
--- with here. One whose time is not the record's was left by an earlier stay.
-local function is_startable(tenant, queue, entry, record)
-  local id = sub(entry, 7)
-  if newer(record) then
-    delay(tenant, id, now + 1000) -- for a worker that knows its version
-  elseif not readable(record) then
+-- with here. One whose time is not the record's was left by an earlier stay. What
+-- was read together is known from before the first of it began, hence `seen`.
+local function is_startable(turn, id, key, entry, record)
+  if seen[key] then return false end
+  local tenant, queue, state = turn.tenant, turn.queue, state_of(record)
+  if state == AVAILABLE and sub(record, 27, 32) == sub(entry, 1, 6) then
+    seen[key] = true
+    local expiry = byte(record, 1) > 1 and number(record, 23, 2) == 0 and expiry_of(record, terms_of(record))
+    if not expiry or expiry > now then return true end
+    close(tenant, id, record, CANCELLED, EXPIRED)
+  elseif newer(record) then
+    delay(tenant, now + 1000, { id }) -- for a worker that knows its version
+  elseif not state then
     -- Nobody could settle it: it goes to the dead list as it is.
+    seen[key] = true
     call('ZADD', R .. tenant .. ':ended:' .. DISCARDED, now, id)
     call('HSET', R .. tenant .. ':unreadable', id, queue)
     count(tenant, queue, AVAILABLE, -1)
     count(tenant, queue, DISCARDED, 1)
     taken = taken + 1
-    hand_out(answer, tenant, queue, id, record)
-  elseif byte(record, 4) == AVAILABLE and sub(record, 27, 32) == sub(entry, 1, 6) then
-    local expiry = byte(record, 1) > 1 and number(record, 23, 2) == 0 and expiry_of(record, terms_of(record))
-    if not expiry or expiry > now then return true end
-    close(tenant, id, record, CANCELLED, EXPIRED)
+    hand_out(turn, id, record, NO_TARGET)
   end -- or it ended, or moved, while it lay here
   return false
 end
@@ -80,7 +99,7 @@ end
 -- The gates of an entry's job: those of its lane, and where the lane is not that of
 -- its task, the task's own; and the first that is closed, if one is.
 local function gates_of_job(it, lane, record, gates)
-  if not it.tasks or sub(lane, 1, 1) == OWN then return gates end
+  if sub(lane, 1, 1) == OWN then return gates end
   local module, _, _, _, _, at = route(record)
   local task = task_of(module, record, at)
   if not steps_aside(it, module, task) then return gates end
@@ -91,19 +110,27 @@ end
 -- tenant's own lane a job whose task is at its limit steps aside; any other lane
 -- waits as a whole, and this returns the gate that it waits for.
 local function start_some(it, queue, lane, popped, priorities, gates)
-  local tenant, qk = it.tenant, queue_key(it.tenant, queue)
-  for i, entry in ipairs(popped) do
-    local id = sub(entry, 7)
-    local record = call('GET', job_key(tenant, id))
-    if record and is_startable(tenant, queue, entry, record) then
-      local all, closed = gates_of_job(it, lane, record, gates)
-      if closed and lane ~= '' then
-        put_back(qk, lane, popped, priorities, i)
-        return closed
-      elseif closed or (lane == '' and all ~= gates and is_behind(tenant, queue, record)) then
-        push_job(tenant, id, record, number(record, 27, 6))
-      else
-        start(tenant, queue, id, record, all)
+  local tenant, turn = it.tenant, turn_of(it.tenant, queue)
+  for from = 1, #popped, CHUNK do
+    local ids, keys = {}, {}
+    for i = 1, math.min(CHUNK, #popped - from + 1) do
+      ids[i] = sub(popped[from + i - 1], 7)
+      keys[i] = job_key(tenant, ids[i])
+    end
+    local records = call('MGET', unpack(keys))
+    for i, id in ipairs(ids) do
+      local at, record = from + i - 1, records[i]
+      if record and is_startable(turn, id, keys[i], popped[at], record) then
+        local all, closed = gates, nil
+        if it.tasks then all, closed = gates_of_job(it, lane, record, gates) end
+        if closed and lane ~= '' then
+          put_back(queue_key(tenant, queue), lane, popped, priorities, at)
+          return closed
+        elseif closed or (lane == '' and all ~= gates and is_behind(tenant, queue, record)) then
+          push_job(tenant, id, record, sub(record, 27, 32))
+        else
+          start(turn, id, keys[i], record, all)
+        end
       end
     end
   end
@@ -128,15 +155,17 @@ end
 -- Walks a ring: each member in turn gets an even share of what is wanted, at
 -- least four; `turn` says whether it stays.
 local function walk(ring, want, turn)
-  local share = math.max(4, math.ceil(want / math.max(1, call('LLEN', ring))))
+  if want <= 0 then return end
+  local members = call('LLEN', ring)
+  local share = math.max(4, math.ceil(want / math.max(1, members)))
   while want > 0 and budget > 0 do
-    local member = call('LINDEX', ring, 0)
+    local member = call('LINDEX', ring, '0')
     if not member then return end
     local before = taken
-    if turn(member, math.min(want, share)) then
-      call('LMOVE', ring, ring, 'LEFT', 'RIGHT')
-    else
+    if not turn(member, math.min(want, share)) then
       call('LPOP', ring)
+    elseif members > 1 then
+      call('LMOVE', ring, ring, 'LEFT', 'RIGHT')
     end
     want = want - (taken - before)
   end
@@ -172,14 +201,21 @@ for round = 1, 2 do
   end
 end
 each_batch('SADD', worker_key(worker, 'held'), held)
-call('SET', worker_key(worker, 'claim'), cmsgpack.pack({ claim, remembered }))
+local remembered = {}
+for _, turn in ipairs(turns) do
+  local n = #remembered
+  remembered[n + 1], remembered[n + 2], remembered[n + 3] = turn.tenant, turn.queue, table.concat(turn.ids)
+  count(turn.tenant, turn.queue, AVAILABLE, -turn.started)
+  count(turn.tenant, turn.queue, RUNNING, turn.started)
+end
+call('SET', last_claim, claim .. ' ' .. cmsgpack.pack(remembered))
 -- A word to a worker that is busy would be lost on the idle ones. One that found
--- nothing because there was too much to look at, looks again.
-local idle = taken == 0 and budget > 0 and 'SADD' or 'SREM'
+-- less than it wants because there was too much to look at, looks again.
+local idle = taken < max and budget > 0 and 'SADD' or 'SREM'
 for i = 6, #ARGV, 2 do call(idle, R .. '@idle:' .. ARGV[i], worker) end
-if taken == 0 and budget <= 0 then call('PUBLISH', KEYS[1] .. ':@w:' .. worker, 'work') end
+if taken < max and budget <= 0 then call('PUBLISH', KEYS[1] .. ':@w:' .. worker, 'work') end
 flush_limits()
 flush_finished()
 flush_lanes()
 flush_counts()
-return answer
+return answer()

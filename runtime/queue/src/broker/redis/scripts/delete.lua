@@ -6,8 +6,8 @@ local tenant, answer = ARGV[2], {}
 
 local function delete(id)
   local head = head_of(tenant, id)
-  if not readable(head) then return forget_unreadable(tenant, id) end
-  local state = byte(head, 4)
+  local state = state_of(head)
+  if not state then return forget_unreadable(tenant, id) end
   if state < COMPLETED then return false end
   -- A completed job's place in its long list stays; prune passes over it.
   call('ZREM', R .. tenant .. (state == COMPLETED and ':ttl' or ':ended:' .. state), id)

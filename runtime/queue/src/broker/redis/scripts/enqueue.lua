@@ -1,8 +1,8 @@
 -- Adds jobs, all or none: what can be refused is refused before the first write.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', tenant, then groups of jobs that are alike:
---   queue, lane, priority, crash limit, delay in ms, time instead or 0, how many,
---   then for each: id, version, call (route and body)
+--   queue, lane, version, priority and crash limit as bytes, delay in ms, time
+--   instead or 0, how many, then for each: id, and its record from the flags on
 -- Returns {'ok', one letter a job, ids}: 'n' new, 'x' was there already, 'i' instead
 --   of it there is the next of the ids. Or {'full', queue, waiting, depth},
 --   {'duplicate', id}, {'missing', digest in hexadecimal}.
@@ -11,11 +11,11 @@ local it = limits_of(tenant)
 local groups, cancelled = {}, {}
 local at = 3
 while ARGV[at] do
-  local group = { queue = ARGV[at], lane = ARGV[at + 1], priority = tonumber(ARGV[at + 2]) }
-  group.limit, group.jobs, group.from = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 6]), at + 7
-  group.available = math.max(now + tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5]))
+  local group = { queue = ARGV[at], lane = ARGV[at + 1], kind = ARGV[at + 2], from = at + 6 }
+  group.available = math.max(now + tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4]))
+  group.to = group.from + 2 * tonumber(ARGV[at + 5]) - 2
   groups[#groups + 1] = group
-  at = at + 7 + 3 * group.jobs
+  at = group.to + 2
 end
 
 -- What the calls with terms come to: the answer for a job that is not made, by
@@ -25,7 +25,7 @@ local function judge(i)
   local id = ARGV[i]
   if call('EXISTS', job_key(tenant, id)) == 1 then return end
   -- Version, and whatever: the route begins behind the header.
-  local terms = terms_of('\2' .. string.rep('\0', HEADER - 1) .. sub(ARGV[i + 2], 1, 1400))
+  local terms = terms_of('\2' .. string.rep('\0', 51) .. sub(ARGV[i + 1], 1, 1400))
   if terms.k then
     local first = keys['k' .. terms.k] or call('GET', R .. tenant .. ':k:' .. terms.k)
     if first then instead[i] = first; return end
@@ -45,8 +45,9 @@ local function judge(i)
 end
 
 for _, group in ipairs(groups) do
-  for i = group.from, group.from + 3 * group.jobs - 1, 3 do
-    local refused = ARGV[i + 1] ~= '1' and judge(i)
+  local plain = byte(group.kind, 1) == 1
+  for i = group.from, plain and 0 or group.to, 2 do
+    local refused = judge(i)
     if refused then return refused end
   end
 end
@@ -59,7 +60,7 @@ end
 local added = {}
 for _, group in ipairs(groups) do
   if depth_of(group.queue) then
-    for i = group.from, group.from + 3 * group.jobs - 1, 3 do
+    for i = group.from, group.to, 2 do
       local is_new = not instead[i] and call('EXISTS', job_key(tenant, ARGV[i])) == 0
       added[group.queue] = (added[group.queue] or 0) + (is_new and 1 or 0)
     end
@@ -85,37 +86,56 @@ local function agree(id, record, terms)
 end
 
 local letters, ids = {}, {}
+local seen = {}
+
+-- Puts a new job where it waits.
+local function place(group, id, record)
+  local delayed = group.delayed
+  if delayed then
+    delayed[#delayed + 1] = id
+  elseif it.tasks then
+    push_job(tenant, id, record, group.since)
+  else
+    push(tenant, group.queue, group.lane, group.priority, group.since, id)
+  end
+end
+
+-- Some jobs of a group, from there to there in ARGV.
+local function add_some(group, from, to)
+  local keys, written = {}, {}
+  for i = from, to, 2 do keys[#keys + 1] = job_key(tenant, ARGV[i]) end
+  local some_exist = call('EXISTS', unpack(keys)) > 0
+  for i = from, to, 2 do
+    local id, key, letter = ARGV[i], keys[(i - from) / 2 + 1], 'n'
+    if instead[i] then
+      letter, ids[#ids + 1] = 'i', instead[i]
+    elseif seen[id] or (some_exist and call('EXISTS', key) == 1) then
+      letter = 'x'
+    else
+      seen[id] = true
+      local n, record = #written, group.head .. ARGV[i + 1]
+      written[n + 1], written[n + 2] = key, record
+      if terms_at[i] then agree(id, record, terms_at[i]) end
+      place(group, id, record)
+    end
+    letters[#letters + 1] = letter
+  end
+  if written[1] then call('MSET', unpack(written)) end
+  group.new = group.new + #written / 2
+end
+
 call('SADD', R .. '@tenants', tenant)
 for _, group in ipairs(groups) do
-  local queue, lane, available, new = group.queue, group.lane, group.available, 0
-  local state = available > now and SCHEDULED or AVAILABLE
+  local state = group.available > now and SCHEDULED or AVAILABLE
+  group.since, group.new, group.priority = time6(group.available), 0, byte(group.kind, 2)
+  group.delayed = state == SCHEDULED and {} or nil
   -- Offsets as in record.rs: worker, times and counters are still zero.
-  local head = char(group.priority, group.limit, state) .. string.rep('\0', 22) .. time6(available)
-    .. string.rep('\0', 14) .. time6(now)
-  for i = group.from, group.from + 3 * group.jobs - 1, 3 do
-    local id, version, body, terms = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], terms_at[i]
-    local flags = terms and terms.b and BLOBS or 0
-    local record = char(version) .. head .. char(flags) .. struct.pack('<I3', #body) .. body
-    if instead[i] then
-      letters[#letters + 1], ids[#ids + 1] = 'i', instead[i]
-    elseif call('SET', job_key(tenant, id), record, 'NX') then
-      letters[#letters + 1] = 'n'
-      new = new + 1
-      if terms then agree(id, record, terms) end
-      if state == SCHEDULED then
-        delay(tenant, id, available)
-      elseif it.tasks then
-        push_job(tenant, id, record, available)
-      else
-        push(tenant, queue, lane, group.priority, available, id)
-      end
-    else
-      letters[#letters + 1] = 'x'
-    end
-  end
-  if new > 0 then
-    call('SADD', R .. tenant .. ':queues', queue)
-    count(tenant, queue, state, new)
+  group.head = group.kind .. char(state) .. string.rep('\0', 22) .. group.since .. string.rep('\0', 14) .. time6(now)
+  for i = group.from, group.to, 2 * CHUNK do add_some(group, i, math.min(i + 2 * CHUNK - 2, group.to)) end
+  if group.new > 0 then
+    if group.delayed then delay(tenant, group.available, group.delayed) end
+    call('SADD', R .. tenant .. ':queues', group.queue)
+    count(tenant, group.queue, state, group.new)
   end
 end
 for _, id in ipairs(cancelled) do cancel(tenant, id) end

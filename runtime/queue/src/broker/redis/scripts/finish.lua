@@ -5,18 +5,18 @@ local finished, grown = {}, {}
 -- keys gone, its waiters told. `record` is what it was before, at least header
 -- and route; `length` what it takes from now on.
 local function finish(tenant, id, state, record, length)
-  local terms = terms_of(record)
+  local terms, flags = terms_of(record), byte(record, 53)
   if state == COMPLETED and terms.t then
     call('ZADD', R .. tenant .. ':ttl', now + terms.t, id)
   elseif state == COMPLETED then
-    gather(finished, R .. tenant .. ':completed', id)
+    gather(finished, tenant, id)
   else
     call('ZADD', R .. tenant .. ':ended:' .. state, now, id)
   end
   grown[tenant] = (grown[tenant] or 0) + weight(tenant, id, record, length)
+  if flags == 0 and terms == NO_TERMS then return end
   if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
   if terms.u and terms.m ~= 't' then let_go(tenant, id, ':u:', terms.u) end
-  local flags = byte(record, 53)
   if bit.band(flags, NOTED) > 0 then call('UNLINK', note_key(tenant, id)) end
   if flags % 2 == WAITED then
     local waiters = R .. tenant .. ':w:' .. id
@@ -26,7 +26,7 @@ local function finish(tenant, id, state, record, length)
 end
 
 local function flush_finished()
-  for key, ids in pairs(finished) do each_batch('RPUSH', key, ids) end
+  for tenant, ids in pairs(finished) do each_batch('RPUSH', R .. tenant .. ':completed', ids) end
   for tenant, bytes in pairs(grown) do call('INCRBY', R .. tenant .. ':bytes', bytes) end
 end
 

@@ -211,7 +211,7 @@ local function steps_aside(it, module, task)
   return gate(it, 'task:' .. task) or (pause and pause[6] == 1)
 end
 
--- Puts a job into its lane, or into that of its task.
+-- Puts a job into its lane, or into that of its task. `available` as records have it.
 local function push_job(tenant, id, head, available, front)
   local module, queue, lane, _, _, at = route(head)
   local it = limits_of(tenant)

@@ -77,7 +77,7 @@ for i, id in ipairs(ids) do
   local stamp = #id > 16 and sub(id, 1, 6)
   if stamp then id = sub(id, 7) end
   local head = head_of(tenant, id)
-  local broken = not readable(head)
+  local broken = not state_of(head)
   local module, queue = route(head)
   local fits = broken or (byte(head, 4) == state and (not stamp or stamp == sub(head, 27, 32)))
   -- A job that was forgotten and came back under its id may lie there twice.

@@ -8,7 +8,7 @@ for i = 3, #ARGV, 6 do
   local tenant, id, delivery, progress, checkpoint, log = unpack(ARGV, i, i + 5)
   local key = job_key(tenant, id)
   local head = call('GETRANGE', key, 0, HEADER - 1)
-  local current = readable(head) and byte(head, 4) == RUNNING and sub(head, 5, 8) == delivery
+  local current = state_of(head) == RUNNING and sub(head, 5, 8) == delivery
   if current and sub(head, 9, 16) == worker then
     if progress ~= '' then call('HSET', note_key(tenant, id), 'p', progress) end
     if checkpoint ~= '' then call('HSET', note_key(tenant, id), 'c', checkpoint) end

@@ -64,6 +64,9 @@ local ALL_COUNTED = 60
 local AGING = 600000 -- one step of priority is worth ten minutes of waiting
 local NOBODY = string.rep('\0', 8)
 local BATCH = 1000 -- well below what unpack() bears
+-- Records that are read or written in one call: enough to share its price, few
+-- enough that large ones are not all in memory at once.
+local CHUNK = 50
 
 -- ARGV[1] of every script: the time, given by tests alone.
 local now = tonumber(ARGV[1])
@@ -72,14 +75,27 @@ if not now then
   now = t[1] * 1000 + math.floor(t[2] / 1000)
 end
 
+-- What a string costs here is to make it: each is hashed over all of its bytes. So
+-- per job as few and as short ones as can be, and no number is made into one.
+local FORMATS = { '<I1', '<I2', '<I3', '<I4', '<I5', '<I6', '<I7', '<I8' }
 local function time6(ms) return struct.pack('<I6', ms) end
-local function number(bytes, at, size) return (struct.unpack('<I' .. size, bytes, at)) end
+local function number(bytes, at, size) return (struct.unpack(FORMATS[size], bytes, at)) end
 local function job_key(tenant, id) return R .. tenant .. ':j:' .. id end
 local function note_key(tenant, id) return R .. tenant .. ':n:' .. id end
-local function queue_key(tenant, queue) return R .. tenant .. ':q:' .. queue end
 local function worker_key(worker, what) return R .. '@w:' .. worker .. ':' .. what end
-local function readable(head)
-  return #head >= HEADER and byte(head, 1) >= 1 and byte(head, 1) <= VERSION and byte(head, 4) <= CANCELLED
+local queue_keys = {}
+local function queue_key(tenant, queue)
+  local keys = queue_keys[tenant]
+  if not keys then keys = {}; queue_keys[tenant] = keys end
+  local key = keys[queue]
+  if not key then key = R .. tenant .. ':q:' .. queue; keys[queue] = key end
+  return key
+end
+-- The state of a job by its record; false where that cannot be read.
+local function state_of(head)
+  if #head < HEADER then return false end
+  local version, _, _, state = byte(head, 1, 4)
+  return version >= 1 and version <= VERSION and state <= CANCELLED and state
 end
 -- A later Lovage wrote it, and will read it. What has no such version is corrupt.
 local function newer(head) return #head >= HEADER and byte(head, 1) > VERSION and byte(head, 1) < 32 end
@@ -87,13 +103,18 @@ local function newer(head) return #head >= HEADER and byte(head, 1) > VERSION an
 -- What a record says of its way: module, queue, lane, pin, terms, and where the
 -- body begins.
 local function route(record)
-  local at, out = HEADER + 1, { '', '', '', '', '' }
-  for i = 1, byte(record, 1) == 1 and 4 or 5 do
-    local n = byte(record, at) or 0
-    out[i] = sub(record, at + 1, at + n)
-    at = at + n + 1
-  end
-  return out[1], out[2], out[3], out[4], out[5], at
+  local n, at, module, queue, lane, pin, terms = byte(record, HEADER + 1) or 0, HEADER + 1
+  module, at = sub(record, at + 1, at + n), at + n + 1
+  n = byte(record, at) or 0
+  queue, at = sub(record, at + 1, at + n), at + n + 1
+  n = byte(record, at) or 0
+  lane, at = sub(record, at + 1, at + n), at + n + 1
+  n = byte(record, at) or 0
+  pin, at = sub(record, at + 1, at + n), at + n + 1
+  if byte(record, 1) == 1 then return module, queue, lane, pin, '', at end
+  n = byte(record, at) or 0
+  terms, at = sub(record, at + 1, at + n), at + n + 1
+  return module, queue, lane, pin, terms, at
 end
 
 -- The full name of a record's task: the first field of its body, `at` there.
@@ -123,7 +144,7 @@ end
 -- Counters: one write a (queue, state) and script, never one a job.
 local tally = {}
 local function count(tenant, queue, state, by)
-  local key = queue_key(tenant, queue) .. ':n'
+  local key = queue_key(tenant, queue)
   local states = tally[key]
   if not states then states = {}; tally[key] = states end
   states[state] = (states[state] or 0) + by
@@ -131,7 +152,7 @@ end
 local function flush_counts()
   for key, states in pairs(tally) do
     for state, by in pairs(states) do
-      if by ~= 0 then call('HINCRBY', key, state, by) end
+      if by ~= 0 then call('HINCRBY', key .. ':n', state, by) end
     end
   end
 end

@@ -14,17 +14,17 @@ local function promote(tenant, id)
     return
   end
   call('ZREM', R .. tenant .. ':delayed', id)
-  local state = readable(head) and byte(head, 4)
+  local state = state_of(head)
   if state == AVAILABLE then
     -- Set aside by a claim that did not know its version.
-    push_job(tenant, id, head, number(head, 27, 6))
+    push_job(tenant, id, head, sub(head, 27, 32))
   elseif state == SCHEDULED or state == RETRYABLE then
     local _, queue = route(head)
     -- Its place in the lane is the moment of promotion, so that lists stay in
     -- order of availability.
-    call('SETRANGE', job_key(tenant, id), 3, char(AVAILABLE))
-    call('SETRANGE', job_key(tenant, id), 26, time6(now))
-    push_job(tenant, id, head, now)
+    call('SETRANGE', job_key(tenant, id), '3', char(AVAILABLE))
+    call('SETRANGE', job_key(tenant, id), '26', time6(now))
+    push_job(tenant, id, head, time6(now))
     count(tenant, queue, state, -1)
     count(tenant, queue, AVAILABLE, 1)
     promoted = promoted + 1
@@ -36,8 +36,8 @@ local function expire(tenant, id)
   call('ZREM', R .. tenant .. ':expiring', id)
   -- What has begun once does not expire; what runs may come back, and is looked at
   -- by the claim then.
-  local waits = readable(head) and byte(head, 4) < COMPLETED and byte(head, 4) ~= RUNNING
-  if waits and number(head, 23, 2) == 0 then close(tenant, id, head, CANCELLED, EXPIRED) end
+  local state = state_of(head)
+  if state and state < COMPLETED and state ~= RUNNING and number(head, 23, 2) == 0 then close(tenant, id, head, CANCELLED, EXPIRED) end
 end
 
 local function due_of(tenant, set, visit)

@@ -18,7 +18,7 @@ local function prune_list(tenant, leaves)
     local id = call('LINDEX', list, passed)
     if not id then break end
     local head = head_of(tenant, id)
-    local is = readable(head) and byte(head, 4) == COMPLETED
+    local is = state_of(head) == COMPLETED
     if newer(head) or (is and not leaves(passed < over, number(head, 33, 6))) then break end
     passed = passed + 1
     if is then
@@ -33,7 +33,7 @@ end
 local function prune_set(tenant, set, ids)
   for _, id in ipairs(ids) do
     local head = head_of(tenant, id)
-    if readable(head) then
+    if state_of(head) then
       forget(tenant, id, head)
       call('ZREM', R .. tenant .. set, id)
     elseif not newer(head) and not forget_unreadable(tenant, id) then

@@ -9,7 +9,7 @@ local function each_running(tenant, visit)
       if sub(job, 17) == tenant then
         local id = sub(job, 1, 16)
         local head = head_of(tenant, id)
-        if readable(head) and byte(head, 4) == RUNNING then visit(id, head) end
+        if state_of(head) == RUNNING then visit(id, head) end
       end
     end
   end

@@ -10,7 +10,7 @@ local DAY = 86400
 
 local function take_back(worker, id, tenant)
   local head = head_of(tenant, id)
-  if not readable(head) or byte(head, 4) ~= RUNNING or sub(head, 9, 16) ~= worker then return end
+  if state_of(head) ~= RUNNING or sub(head, 9, 16) ~= worker then return end
   release(tenant, head)
   local key, crash, flags = job_key(tenant, id), number(head, 25, 2) + crashed, byte(head, 53)
   call('SETRANGE', key, 24, struct.pack('<I2', crash))
@@ -25,7 +25,7 @@ local function take_back(worker, id, tenant)
   again = again + 1
   call('SETRANGE', key, 3, char(AVAILABLE) .. sub(head, 5, 8) .. NOBODY)
   call('SETRANGE', key, 52, char(bit.band(flags, 255 - ALL_COUNTED)))
-  push_job(tenant, id, head, number(head, 27, 6), true)
+  push_job(tenant, id, head, sub(head, 27, 32), true)
   local _, queue = route(head)
   count(tenant, queue, RUNNING, -1)
   count(tenant, queue, AVAILABLE, 1)

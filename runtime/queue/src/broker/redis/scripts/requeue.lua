@@ -20,8 +20,8 @@ end
 local function requeue(id)
   local key = job_key(tenant, id)
   local record = call('GET', key)
-  if not record or not readable(record) then return 'm' end
-  local state = byte(record, 4)
+  local state = record and state_of(record)
+  if not state then return 'm' end
   if state ~= DISCARDED and state ~= CANCELLED then return tostring(state) end
   local terms = terms_of(record)
   if terms.u and terms.m ~= 't' then
@@ -39,7 +39,7 @@ local function requeue(id)
     .. string.rep('\0', 4) .. time6(available) .. string.rep('\0', 6) .. sub(record, 39, 52)
     .. char(bit.band(byte(record, 53), BLOBS)) .. struct.pack('<I3', #bytes) .. bytes .. tail
   call('SET', key, record)
-  push_job(tenant, id, record, available)
+  push_job(tenant, id, record, time6(available))
   count(tenant, queue, state, -1)
   count(tenant, queue, AVAILABLE, 1)
   return 'r'

@@ -1,62 +1,113 @@
 -- Ends deliveries. It is worse to lose a job than to run it twice, and worse to
 -- write a result over another than to drop it: hence the fence.
 -- KEYS[1] -> lovage:{p}
--- ARGV: now or '', worker, then for each settlement: tenant, queue, id, delivery
---   (4 bytes), action (c r d x g), wait in ms, fuel, failed runs to add, the
---   attempt's entry or '', the digest of the result's blob or ''
+-- ARGV: now or '', worker, then groups of settlements that are alike: tenant, queue,
+--   action (c r d x g), wait in ms, failed runs to add, the digest of the result's
+--   blob or '', how many; then for each: id, delivery (4 bytes) and fuel (8) in one,
+--   the attempt's entry or ''
 -- Returns one character a settlement: 'r' recorded, 's' stale, 'm' missing.
 local worker = ARGV[2]
 local answer, left, stopped = {}, {}, {}
 local ends = { c = COMPLETED, d = DISCARDED, x = CANCELLED }
+local NOW, NO_FUEL = time6(now), string.rep('\0', 8)
+
+-- A header's delivery and worker, by the delivery.
+local fences = {}
+local function fence_of(delivery)
+  local fence = fences[delivery]
+  if not fence then fence = delivery .. worker; fences[delivery] = fence end
+  return fence
+end
 
 -- A record with other flags.
 local function flagged(record, flags) return sub(record, 1, 52) .. char(flags) .. sub(record, 54) end
 
-local function settle(tenant, queue, id, delivery, action, wait, fuel, failed, attempt, blob)
-  local key = job_key(tenant, id)
-  local record = call('GET', key)
-  if not record or not readable(record) then return 'm' end
-  if sub(record, 5, 8) ~= delivery or sub(record, 9, 16) ~= worker then return 's' end
-  if byte(record, 4) ~= RUNNING then return 'r' end -- a repeat
+-- Where a job goes that is not at its end, and since when it is available there.
+local function move(it, id, record, action)
+  if it.wait > 0 then
+    delay(it.tenant, now + it.wait, { id })
+    return action == 'r' and RETRYABLE or SCHEDULED, time6(now + it.wait)
+  end
+  local available = action == 'r' and NOW or sub(record, 27, 32)
+  push_job(it.tenant, id, record, available, action == 'g')
+  return AVAILABLE, available
+end
+
+-- A record as the end of its delivery leaves it. It is written whole: APPEND would
+-- leave as much room again behind the value.
+local function after(record, state, failed, available, ended, fuel, flags, attempt)
+  local middle, burnt = sub(record, 5, 32), sub(record, 39, 46)
+  if failed > 0 or available then
+    middle = sub(record, 5, 22) .. struct.pack('<I2', number(record, 23, 2) + failed) .. sub(record, 25, 26)
+      .. (available or sub(record, 27, 32))
+  end
+  if burnt ~= NO_FUEL then fuel = struct.pack('<I8', number(burnt, 1, 8) + number(fuel, 1, 8)) end
+  local rest = flags == byte(record, 53) and sub(record, 47) or sub(record, 47, 52) .. char(flags) .. sub(record, 54)
+  return sub(record, 1, 3) .. char(state) .. middle .. (ended or sub(record, 33, 38)) .. fuel .. rest .. attempt
+end
+
+-- One settlement: its letter, and the record to be written if there is one.
+local function settle(it, id, said, attempt, record)
+  local was = record and state_of(record)
+  if not was then return 'm' end
+  if sub(record, 5, 16) ~= fence_of(sub(said, 17, 20)) then return 's' end
+  if was ~= RUNNING then return 'r' end -- a repeat
+  local tenant, action, flags = it.tenant, it.action, byte(record, 53)
   left[#left + 1] = id .. tenant
-  release(tenant, record)
+  if bit.band(flags, ALL_COUNTED) > 0 then release(tenant, record) end
   if action == 'g' then refund(tenant, record) end
-  local available, flags = number(record, 27, 6), byte(record, 53)
   if bit.band(flags, CANCELLING) > 0 then
     stopped[#stopped + 1] = id
     if action ~= 'c' then action = 'x' end
     if attempt == '' then attempt = entry(ABANDONED[1], record, true, ABANDONED[2], ABANDONED[3]) end
   end
-  local state = ends[action]
+  local state, available, ended = ends[action], nil, nil
   if state then
-    if blob ~= '' and refer(tenant, id, blob) then flags = bit.bor(flags, BLOBS) end
+    if it.blob ~= '' and refer(tenant, id, it.blob) then flags = bit.bor(flags, BLOBS) end
     if flags ~= byte(record, 53) then record = flagged(record, flags) end
     finish(tenant, id, state, record, #record + #attempt)
-    flags = bit.band(flags, BLOBS)
-  elseif wait > 0 then
-    state = action == 'r' and RETRYABLE or SCHEDULED
-    available = now + wait
-    delay(tenant, id, available)
+    flags, ended = bit.band(flags, BLOBS), NOW
   else
-    state = AVAILABLE
-    if action == 'r' then available = now end
-    push_job(tenant, id, record, available, action == 'g')
+    state, available = move(it, id, record, action)
+    flags = bit.band(flags, 255 - ALL_COUNTED)
   end
-  local head = sub(record, 1, 3) .. char(state) .. sub(record, 5, 22)
-    .. struct.pack('<I2', number(record, 23, 2) + failed) .. sub(record, 25, 26)
-    .. time6(available) .. (ends[action] and time6(now) or sub(record, 33, 38))
-    .. struct.pack('<I8', number(record, 39, 8) + fuel) .. sub(record, 47, 52)
-    .. char(bit.band(flags, 255 - ALL_COUNTED)) .. sub(record, 54, HEADER)
-  -- Written whole: APPEND would leave as much room again behind the value.
-  call('SET', key, head .. sub(record, HEADER + 1) .. attempt)
-  count(tenant, queue, RUNNING, -1)
-  count(tenant, queue, state, 1)
-  return 'r'
+  it.left[state] = (it.left[state] or 0) + 1
+  return 'r', after(record, state, it.failed, available, ended, sub(said, 21, 28), flags, attempt)
 end
 
-for i = 3, #ARGV, 10 do
-  answer[#answer + 1] = settle(ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4],
-    tonumber(ARGV[i + 5]), tonumber(ARGV[i + 6]), tonumber(ARGV[i + 7]), ARGV[i + 8], ARGV[i + 9])
+-- Some settlements of a group, `from` there in ARGV.
+local function settle_some(it, from, jobs)
+  local ids, keys, written, fresh = {}, {}, {}, {}
+  for i = 1, jobs do
+    ids[i] = sub(ARGV[from + 2 * i - 2], 1, 16)
+    keys[i] = job_key(it.tenant, ids[i])
+  end
+  local records = call('MGET', unpack(keys))
+  for i, id in ipairs(ids) do
+    local at = from + 2 * i - 2
+    -- A job that is there twice: the second one sees what the first one wrote.
+    local letter, record = settle(it, id, ARGV[at], ARGV[at + 1], fresh[id] or records[i])
+    answer[#answer + 1] = letter
+    if record then
+      fresh[id] = record
+      local n = #written
+      written[n + 1], written[n + 2] = keys[i], record
+    end
+  end
+  if written[1] then call('MSET', unpack(written)) end
+end
+
+local at = 3
+while ARGV[at] do
+  local it = { tenant = ARGV[at], queue = ARGV[at + 1], action = ARGV[at + 2], blob = ARGV[at + 5], left = {} }
+  it.wait, it.failed = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
+  local jobs, from = tonumber(ARGV[at + 6]), at + 7
+  for done = 0, jobs - 1, CHUNK do settle_some(it, from + 2 * done, math.min(CHUNK, jobs - done)) end
+  for state, moved in pairs(it.left) do
+    count(it.tenant, it.queue, RUNNING, -moved)
+    count(it.tenant, it.queue, state, moved)
+  end
+  at = from + 2 * jobs
 end
 each_batch('SREM', worker_key(worker, 'held'), left)
 each_batch('SREM', worker_key(worker, 'cancel'), stopped)

@@ -1,24 +1,70 @@
--- The smaller parts of claim, behind the finish: targets, and lanes' lists.
-local targets = {}
+-- The smaller parts of claim, behind the finish: targets, turns, and lanes' lists.
 
--- What a job is to run: release number and digest; '' where there is none.
-local function target(tenant, record)
-  local module, _, _, pin = route(record)
+-- What jobs are to run, each as release number and digest; and their places in that
+-- list, as two bytes. The first stands for nothing.
+local NO_TARGET = '\1\0'
+local targets, places = { '' }, { [''] = NO_TARGET }
+
+local function target_of(tenant, module, pin)
   if #pin == 32 then
     return call('EXISTS', R .. tenant .. ':m:' .. pin) == 1 and '\0\0\0\0' .. pin or ''
   elseif #pin == 4 then
     local release = call('HGET', R .. tenant .. ':rel:' .. module, number(pin, 1, 4))
     return release and pin .. sub(release, 1, 32) or ''
   end
-  local key = tenant .. ':' .. module
-  if not targets[key] then targets[key] = call('HGET', R .. tenant .. ':active', module) or '' end
-  return targets[key]
+  return call('HGET', R .. tenant .. ':active', module) or ''
 end
 
-local function hand_out(answer, tenant, queue, id, record)
-  local n = #answer
-  answer[n + 1], answer[n + 2], answer[n + 3], answer[n + 4] = tenant, queue, id, record
-  answer[n + 5] = readable(record) and target(tenant, record) or ''
+local function place_of(target)
+  local place = places[target]
+  if not place then
+    targets[#targets + 1] = target
+    place = struct.pack('<I2', #targets)
+    places[target] = place
+  end
+  return place
+end
+
+-- Neighbours mostly have the same route, byte by byte, and then the same target.
+local seen_targets, last = {}, {}
+local function place_of_job(tenant, record)
+  if last.tenant == tenant and sub(record, HEADER + 1, last.stop) == last.route then return last.place end
+  local module, _, _, pin, terms, at = route(record)
+  local key = tenant .. ':' .. module .. ':' .. pin
+  seen_targets[key] = seen_targets[key] or place_of(target_of(tenant, module, pin))
+  -- Terms differ from job to job; what comes before them says all.
+  local stop = byte(record, 1) == 1 and at - 1 or at - #terms - 2
+  last = { tenant = tenant, stop = stop, route = sub(record, HEADER + 1, stop), place = seen_targets[key] }
+  return last.place
+end
+
+-- What was handed out, in turns of one tenant and queue: ids, places of targets,
+-- records, and how many of them were started.
+local turns = {}
+local function turn_of(tenant, queue)
+  local newest = turns[#turns]
+  if newest and newest.tenant == tenant and newest.queue == queue then return newest end
+  newest = { tenant = tenant, queue = queue, n = 0, ids = {}, places = {}, records = {}, started = 0 }
+  turns[#turns + 1] = newest
+  return newest
+end
+
+local function hand_out(turn, id, record, place)
+  local n = turn.n + 1
+  turn.n, turn.ids[n], turn.records[n], turn.places[n] = n, id, record, place
+end
+
+-- The answer to a claim.
+local function answer()
+  local all = { now, targets }
+  for _, turn in ipairs(turns) do
+    if turn.n > 0 then
+      local n = #all
+      all[n + 1], all[n + 2], all[n + 3] = turn.tenant, turn.queue, table.concat(turn.ids)
+      all[n + 4], all[n + 5] = table.concat(turn.places), turn.records
+    end
+  end
+  return all
 end
 
 -- These gates and those of some scopes, and the first of the latter that is closed,
@@ -48,11 +94,9 @@ end
 -- Whether jobs of the same task stepped aside before this one.
 local function is_behind(tenant, queue, record)
   local module, _, _, _, _, at = route(record)
-  local lane, qk = OWN .. task_of(module, record, at), queue_key(tenant, queue)
-  return lanes_touched[qk .. ':' .. lane] ~= nil or call('HEXISTS', qk .. ':lanes', lane) == 1
+  local lane = OWN .. task_of(module, record, at)
+  return is_touched(tenant, queue, lane) or call('HEXISTS', queue_key(tenant, queue) .. ':lanes', lane) == 1
 end
-
-local function list_key(qk, lane, p) return qk .. ':l:' .. p .. ':' .. lane end
 
 -- The best `want` entries of several lists, in order of rank. Each list is in order
 -- of availability, so only heads need to be compared.

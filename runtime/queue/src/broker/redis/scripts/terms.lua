@@ -23,9 +23,9 @@ local function holder(tenant, key)
   local id, letter = sub(value, 1, 16), sub(value, LETTERS, LETTERS)
   local head = call('GETRANGE', job_key(tenant, id), 0, HEADER - 1)
   if newer(head) then return id end
-  if not readable(head) then return nil end
+  local state = state_of(head)
+  if not state then return nil end
   if letter == 't' then return number(value, LETTERS + 1, 6) > now and id or nil end
-  local state = byte(head, 4)
   if state >= COMPLETED or (letter == 's' and state == RUNNING) then return nil end
   return id
 end
@@ -88,6 +88,7 @@ end
 
 -- What a job that has ended takes: its record and its blobs, in bytes.
 local function weight(tenant, id, record, length)
+  if byte(record, 53) < BLOBS then return length end
   for _, digest in ipairs(blobs_of(tenant, id, record)) do
     local _, size = blob_of(tenant, digest)
     length = length + (size or 0)

@@ -7,7 +7,8 @@ local tenant, channel, open = ARGV[2], ARGV[3], {}
 local DAY = 86400 -- a waiter that died must not be remembered for ever
 for i = 4, #ARGV do
   local head = call('GETRANGE', job_key(tenant, ARGV[i]), 0, HEADER - 1)
-  if readable(head) and byte(head, 4) < COMPLETED then
+  local state = state_of(head)
+  if state and state < COMPLETED then
     local waiters = R .. tenant .. ':w:' .. ARGV[i]
     call('SADD', waiters, channel)
     call('EXPIRE', waiters, DAY)
