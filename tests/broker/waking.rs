@@ -112,6 +112,21 @@ broker_test!(an_idle_worker_hears_of_enqueued_work, |b| async move {
     }
 });
 
+broker_test!(
+    a_worker_that_got_less_than_it_wants_is_idle_already,
+    |b| async move {
+        let worker = Worker::new(&b);
+        let mut signals = listen(&b, worker.id).await;
+        for _ in 0..3 {
+            b.add_plain(2).await;
+            assert_eq!(worker.claim(3).await.len(), 2);
+            b.add_plain(1).await;
+            hears(&mut signals, Signal::Work).await;
+            worker.claim_one().await;
+        }
+    }
+);
+
 broker_test!(an_idle_worker_hears_of_promoted_work, |b| async move {
     let worker = Worker::new(&b);
     let mut signals = listen(&b, worker.id).await;

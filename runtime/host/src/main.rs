@@ -5,10 +5,16 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lovage::cli;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
+
+/// Each job is many small things that are made on one thread and dropped on another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
+    allow_open_files();
     let filter =
         EnvFilter::try_from_env("LOVAGE_LOG").unwrap_or_else(|_| EnvFilter::new(cli.log()));
     tracing_subscriber::fmt()
@@ -25,6 +31,15 @@ fn main() -> ExitCode {
     // A read of stdin that nobody waits for any more must not hold us up.
     runtime.shutdown_background();
     done.map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS)
+}
+
+/// A module in memory has an open file, and so has each connection: as many as the
+/// system allows at most, not as it allows by default.
+fn allow_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // Where that fails, the default will do for most.
+    let _ = setrlimit(Resource::Nofile, limit);
 }
 
 fn fail(e: &anyhow::Error) -> ExitCode {

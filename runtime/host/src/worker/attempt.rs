@@ -12,12 +12,13 @@ use lovage_queue::retry::Policy;
 use lovage_queue::task::{Failure, TaskOptions};
 use tokio::sync::SemaphorePermit;
 
+use super::hands::Grip;
 use super::host::JobHost;
 use super::modules::{Loaded, Unloadable};
 use super::resolve;
 use super::session::Session;
 use super::settle::AGAIN;
-use crate::engine::{Cancel, End, Invocation, Outcome, Tap};
+use crate::engine::{End, Invocation, Limits, Module, Outcome};
 
 /// A claimed job that finds no free slot for so long goes back: another worker
 /// may have one.
@@ -27,10 +28,10 @@ const COMPILING: Duration = Duration::from_millis(250);
 /// When to try again what went wrong on our own side.
 const BROKEN: Duration = Duration::from_secs(1);
 
-/// Runs a claimed job and settles it. `cancel` stops it, wherever it is.
-pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, cancel: Cancel) {
+/// Runs a claimed job and settles it.
+pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, grip: Grip) {
     let job = std::mem::replace(&mut claimed.job, Err(String::new()));
-    let mut delivery = Delivery::new(session, claimed, cancel);
+    let mut delivery = Delivery::new(session, claimed, grip);
     if delivery.number == 0 {
         // Not even its header can be read: the broker has put it on the dead
         // list, and there is nothing to settle.
@@ -47,7 +48,7 @@ pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, cancel: Can
             (Action::Discard, Some(delivery.record(&outcome, None)))
         }
     };
-    if delivery.session.hands.let_go(delivery.id, delivery.number) {
+    if delivery.let_go() {
         // However it ended: who asked for it to stop waits for that.
         action = Action::Cancel;
         attempt = Some(delivery.cancelled(attempt));
@@ -74,8 +75,9 @@ enum Unrun {
 struct Ready<'a> {
     digest: Digest,
     release: u32,
-    loaded: Loaded,
-    options: TaskOptions,
+    module: Module,
+    policy: Policy,
+    limits: Limits,
     input: Vec<u8>,
     slot: SemaphorePermit<'a>,
 }
@@ -93,56 +95,53 @@ async fn attempt(
         biased;
         ready = ready(delivery, &mut job) => ready?,
         // Whatever it waits for.
-        () = delivery.cancel.stopped() => return Err(Unrun::GiveBack(Duration::ZERO)),
+        () = delivery.grip.cancel.stopped() => return Err(Unrun::GiveBack(Duration::ZERO)),
     };
     let session = &delivery.session;
-    let policy = resolve::policy(&job, &ready.options);
-    let limits = resolve::limits(&session.settings.limits, &job, &ready.options);
-    let room = limits.log;
-    let log = Tap::default();
+    let room = ready.limits.log;
     let invocation = Invocation {
         task: job.call.task.clone(),
         input: ready.input,
-        limits,
-        cancel: delivery.cancel.clone(),
-        context: resolve::context(&job, ready.digest, &policy),
-        log: log.clone(),
+        limits: ready.limits,
+        cancel: delivery.grip.cancel.clone(),
+        context: resolve::context(&mut job, ready.digest, &ready.policy),
+        log: delivery.grip.log.clone(),
     };
     let host = JobHost {
         session: session.clone(),
-        tenant: job.tenant.clone(),
-        id: job.call.id,
+        tenant: delivery.tenant.clone(),
+        id: delivery.id,
         delivery: delivery.number,
     };
-    let (tenant, id) = (&delivery.tenant, delivery.id);
-    session.hands.began(tenant, id, delivery.number, log);
     let engine = session.modules.engine();
-    let module = &ready.loaded.module;
     let outcome = if session.settings.echo {
         Outcome::unrun(End::Completed(invocation.input))
     } else {
-        engine.run(module, invocation, Arc::new(host)).await
+        engine.run(&ready.module, invocation, Arc::new(host)).await
     };
     drop(ready.slot);
 
     let mut attempt = delivery.record(&outcome, Some((ready.digest, ready.release)));
     resolve::fit(&mut attempt, room);
     let age = delivery.started.since(job.enqueued) + outcome.wall;
-    Ok((action(&job, &policy, age, outcome)?, attempt))
+    Ok((action(&job, &ready.policy, age, outcome)?, attempt))
 }
 
 async fn ready<'a>(delivery: &'a Delivery, job: &mut Job) -> Result<Ready<'a>, Unrun> {
     let (digest, release) = target(delivery, job)?;
     let loaded = load(delivery, digest).await?;
     let options = options(&loaded, job)?;
+    let policy = resolve::policy(job, options);
+    let limits = resolve::limits(&delivery.session.settings.limits, job, options);
     let slot = slot(&delivery.session).await?;
     // Last, so that no more large inputs are in memory than jobs that run.
     let input = input(delivery, std::mem::take(&mut job.call.input)).await?;
     Ok(Ready {
         digest,
         release,
-        loaded,
-        options,
+        module: loaded.module,
+        policy,
+        limits,
         input,
         slot,
     })
@@ -196,9 +195,9 @@ async fn input(delivery: &Delivery, input: Payload) -> Result<Vec<u8>, Unrun> {
 
 /// The task's own defaults; a task that the release no longer has is a failure
 /// like an argument that it does not take.
-fn options(loaded: &Loaded, job: &Job) -> Result<TaskOptions, Unrun> {
+fn options<'a>(loaded: &'a Loaded, job: &Job) -> Result<&'a TaskOptions, Unrun> {
     let task = loaded.manifest.task(&job.call.task);
-    task.map(|info| info.options.clone()).ok_or_else(|| {
+    task.map(|info| &info.options).ok_or_else(|| {
         let text = format!(
             "module `{}` has no task `{}`",
             job.call.module, job.call.task
@@ -247,14 +246,15 @@ struct Delivery {
     started: Millis,
     target: Option<(Digest, u32)>,
     /// Stops it, wherever it is.
-    cancel: Cancel,
+    grip: Grip,
+    held: bool,
     settled: bool,
     /// Whether the job ended here, and did not just go back.
     ended: bool,
 }
 
 impl Delivery {
-    fn new(session: Arc<Session>, claimed: Claimed, cancel: Cancel) -> Self {
+    fn new(session: Arc<Session>, claimed: Claimed, grip: Grip) -> Self {
         Delivery {
             session,
             tenant: claimed.tenant,
@@ -263,10 +263,17 @@ impl Delivery {
             number: claimed.delivery,
             started: claimed.started,
             target: claimed.target,
-            cancel,
+            grip,
+            held: true,
             settled: false,
             ended: false,
         }
+    }
+
+    /// From here on nobody can stop it; whether a user had asked for that.
+    fn let_go(&mut self) -> bool {
+        let held = std::mem::take(&mut self.held);
+        held && self.session.hands.let_go(self.id, self.number)
     }
 
     fn record(&self, outcome: &Outcome, ran: Option<(Digest, u32)>) -> Attempt {
@@ -341,10 +348,10 @@ impl Delivery {
         self.settled = true;
         self.ended = !matches!(action, Action::GiveBack(_));
         self.session.settle(Settlement {
-            tenant: self.tenant.clone(),
+            tenant: std::mem::take(&mut self.tenant),
             id: self.id,
             delivery: self.number,
-            queue: self.queue.clone(),
+            queue: std::mem::take(&mut self.queue),
             action,
             attempt,
         });
@@ -353,7 +360,7 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        self.session.hands.let_go(self.id, self.number);
+        self.let_go();
         if !self.settled {
             tracing::error!(job = %self.id, "an attempt was cut short; the job goes back");
             self.settle(Action::GiveBack(BROKEN), None);

@@ -5,6 +5,7 @@
 //! 4. tick, so that the heartbeat vouches for a loop that is alive,
 //! 5. block when there is nothing to do, and never poll.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(super) async fn run(
             match pause {
                 Pause::None => {}
                 Pause::Dead => session.declare_dead(),
-                Pause::Full => session.load.changed().await,
+                Pause::Full => session.load.fell().await,
                 Pause::Idle => session.work.notified().await,
                 Pause::Away(wait) => tokio::time::sleep(wait).await,
             }
@@ -83,7 +84,7 @@ struct Claims<'a> {
     numbers: Vec<u64>,
     /// The partition whose turn it is.
     at: usize,
-    /// How many partitions in a row had nothing.
+    /// How many partitions in a row had no more than that.
     empty: usize,
     shares: Shares,
     pace: Pace,
@@ -105,10 +106,9 @@ impl<'a> Claims<'a> {
 
     async fn next(&mut self, guests: &Guests) -> Pause {
         let session = self.session;
-        let wanted = self.pace.wanted(&session.load);
-        if wanted == 0 {
+        let Some(wanted) = self.pace.wanted(&session.load) else {
             return Pause::Full;
-        }
+        };
         let claim = Claim {
             partition: Partition(self.at as u16),
             worker: session.worker,
@@ -131,14 +131,19 @@ impl<'a> Claims<'a> {
         self.backoff = BACKOFF[0];
         self.numbers[self.at] += 1;
         self.at = (self.at + 1) % self.numbers.len();
-        self.empty = if jobs.is_empty() { self.empty + 1 } else { 0 };
+        // Less than it wants is all there is: the broker tells it of more.
+        let is_empty = jobs.len() < wanted;
+        self.empty = if is_empty { self.empty + 1 } else { 0 };
         session.load.take(jobs.len());
         self.pace.brought(&jobs);
-        let (cancels, cancelled) = session.hands.take(&jobs);
+        let (grips, cancelled) = session.hands.take(&jobs);
         cancelled.into_iter().for_each(|id| session.cancel(id));
-        for (job, cancel) in jobs.into_iter().zip(cancels) {
-            guests.spawn(attempt::run(session.clone(), job, cancel));
-        }
+        let attempts = jobs.into_iter().zip(grips);
+        guests.run(
+            attempts.map(|(job, grip)| -> Pin<Box<dyn Future<Output = ()> + Send>> {
+                Box::pin(attempt::run(session.clone(), job, grip))
+            }),
+        );
         if self.empty < self.numbers.len() {
             return Pause::None;
         }

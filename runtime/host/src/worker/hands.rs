@@ -1,8 +1,9 @@
 //! The jobs in a worker's hands, from claim to settlement, and how they are told
 //! to stop.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashSet;
+use std::collections::hash_map::{Entry, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use lovage_queue::broker::{Claimed, Note};
@@ -29,19 +30,20 @@ struct HeldJobs {
     early: Option<HashSet<JobId>>,
 }
 
-struct Held {
-    delivery: u32,
-    cancel: Cancel,
-    /// Whether a user asked for it to stop.
-    asked: bool,
-    run: Option<Run>,
+/// What a worker has on a job that it holds: what stops it, and its log.
+#[derive(Clone, Default)]
+pub(super) struct Grip {
+    pub(super) cancel: Cancel,
+    pub(super) log: Tap,
 }
 
-/// What of a running job is worth telling while it runs.
-struct Run {
-    tenant: String,
-    began: Instant,
-    log: Tap,
+struct Held {
+    tenant: Arc<str>,
+    delivery: u32,
+    since: Instant,
+    grip: Grip,
+    /// Whether a user asked for it to stop.
+    asked: bool,
     /// Bytes of the log that the broker knows.
     told: usize,
 }
@@ -53,43 +55,38 @@ impl Hands {
         self.lock().early.get_or_insert_default();
     }
 
-    /// Takes what a claim brought: what stops each job, and which of them were
+    /// Takes what a claim brought: a grip on each job, and which of them were
     /// cancelled on their way.
-    pub(super) fn take(&self, claimed: &[Claimed]) -> (Vec<Cancel>, Vec<JobId>) {
+    pub(super) fn take(&self, claimed: &[Claimed]) -> (Vec<Grip>, Vec<JobId>) {
         let mut held = self.lock();
         let early = held.early.take().unwrap_or_default();
-        let cancels = claimed.iter().map(|it| {
-            let cancel = Cancel::default();
-            if *self.stopped.borrow() {
-                cancel.stop();
+        let (since, stopped) = (Instant::now(), *self.stopped.borrow());
+        let mut tenant: Arc<str> = "".into();
+        let grips = claimed.iter().map(|it| {
+            let grip = Grip::default();
+            if stopped {
+                grip.cancel.stop();
+            }
+            if *tenant != *it.tenant {
+                tenant = it.tenant.as_str().into();
             }
             let job = Held {
+                tenant: tenant.clone(),
                 delivery: it.delivery,
-                cancel: cancel.clone(),
+                since,
+                grip: grip.clone(),
                 asked: false,
-                run: None,
+                told: 0,
             };
             held.jobs.insert(it.id, job);
-            cancel
+            grip
         });
-        let cancels = cancels.collect();
+        let grips = grips.collect();
         let early = claimed
             .iter()
             .map(|it| it.id)
             .filter(|id| early.contains(id));
-        (cancels, early.collect())
-    }
-
-    /// A job runs, and this is its log.
-    pub(super) fn began(&self, tenant: &str, id: JobId, delivery: u32, log: Tap) {
-        if let Some(held) = self.lock().of(id, delivery) {
-            held.run = Some(Run {
-                tenant: tenant.to_owned(),
-                began: Instant::now(),
-                log,
-                told: 0,
-            });
-        }
+        (grips, early.collect())
     }
 
     /// A job is done with; whether a user had asked for it to stop. Whoever asks
@@ -97,9 +94,9 @@ impl Hands {
     pub(super) fn let_go(&self, id: JobId, delivery: u32) -> bool {
         let mut held = self.lock();
         // Given back and claimed anew, it may be here already again.
-        match held.of(id, delivery) {
-            Some(_) => held.jobs.remove(&id).is_some_and(|it| it.asked),
-            None => false,
+        match held.jobs.entry(id) {
+            Entry::Occupied(job) if job.get().delivery == delivery => job.remove().asked,
+            _ => false,
         }
     }
 
@@ -112,15 +109,15 @@ impl Hands {
             early?.insert(id);
             return None;
         };
-        job.cancel.cancel();
-        (!std::mem::replace(&mut job.asked, true)).then(|| job.cancel.clone())
+        job.grip.cancel.cancel();
+        (!std::mem::replace(&mut job.asked, true)).then(|| job.grip.cancel.clone())
     }
 
     /// Ends all attempts at their next yield, and those that begin later.
     pub(super) fn stop_all(&self) {
         let held = self.lock();
         self.stopped.send_replace(true);
-        held.jobs.values().for_each(|it| it.cancel.stop());
+        held.jobs.values().for_each(|it| it.grip.cancel.stop());
     }
 
     /// Returns once everything was stopped.
@@ -128,36 +125,28 @@ impl Hands {
         let _ = self.stopped.subscribe().wait_for(|is| *is).await;
     }
 
-    /// The logs that have grown of jobs that have run for so long.
+    /// The logs that have grown of jobs that were held for so long.
     pub(super) fn grown(&self, at_least: Duration) -> Vec<Note> {
         let mut held = self.lock();
-        let runs = held.jobs.iter_mut().filter_map(|(id, held)| {
-            let run = held
-                .run
-                .as_mut()
-                .filter(|run| run.began.elapsed() >= at_least)?;
-            let log = run.log.more_than(run.told)?;
-            run.told = log.len();
+        let jobs = held.jobs.iter_mut();
+        let long = jobs.filter(|(_, it)| it.since.elapsed() >= at_least);
+        let notes = long.filter_map(|(id, it)| {
+            let log = it.grip.log.more_than(it.told)?;
+            it.told = log.len();
             Some(Note {
-                tenant: run.tenant.clone(),
+                tenant: it.tenant.to_string(),
                 id: *id,
-                delivery: held.delivery,
+                delivery: it.delivery,
                 progress: None,
                 checkpoint: None,
                 log: Some(log),
             })
         });
-        runs.collect()
+        notes.collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, HeldJobs> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl HeldJobs {
-    fn of(&mut self, id: JobId, delivery: u32) -> Option<&mut Held> {
-        self.jobs.get_mut(&id).filter(|it| it.delivery == delivery)
     }
 }
 
@@ -186,9 +175,9 @@ mod tests {
     #[test]
     fn a_cancel_is_news_once_and_remembered_to_the_end() {
         let (hands, job) = (Hands::default(), id());
-        let (cancels, _) = hands.take(&[claimed(job, 1)]);
+        let (grips, _) = hands.take(&[claimed(job, 1)]);
         assert!(hands.ask(job).is_some());
-        assert!(cancels[0].is_cancelled() && !cancels[0].is_stopped());
+        assert!(grips[0].cancel.is_cancelled() && !grips[0].cancel.is_stopped());
         assert!(hands.ask(job).is_none());
         assert!(hands.let_go(job, 1));
         assert!(hands.ask(job).is_none(), "it is gone");
@@ -225,6 +214,6 @@ mod tests {
         let before = hands.take(&[claimed(id(), 1)]).0;
         hands.stop_all();
         let after = hands.take(&[claimed(id(), 1)]).0;
-        assert!(before[0].is_stopped() && after[0].is_stopped());
+        assert!(before[0].cancel.is_stopped() && after[0].cancel.is_stopped());
     }
 }

@@ -23,7 +23,9 @@ const STRETCH: Duration = Duration::from_millis(20);
 pub(super) struct Load {
     held: AtomicUsize,
     ended: AtomicU64,
-    changed: Notify,
+    /// How few must be held for somebody to be told.
+    enough: AtomicUsize,
+    fell: Notify,
 }
 
 impl Load {
@@ -38,13 +40,24 @@ impl Load {
     /// A job is out of the worker's hands; whether it came to an end in them.
     pub(super) fn release(&self, ended: bool) {
         self.ended.fetch_add(u64::from(ended), Ordering::Relaxed);
-        self.held.fetch_sub(1, Ordering::AcqRel);
-        self.changed.notify_one();
+        // In one order with `is_above`: either that sees the job gone, or this sees
+        // what is waited for.
+        let left = self.held.fetch_sub(1, Ordering::SeqCst) - 1;
+        if left <= self.enough.load(Ordering::SeqCst) {
+            self.fell.notify_one();
+        }
     }
 
-    /// Returns once a job was released since the last call.
-    pub(super) async fn changed(&self) {
-        self.changed.notified().await;
+    /// Whether more jobs are held than are enough. If so, [`fell`](Self::fell) comes
+    /// back once they no longer are: a wake-up a job would cost more than the job.
+    pub(super) fn is_above(&self, enough: usize) -> bool {
+        self.enough.store(enough, Ordering::SeqCst);
+        self.held.load(Ordering::SeqCst) > enough
+    }
+
+    /// Returns once no more jobs are held than are enough.
+    pub(super) async fn fell(&self) {
+        self.fell.notified().await;
     }
 }
 
@@ -69,10 +82,13 @@ impl Pace {
         }
     }
 
-    /// How many jobs to claim now; none if it is better to wait.
-    pub(super) fn wanted(&mut self, load: &Load) -> usize {
+    /// How many jobs to claim now; none if it is better to wait until fewer are held.
+    pub(super) fn wanted(&mut self, load: &Load) -> Option<usize> {
         self.measure(load.ended.load(Ordering::Relaxed), self.since.elapsed());
-        self.wanted_at(load.held()).min(self.bearable())
+        if load.is_above(self.enough()) {
+            return None;
+        }
+        Some(self.wanted_at(load.held()).min(self.bearable()))
     }
 
     /// What a claim brought.
@@ -100,16 +116,20 @@ impl Pace {
         }
     }
 
+    /// So many jobs in hand that a claim is better put off: an idle slot is filled at
+    /// once; what is only ahead of need comes in batches that are worth a call.
+    pub(super) fn enough(&self) -> usize {
+        (self.concurrency + self.ahead() / 4).saturating_sub(1)
+    }
+
     fn wanted_at(&self, held: usize) -> usize {
-        let ahead = (self.per_second * AHEAD.as_secs_f64()).min(MOST_AHEAD) as usize;
-        let free = (self.concurrency + ahead).saturating_sub(held);
-        // An idle slot is filled at once; what is only ahead of need comes in
-        // batches that are worth a call.
-        if held < self.concurrency || free * 4 > ahead.max(1) * 3 {
-            free
-        } else {
-            0
-        }
+        (self.concurrency + self.ahead())
+            .saturating_sub(held)
+            .max(1)
+    }
+
+    fn ahead(&self) -> usize {
+        (self.per_second * AHEAD.as_secs_f64()).min(MOST_AHEAD) as usize
     }
 }
 
@@ -136,17 +156,33 @@ mod tests {
         let pace = pace(1.0);
         assert_eq!(pace.wanted_at(0), 10);
         assert_eq!(pace.wanted_at(9), 1);
-        assert_eq!(pace.wanted_at(10), 0);
+        assert_eq!(pace.enough(), 9);
     }
 
     #[test]
     fn short_jobs_are_claimed_some_milliseconds_ahead_in_batches() {
         let pace = pace(20_000.0);
         assert_eq!(pace.wanted_at(0), 110);
-        assert_eq!(pace.wanted_at(110), 0);
-        assert_eq!(pace.wanted_at(100), 0, "too few to be worth a call");
         assert_eq!(pace.wanted_at(30), 80);
-        assert_eq!(pace.wanted_at(9), 101, "a slot is idle");
+        assert_eq!(
+            pace.enough(),
+            34,
+            "of fewer free places no claim is worth a call"
+        );
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_is_told_when_few_enough_are_held() {
+        let load = Load::default();
+        load.take(3);
+        assert!(load.is_above(1));
+        load.release(true);
+        let patience = Duration::from_millis(10);
+        let too_early = tokio::time::timeout(patience, load.fell()).await;
+        assert!(too_early.is_err());
+        load.release(true);
+        load.fell().await;
+        assert!(!load.is_above(1));
     }
 
     #[test]

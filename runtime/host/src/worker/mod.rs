@@ -5,6 +5,7 @@
 //! - this file: settings, and a worker's life from start to drain
 //! - [`session`]: what all parts of a worker share under one identity
 //! - `claim`: the claim loop; `load`: how many jobs it may hold
+//! - `guests`: the threads that attempts run on
 //! - `hands`: the jobs that it holds, and how they are told to stop
 //! - `attempt`: one job from claim to settlement; `resolve`: what it may use;
 //!   `host`: what it may call
@@ -18,6 +19,7 @@
 
 mod attempt;
 mod claim;
+mod guests;
 mod hands;
 mod host;
 mod janitor;
@@ -37,6 +39,7 @@ use lovage_queue::job::Partition;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use self::guests::Guests;
 use self::session::{Ended, Session};
 use crate::engine::{Engine, Limits};
 
@@ -195,38 +198,6 @@ async fn finish(
                 tracing::warn!(error = %e, "could not end the lease; it runs out by itself")
             }
             Err(_) => tracing::warn!("could not end the lease; it runs out by itself"),
-        }
-    }
-}
-
-/// The threads that guests run on.
-pub struct Guests(Option<tokio::runtime::Runtime>);
-
-impl Guests {
-    fn start(threads: usize) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(threads.max(1))
-            .thread_name("guest")
-            .enable_time()
-            // A guest yields every tick of the epoch: look at new jobs and
-            // timers between any two of them.
-            .global_queue_interval(2)
-            .event_interval(2)
-            .build()?;
-        Ok(Guests(Some(runtime)))
-    }
-
-    fn spawn(&self, attempt: impl Future<Output = ()> + Send + 'static) {
-        if let Some(runtime) = &self.0 {
-            runtime.spawn(attempt);
-        }
-    }
-}
-
-impl Drop for Guests {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
         }
     }
 }

@@ -2,7 +2,7 @@
 //! its disk or the registry, and the manifest that goes with it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use lovage_queue::broker::{Broker, BrokerError};
@@ -18,7 +18,28 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Manifests in memory. They are small, and a thousand tenants have some.
 const MANIFESTS: usize = 10_000;
 
-type Manifests = HashMap<(String, Digest), Arc<Manifest>>;
+/// By tenant too: a tenant has no module that it did not push.
+#[derive(Default)]
+struct Manifests {
+    tenants: HashMap<Digest, HashMap<String, Arc<Manifest>>>,
+    count: usize,
+}
+
+impl Manifests {
+    fn get(&self, tenant: &str, digest: Digest) -> Option<Arc<Manifest>> {
+        self.tenants.get(&digest)?.get(tenant).cloned()
+    }
+
+    fn put(&mut self, tenant: &str, digest: Digest, manifest: Arc<Manifest>) {
+        if self.count >= MANIFESTS {
+            *self = Manifests::default();
+        }
+        let tenants = self.tenants.entry(digest).or_default();
+        if tenants.insert(tenant.to_owned(), manifest).is_none() {
+            self.count += 1;
+        }
+    }
+}
 
 /// A module that a job can run.
 #[derive(Clone)]
@@ -39,8 +60,7 @@ pub(super) enum Unloadable {
 pub(super) struct Modules {
     engine: Engine,
     broker: Arc<dyn Broker>,
-    /// By tenant too: a tenant has no module that it did not push.
-    manifests: Arc<Mutex<Manifests>>,
+    manifests: Arc<RwLock<Manifests>>,
 }
 
 impl Modules {
@@ -72,11 +92,10 @@ impl Modules {
 
     fn at_hand(&self, tenant: &str, digest: Digest) -> Option<Loaded> {
         let module = self.engine.cached(digest)?;
-        let manifests = self
-            .manifests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let manifest = manifests.get(&(tenant.to_owned(), digest))?.clone();
+        let manifests = self.manifests.read();
+        let manifest = manifests
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(tenant, digest)?;
         Some(Loaded { module, manifest })
     }
 
@@ -100,14 +119,10 @@ impl Modules {
                 Unloadable::NotYet
             }
         })?;
-        let mut manifests = self
-            .manifests
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if manifests.len() >= MANIFESTS {
-            manifests.clear();
-        }
-        manifests.insert((tenant.to_owned(), digest), manifest.clone());
+        let manifests = self.manifests.write();
+        manifests
+            .unwrap_or_else(PoisonError::into_inner)
+            .put(tenant, digest, manifest.clone());
         Ok(Loaded { module, manifest })
     }
 }

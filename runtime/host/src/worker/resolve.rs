@@ -1,6 +1,8 @@
 //! What an attempt may use and what happens when it fails: the call's word goes
 //! before the task's, and that before the host's.
 
+use std::mem::take;
+
 use lovage_queue::job::{Attempt, Job};
 use lovage_queue::registry::Digest;
 use lovage_queue::retry::Policy;
@@ -61,18 +63,19 @@ fn texts(attempt: &Attempt) -> usize {
     failure + attempt.log.len()
 }
 
-pub(super) fn context(job: &Job, digest: Digest, policy: &Policy) -> JobContext {
+/// The job's own words move into it: most tasks never ask for them.
+pub(super) fn context(job: &mut Job, digest: Digest, policy: &Policy) -> JobContext {
     JobContext {
         id: job.call.id,
-        tenant: job.tenant.clone(),
-        module: job.call.module.clone(),
-        task: job.call.task.clone(),
-        queue: job.call.queue.clone(),
+        tenant: take(&mut job.tenant),
+        module: take(&mut job.call.module),
+        task: take(&mut job.call.task),
+        queue: take(&mut job.call.queue),
         digest,
         attempt: job.attempt + 1,
         max_attempts: policy.max_attempts,
         enqueued_at: job.enqueued,
-        headers: job.call.options.headers.clone(),
+        headers: take(&mut job.call.options.headers),
     }
 }
 

@@ -172,8 +172,8 @@ impl Session {
 
     async fn emptied(&self) {
         // The claim loop, which also listens for changes, is over by now.
-        while self.load.held() > 0 {
-            self.load.changed().await;
+        while self.load.is_above(0) {
+            self.load.fell().await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Settlements on their way to the broker. While one batch is on its way the
-//! next one gathers: under load batches are large, and a single settlement
-//! waits for nothing.
+//! next one gathers; and while jobs end fast, for a moment more: under load batches
+//! are large, and a single settlement waits for nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -13,6 +13,9 @@ use super::session::Session;
 
 /// Settlements in one call.
 const BATCH: usize = 500;
+/// How long settlements gather while more jobs are held than have slots: those are
+/// short, so more of them end at any moment.
+const GATHER: Duration = Duration::from_millis(1);
 /// Bytes of results and logs in one call, or a single settlement with more: what
 /// a broker does not take at one go would be sent for ever.
 const BYTES: usize = 8 * 1024 * 1024;
@@ -31,6 +34,14 @@ pub(super) async fn run(session: Arc<Session>) {
     };
     let mut batch = Vec::with_capacity(BATCH);
     while unsettled.recv_many(&mut batch, BATCH).await > 0 {
+        if batch.len() < BATCH && session.load.held() > session.settings.concurrency {
+            tokio::time::sleep(GATHER).await;
+            while batch.len() < BATCH
+                && let Ok(one) = unsettled.try_recv()
+            {
+                batch.push(one);
+            }
+        }
         let mut partitions: BTreeMap<_, Vec<Settlement>> = BTreeMap::new();
         for settlement in batch.drain(..) {
             partitions

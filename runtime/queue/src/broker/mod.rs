@@ -138,8 +138,8 @@ pub trait Broker: Registry + Send + Sync {
     ///
     /// Each job moves into the worker's in-flight set in the same step, with
     /// its delivery counted. The step registers the worker's lease, and a
-    /// worker that finds nothing is signalled [`Signal::Work`] once there is
-    /// some. A record that cannot be read is handed out as such, so that it
+    /// worker that gets less than it asked for is signalled [`Signal::Work`]
+    /// once there is more. A record that cannot be read is handed out as such, so that it
     /// does not block its lane.
     ///
     /// # Errors

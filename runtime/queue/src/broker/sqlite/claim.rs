@@ -84,7 +84,7 @@ pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Done<Vec<Taken>> {
     }
     let (claimed, is_tired) = (walk.claimed, walk.looks == 0);
     let names = || claim.queues.iter().map(|(queue, _)| queue.clone());
-    let is_idle = claimed.is_empty() && claim.max > 0;
+    let is_idle = claimed.len() < claim.max as usize;
     let queues = if is_idle {
         names().collect()
     } else {

@@ -122,10 +122,10 @@ async fn a_worker_hears_that_another_process_cancelled_its_job() {
         .unwrap();
     ours.claim(&claim(worker, 2)).await.unwrap();
     theirs.cancel(TENANT, &[third.id]).await.unwrap();
-    assert_eq!(
-        timeout(SOON, signals.recv()).await.unwrap(),
-        Some(Signal::Cancel(third.id))
-    );
+    // Its first claim had got less than it wanted, so it also hears of the third job.
+    for signal in [Signal::Work, Signal::Cancel(third.id)] {
+        assert_eq!(timeout(SOON, signals.recv()).await.unwrap(), Some(signal));
+    }
 }
 
 #[tokio::test]
