@@ -86,7 +86,7 @@ async fn run(engine: &Engine, module: &Module, input: Vec<u8>) {
 fn modules(criterion: &mut Criterion) {
     let modules = ["a", "b"].map(|name| Guest::new(ECHO).text(2000, name).build());
     let forgetful = |cache| Settings {
-        modules: 1,
+        module_bytes: 1,
         cache,
         ..Settings::default()
     };

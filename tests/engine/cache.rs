@@ -57,6 +57,35 @@ async fn a_restarted_engine_compiles_nothing_anew() {
 }
 
 #[tokio::test]
+async fn a_module_that_made_room_comes_back_from_its_artifact() {
+    let dir = tempfile::tempdir().unwrap();
+    // No room for two.
+    let engine = Engine::new(Settings {
+        instances: 2,
+        cache: Some(dir.path().to_owned()),
+        module_bytes: 1,
+        ..Settings::default()
+    })
+    .unwrap();
+    let one = Guest::new(ECHO).build();
+    // A custom section, which nobody reads, makes another module of it.
+    let other = [&one[..], &[0, 2, 1, b'x']].concat();
+    let first = engine.compile(&one).unwrap();
+    let second = engine.compile(&other).unwrap();
+    assert_ne!(first.digest(), second.digest());
+    assert!(engine.cached(first.digest()).is_none(), "it made room");
+    assert!(engine.cached(second.digest()).is_some());
+    // Whoever still has it can run it.
+    let outcome = run_with(&engine, &first, invocation(&first)).await;
+    assert_eq!(outcome.end.ending(), Ending::Completed);
+
+    let back = engine.load(first.digest(), never).await.unwrap();
+    let outcome = run_with(&engine, &back, invocation(&back)).await;
+    assert_eq!(outcome.end.ending(), Ending::Completed);
+    assert!(engine.cached(second.digest()).is_none(), "its turn");
+}
+
+#[tokio::test]
 async fn an_artifact_that_was_tampered_with_is_compiled_anew() {
     let dir = tempfile::tempdir().unwrap();
     let bytes = Guest::new(ECHO).build();

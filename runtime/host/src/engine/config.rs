@@ -13,8 +13,8 @@ use super::limits::{CORE_INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
 const KEEP_MEMORY: usize = 1024 * 1024;
 /// The same for tables.
 const KEEP_TABLES: usize = 64 * 1024;
-/// The same for stacks.
-const KEEP_STACK: usize = 32 * 1024;
+/// The same for stacks: all of it is wiped, however little the guest used.
+const KEEP_STACK: usize = 8 * 1024;
 /// Stack that wasm may use. Twice wasmtime's default: Python recurses deep.
 const WASM_STACK: usize = 1024 * 1024;
 /// Stack of a fiber; what is above the former is for host functions.
@@ -40,9 +40,8 @@ pub struct Settings {
     pub cache: Option<PathBuf>,
     /// Bytes that the folder may hold.
     pub cache_bytes: u64,
-    /// Modules that are held in memory.
-    pub modules: usize,
-    /// Bytes of compiled code that are held in memory.
+    /// Bytes that compiled modules may hold in memory. Whatever was not used for
+    /// longest leaves first, and comes back from the folder.
     pub module_bytes: u64,
     /// Whether a compilation takes all cores. A worker's must not, since jobs
     /// run on them; a CLI's should.
@@ -59,7 +58,6 @@ impl Default for Settings {
             tick: Duration::from_millis(1),
             cache: None,
             cache_bytes: 4 << 30,
-            modules: 4_096,
             module_bytes: 1 << 30,
             parallel_compile: false,
             limits: Limits::default(),

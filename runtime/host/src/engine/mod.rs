@@ -119,7 +119,7 @@ impl Engine {
             .map_err(|error| EngineError::Thread(error.to_string()))?;
         Ok(Engine(Arc::new(Inner {
             slots: Semaphore::new(settings.instances.max(1) as usize),
-            shelf: Shelf::new(settings.modules, settings.module_bytes),
+            shelf: Shelf::new(settings.module_bytes),
             compiler: Arc::default(),
             settings,
             linker,
