@@ -65,6 +65,27 @@ broker_test!(
     }
 );
 
+broker_test!(
+    a_wait_brings_what_is_short_and_what_is_long,
+    |b| async move {
+        let ids = b.add_plain(3).await;
+        let worker = Worker::new(&b);
+        let claimed = worker.claim(3).await;
+        let waiting = wait(&b, ids.clone());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        worker.settle(complete(&claimed[0], &[1])).await;
+        worker.settle(complete(&claimed[1], &[2; 20_000])).await;
+        worker.settle(discard(&claimed[2])).await;
+        let told = timeout(SOON, waiting).await.unwrap().unwrap();
+        assert_eq!(told[0].result, Some(vec![1].into()));
+        assert_eq!(told[1].result, Some(vec![2; 20_000].into()));
+        assert_eq!(told[2].state, State::Discarded);
+        let read = b.broker.jobs(TENANT, &ids).await.unwrap();
+        let read: Vec<_> = read.into_iter().map(Option::unwrap).collect();
+        assert_eq!(told, read, "told of an end is as good as reading it");
+    }
+);
+
 broker_test!(several_may_wait_for_one_job, |b| async move {
     let id = b.add_plain(1).await[0];
     let waiting: Vec<_> = (0..5).map(|_| wait(&b, vec![id])).collect();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::signals::{News, Waiters};
+use super::signals::{Ends, News, Waiters};
 use super::{RedisBroker, keys, scripts};
 use crate::broker::{Filter, Page, QueueCounts, Result, corrupt};
 use crate::clock::Millis;
@@ -22,10 +22,7 @@ impl RedisBroker {
             let (record, notes) = (reply.bytes()?, Notes::read(&mut reply)?);
             jobs.push(match record.is_empty() {
                 true => None,
-                false => Some(
-                    read_job(tenant, *id, &record, notes)
-                        .map_err(|e| corrupt(format!("job {id}"), e))?,
-                ),
+                false => whole_job(tenant, *id, &record, notes)?,
             });
         }
         Ok(jobs)
@@ -37,12 +34,16 @@ impl RedisBroker {
         ids: &[JobId],
         at_most: Duration,
     ) -> Result<Vec<Option<Job>>> {
+        let mut told = Ends::new();
         let all_ended = async {
             let place = self.waiters().place(ids).await;
             let mut open = self.register(tenant, ids).await?;
             while !open.is_empty() {
                 match place.news().await {
-                    News::Ended(ids) => open.retain(|id| !ids.contains(id)),
+                    News::Ended(ended) => {
+                        open.retain(|id| !ended.contains_key(id));
+                        told.extend(ended.into_iter().filter(|(_, record)| !record.is_empty()));
+                    }
                     News::Reconnected => open = self.register(tenant, &open).await?,
                 }
             }
@@ -51,7 +52,29 @@ impl RedisBroker {
         if let Ok(ended) = tokio::time::timeout(at_most, all_ended).await {
             ended?;
         }
-        self.read_jobs(tenant, ids).await
+        self.read_rest(tenant, ids, &told).await
+    }
+
+    /// Jobs by id; those whose record was told are not asked for.
+    async fn read_rest(
+        &self,
+        tenant: &str,
+        ids: &[JobId],
+        told: &Ends,
+    ) -> Result<Vec<Option<Job>>> {
+        let rest = ids.iter().filter(|id| !told.contains_key(*id)).copied();
+        let rest: Vec<_> = rest.collect();
+        let mut read = match rest.is_empty() {
+            true => Vec::new(),
+            false => self.read_jobs(tenant, &rest).await?,
+        }
+        .into_iter();
+        let jobs = ids.iter().map(|id| match told.get(id) {
+            // What lay beside a record went with its end.
+            Some(record) => whole_job(tenant, *id, record, Notes::default()),
+            None => Ok(read.next().flatten()),
+        });
+        jobs.collect()
     }
 
     /// Registers for the end of some jobs: which of them are still to end.
@@ -133,6 +156,7 @@ impl RedisBroker {
 }
 
 /// What lies beside a record; empty where there is nothing.
+#[derive(Default)]
 struct Notes {
     progress: Vec<u8>,
     log: Vec<u8>,
@@ -145,6 +169,12 @@ impl Notes {
             log: reply.bytes()?,
         })
     }
+}
+
+/// As [`read_job`]; what cannot be read is the broker's error.
+fn whole_job(tenant: &str, id: JobId, record: &[u8], notes: Notes) -> Result<Option<Job>> {
+    let job = read_job(tenant, id, record, notes);
+    job.map(Some).map_err(|e| corrupt(format!("job {id}"), e))
 }
 
 /// Reads a record and what lies beside it.

@@ -1,7 +1,7 @@
 //! What this process hears of others by Redis' channels: a connection for each
 //! worker that listens, and one for all who wait for results.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -98,17 +98,21 @@ struct Waiter {
     told: Notify,
 }
 
+/// Jobs that have ended, each with its record; empty where that was too long to be
+/// sent.
+pub(super) type Ends = HashMap<JobId, Vec<u8>>;
+
 /// What a waiter was told and has not looked at.
 #[derive(Default)]
 struct Unread {
-    ended: HashSet<JobId>,
+    ended: Ends,
     reconnected: bool,
 }
 
 /// What a waiter is told.
 pub(super) enum News {
     /// These jobs have ended.
-    Ended(HashSet<JobId>),
+    Ended(Ends),
     /// Word of some may have been lost: it must register again.
     Reconnected,
 }
@@ -151,12 +155,13 @@ impl Waiters {
                 drop(waiting);
                 self.connected.send_replace(true);
             }
-            Heard::Message(id) => {
-                let Ok(id) = id.try_into().map(JobId) else {
+            Heard::Message(message) => {
+                let Some((id, record)) = message.split_first_chunk() else {
                     return;
                 };
+                let id = JobId(*id);
                 for waiter in waiting.get(&id).into_iter().flatten() {
-                    waiter.tell(|it| it.ended.extend([id]));
+                    waiter.tell(|it| it.ended.extend([(id, record.to_vec())]));
                 }
             }
         }

@@ -1,10 +1,14 @@
 -- Shared by the scripts that end jobs, behind the terms.
 local finished, grown = {}, {}
+-- The longest record that its waiters are sent: what they do not read at once, Redis
+-- keeps for them.
+local TOLD = 4096
 
 -- What a job's end brings with it: its place among the ended, its note and its
 -- keys gone, its waiters told. `record` is what it was before, at least header
--- and route; `length` what it takes from now on.
-local function finish(tenant, id, state, record, length)
+-- and route; `length` what it takes from now on; `left` what it is from now on,
+-- where the caller has it at hand.
+local function finish(tenant, id, state, record, length, left)
   local terms, flags = terms_of(record), byte(record, 53)
   if state == COMPLETED and terms.t then
     call('ZADD', R .. tenant .. ':ttl', now + terms.t, id)
@@ -19,8 +23,8 @@ local function finish(tenant, id, state, record, length)
   if terms.u and terms.m ~= 't' then let_go(tenant, id, ':u:', terms.u) end
   if bit.band(flags, NOTED) > 0 then call('UNLINK', note_key(tenant, id)) end
   if flags % 2 == WAITED then
-    local waiters = R .. tenant .. ':w:' .. id
-    for _, channel in ipairs(call('SMEMBERS', waiters)) do call('PUBLISH', channel, id) end
+    local waiters, word = R .. tenant .. ':w:' .. id, length <= TOLD and left or ''
+    for _, channel in ipairs(call('SMEMBERS', waiters)) do call('PUBLISH', channel, id .. word) end
     call('DEL', waiters)
   end
 end

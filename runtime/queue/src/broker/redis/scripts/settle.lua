@@ -61,18 +61,20 @@ local function settle(it, id, said, attempt, record)
     if action ~= 'c' then action = 'x' end
     if attempt == '' then attempt = entry(ABANDONED[1], record, true, ABANDONED[2], ABANDONED[3]) end
   end
-  local state, available, ended = ends[action], nil, nil
+  local state, available, new = ends[action], nil, nil
   if state then
     if it.blob ~= '' and refer(tenant, id, it.blob) then flags = bit.bor(flags, BLOBS) end
     if flags ~= byte(record, 53) then record = flagged(record, flags) end
-    finish(tenant, id, state, record, #record + #attempt)
-    flags, ended = bit.band(flags, BLOBS), NOW
+    flags = bit.band(flags, BLOBS)
+    new = after(record, state, it.failed, nil, NOW, sub(said, 21, 28), flags, attempt)
+    finish(tenant, id, state, record, #new, new)
   else
     state, available = move(it, id, record, action)
     flags = bit.band(flags, 255 - ALL_COUNTED)
+    new = after(record, state, it.failed, available, nil, sub(said, 21, 28), flags, attempt)
   end
   it.left[state] = (it.left[state] or 0) + 1
-  return 'r', after(record, state, it.failed, available, ended, sub(said, 21, 28), flags, attempt)
+  return 'r', new
 end
 
 -- Some settlements of a group, `from` there in ARGV.
