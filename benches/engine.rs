@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use criterion::{Criterion, Throughput};
+use criterion::{BatchSize, Criterion, Throughput};
 use lovage::engine::{End, Engine, Invocation, Module, NoHost, Settings};
 use lovage_queue::registry::Digest;
 use tokio::runtime::{Builder, Runtime};
@@ -67,9 +67,12 @@ fn large(criterion: &mut Criterion, engine: &Engine) {
     group.throughput(Throughput::Bytes(2 * MIB as u64));
     let runtime = threaded(1);
     group.bench_function("1 MiB in and out", |bencher| {
+        // To make the input is the caller's.
+        let input = || vec![7; MIB];
+        let attempt = |input| run(engine, &module, input);
         bencher
             .to_async(&runtime)
-            .iter(|| run(engine, &module, vec![7; MIB]));
+            .iter_batched(input, attempt, BatchSize::LargeInput);
     });
     group.finish();
 }

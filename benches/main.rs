@@ -19,5 +19,9 @@ mod fixtures;
 mod fuel;
 mod support;
 
+/// As the binary has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 criterion::criterion_group!(pieces, codec::all, engine::all, fuel::all, broker::all);
 criterion::criterion_main!(pieces);

@@ -171,6 +171,43 @@ local function walk(ring, want, turn)
   end
 end
 
+-- A turn of each of some lanes that are at the front of their ring. What is to be
+-- read and written of all of them is a call each.
+local function take_some(it, queue, ring, share, want, outer)
+  local key, tenant = queue_key(it.tenant, queue) .. ':lanes', it.tenant
+  local lanes = call('LPOP', ring, math.min(CHUNK, math.ceil(want / share))) or {}
+  if not lanes[1] then return false end
+  budget = budget - #lanes
+  local states, all, known, stay, gone = call('HMGET', key, unpack(lanes)), {}, {}, {}, {}
+  for i, lane in ipairs(lanes) do
+    local popped, _, _, left = pop_some(it, queue, lane, states[i], math.min(share, want - #all))
+    for at = 1, #popped do all[#all + 1] = popped[at] end
+    if left then
+      local n = #known
+      known[n + 1], known[n + 2], stay[#stay + 1] = lane, left, lane
+    else
+      gone[#gone + 1] = lane
+    end
+  end
+  if known[1] then call('HSET', key, unpack(known)) end
+  if gone[1] then call('HDEL', key, unpack(gone)) end
+  if stay[1] then call('RPUSH', ring, unpack(stay)) end
+  budget = budget - #all
+  start_some(it, queue, '', all, nil, outer)
+  return true
+end
+
+-- Walks a ring of lanes as `walk` does, many at a time: where no task or lane has a
+-- limit, nothing but the lane's own end ends its turn.
+local function take_lanes(it, queue, ring, want, outer)
+  while want > 0 and budget > 0 do
+    local share = math.max(4, math.ceil(want / math.max(1, call('LLEN', ring))))
+    local before = taken
+    if not take_some(it, queue, ring, share, want, outer) then return end
+    want = want - (taken - before)
+  end
+end
+
 -- A turn of a tenant in a queue; true while it has more there that may start.
 local function take_tenant(it, queue, share)
   local lanes = queue_key(it.tenant, queue) .. ':ring'
@@ -184,7 +221,11 @@ local function take_tenant(it, queue, share)
       share = math.min(share, room(g))
     end
   end
-  walk(lanes, share, function(lane, turn) return take_lane(it, queue, lane, turn, outer) end)
+  if it.tasks or it.lanes then
+    walk(lanes, share, function(lane, turn) return take_lane(it, queue, lane, turn, outer) end)
+  else
+    take_lanes(it, queue, lanes, share, outer)
+  end
   return call('EXISTS', lanes) == 1
 end
 

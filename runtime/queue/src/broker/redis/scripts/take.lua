@@ -25,17 +25,25 @@ local function place_of(target)
   return place
 end
 
--- Neighbours mostly have the same route, byte by byte, and then the same target.
-local seen_targets, last = {}, {}
+-- The place of a job's target. Of its route only module and pin are read: what is
+-- between them may differ from job to job.
+local known_places = {}
 local function place_of_job(tenant, record)
-  if last.tenant == tenant and sub(record, HEADER + 1, last.stop) == last.route then return last.place end
-  local module, _, _, pin, terms, at = route(record)
-  local key = tenant .. ':' .. module .. ':' .. pin
-  seen_targets[key] = seen_targets[key] or place_of(target_of(tenant, module, pin))
-  -- Terms differ from job to job; what comes before them says all.
-  local stop = byte(record, 1) == 1 and at - 1 or at - #terms - 2
-  last = { tenant = tenant, stop = stop, route = sub(record, HEADER + 1, stop), place = seen_targets[key] }
-  return last.place
+  local n = byte(record, HEADER + 1) or 0
+  local module, at = sub(record, HEADER + 2, HEADER + 1 + n), HEADER + 2 + n
+  at = at + 1 + (byte(record, at) or 0)
+  at = at + 1 + (byte(record, at) or 0)
+  n = byte(record, at) or 0
+  local pin = n > 0 and sub(record, at + 1, at + n) or ''
+  local of_tenant = known_places[tenant]
+  if not of_tenant then of_tenant = {}; known_places[tenant] = of_tenant end
+  local key = n > 0 and module .. ':' .. pin or module
+  local place = of_tenant[key]
+  if not place then
+    place = place_of(target_of(tenant, module, pin))
+    of_tenant[key] = place
+  end
+  return place
 end
 
 -- What was handed out, in turns of one tenant and queue: ids, places of targets,
@@ -126,12 +134,12 @@ local function pop_best(qk, lane, mask, want, strict)
   return popped, priorities
 end
 
--- Takes the first entries out of a lane: how many it had, what was taken, and their
--- priorities (one for all, if they share it). The lane's own entry in the hash is
--- kept true.
-local function pop_lane(it, queue, lane, want)
+-- Takes the first entries out of a lane: what was taken, their priorities (one for
+-- all, if they share it), how many it had, and what its entry in the hash is from now
+-- on; nothing where it is empty.
+local function pop_some(it, queue, lane, state, want)
   local qk = queue_key(it.tenant, queue)
-  local state = tonumber(call('HGET', qk .. ':lanes', lane)) or 0
+  state = tonumber(state) or 0
   local mask, entries, popped, priorities = state % 1024, math.floor(state / 1024)
   if bit.band(mask, mask - 1) == 0 then
     local p = 0
@@ -145,12 +153,16 @@ local function pop_lane(it, queue, lane, want)
       if bit.band(mask, is) ~= 0 and call('EXISTS', list_key(qk, lane, p)) == 0 then mask = mask - is end
     end
   end
-  if entries <= #popped or #popped == 0 then
-    call('HDEL', qk .. ':lanes', lane)
-    entries = #popped
-  else
-    call('HSET', qk .. ':lanes', lane, (entries - #popped) * 1024 + mask)
-  end
+  if entries <= #popped or #popped == 0 then return popped, priorities, #popped, nil end
+  return popped, priorities, entries, (entries - #popped) * 1024 + mask
+end
+
+-- The same for one lane, whose entry in the hash is kept true: how many it had, what
+-- was taken, and their priorities.
+local function pop_lane(it, queue, lane, want)
+  local key = queue_key(it.tenant, queue) .. ':lanes'
+  local popped, priorities, entries, left = pop_some(it, queue, lane, call('HGET', key, lane), want)
+  if left then call('HSET', key, lane, left) else call('HDEL', key, lane) end
   return entries, popped, priorities
 end
 
