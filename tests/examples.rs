@@ -166,3 +166,25 @@ async fn words_of_a_real_document() {
     );
     assert_eq!(counted["words"], result["words"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_of_the_sdk_has_a_schedule_of_its_own() {
+    let site = Site::sqlite();
+    push(&site, "basics").await;
+    let show = ["schedules", "show", "basics.weekly", "--json"];
+    let shown = site.lovage(&show).await.ok().json();
+    assert_eq!(shown["when"], json!("cron \"0 3 * * SUN\" Europe/Berlin"));
+    assert_eq!(shown["owner"], json!("module:basics"));
+    assert_eq!(
+        (&shown["jitter"], &shown["overlap"], &shown["catch_up"]),
+        (&json!("1m"), &json!("skip"), &json!("last"))
+    );
+    let _worker = site.worker(&[]).await;
+    let run = ["schedules", "run", "basics.weekly"];
+    let id = site.lovage(&run).await.ok().out;
+    let job = site.ends(&[id.trim().parse().unwrap()]).await.remove(0);
+    let at = job.call.options.headers["scheduled-for-ms"].clone();
+    let result = job.result.as_ref().and_then(|it| it.inline()).unwrap();
+    let said: String = rmp_serde::from_slice(result).unwrap();
+    assert_eq!(said, at);
+}

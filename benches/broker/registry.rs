@@ -19,6 +19,7 @@ pub(super) fn manifest() -> Manifest {
         input_schema: serde_json::json!({}),
         output_schema: serde_json::json!({}),
         options: TaskOptions::default(),
+        schedules: Vec::new(),
     };
     Manifest {
         size: SIZE as u64,

@@ -17,14 +17,19 @@ broker_test!(
         let next = Some(Duration::from_millis(1));
         assert_eq!(
             b.promote(b.home(), 10).await.unwrap(),
-            Promoted { jobs: 0, next }
+            Promoted {
+                jobs: 0,
+                next,
+                schedules: false
+            }
         );
         b.pass(Duration::from_millis(1));
         assert_eq!(
             b.promote(b.home(), 10).await.unwrap(),
             Promoted {
                 jobs: 1,
-                next: None
+                next: None,
+                schedules: false
             }
         );
         assert_eq!(b.look(ids[0]).await.state, State::Available);
@@ -60,7 +65,8 @@ broker_test!(
             done,
             Promoted {
                 jobs: 2,
-                next: Some(Duration::ZERO)
+                next: Some(Duration::ZERO),
+                schedules: false
             },
             "more is due already"
         );
@@ -69,7 +75,8 @@ broker_test!(
             b.promote(b.home(), 9).await.unwrap(),
             Promoted {
                 jobs: 3,
-                next: None
+                next: None,
+                schedules: false
             }
         );
     }
@@ -80,7 +87,8 @@ broker_test!(a_promotion_says_when_the_next_is_due, |b| async move {
         b.promote(b.home(), 10).await.unwrap(),
         Promoted {
             jobs: 0,
-            next: None
+            next: None,
+            schedules: false
         }
     );
     b.add(&b.jobs_with(3, |n, job| job.eta = When::In(secs([30, 10, 20][n]))))
@@ -91,7 +99,8 @@ broker_test!(a_promotion_says_when_the_next_is_due, |b| async move {
         b.promote(b.home(), 10).await.unwrap(),
         Promoted {
             jobs: 1,
-            next: Some(secs(10))
+            next: Some(secs(10)),
+            schedules: false
         }
     );
 });
@@ -116,7 +125,8 @@ broker_test!(
             b.promote(b.home(), 10).await.unwrap(),
             Promoted {
                 jobs: 2,
-                next: None
+                next: None,
+                schedules: false
             }
         );
         let counts = b.depths().await;
@@ -138,7 +148,8 @@ broker_test!(jobs_of_several_tenants_are_promoted, |b| async move {
         b.promote(b.home(), 10).await.unwrap(),
         Promoted {
             jobs: 3,
-            next: None
+            next: None,
+            schedules: false
         }
     );
     assert_eq!(Worker::new(&b).claim(10).await.len(), 3);

@@ -78,6 +78,7 @@ broker_test!(
         let waits = Promoted {
             jobs: 0,
             next: Some(secs(5)),
+            schedules: false,
         };
         assert_eq!(promoted, waits);
         b.pass(secs(5));
@@ -85,6 +86,7 @@ broker_test!(
         let done = Promoted {
             jobs: 0,
             next: None,
+            schedules: false,
         };
         assert_eq!(promoted, done, "it made nothing available");
         assert_expired(&b, id).await;

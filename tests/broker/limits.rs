@@ -112,6 +112,7 @@ async fn activate(b: &Bench, code: &[u8], options: TaskOptions) -> u32 {
         input_schema: serde_json::json!({}),
         output_schema: serde_json::json!({}),
         options,
+        schedules: Vec::new(),
     };
     let manifest = Manifest {
         size: 1,

@@ -57,6 +57,7 @@ mod prune;
 mod rate;
 mod requeue;
 mod retention;
+mod schedules;
 mod settle;
 mod tenants;
 mod unique;

@@ -19,6 +19,7 @@ fn manifest() -> Manifest {
             timeout: Some(secs(9)),
             ..TaskOptions::default()
         },
+        schedules: Vec::new(),
     };
     Manifest {
         size: 8,

@@ -13,7 +13,7 @@
 //!   swallows answers
 //! - the cases: `workers` (killed, frozen), `clocks`, `redis` (killed, meddled
 //!   with, out of memory), `network`, `sqlite` (a full disk), `versions` (records
-//!   of several)
+//!   of several), `schedules`
 //!
 //! `scripts/chaos` runs it for as long as one likes.
 
@@ -25,6 +25,7 @@ mod plan;
 mod proxy;
 mod redis;
 mod report;
+mod schedules;
 mod sqlite;
 mod stage;
 mod versions;

@@ -167,6 +167,28 @@ impl Stage {
         assert!(problems.is_empty(), "{}:\n{problems}", self.plan.case);
     }
 
+    /// Tells of a case that counts by itself, by what was lost, done twice, and
+    /// otherwise wrong.
+    pub(super) fn tell(mut self, jobs: usize, lost: &[String], twice: &[String], odd: &[String]) {
+        let row = Row {
+            case: self.plan.case,
+            seed: self.plan.seed,
+            jobs,
+            faults: self.faults,
+            lost: lost.len(),
+            twice: twice.len(),
+            extra: 0,
+            seen: 0,
+            given_back: 0,
+            seconds: self.since.elapsed().as_secs_f64(),
+            notes: self.notes.join(", "),
+        };
+        row.keep();
+        let complaints = self.complaints();
+        let problems = [lost, twice, odd, &complaints].concat();
+        assert!(problems.is_empty(), "{}:\n{problems:#?}", self.plan.case);
+    }
+
     /// Waits until no job waits or runs, or for as long as that may take.
     async fn quiet(&self) {
         let client = self.site.client().await;

@@ -4,7 +4,21 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 19] = [
+const COMMANDS: [(&str, &[&str]); 20] = [
+    (
+        "schedules",
+        &[
+            "add",
+            "list",
+            "show",
+            "pause",
+            "resume",
+            "run",
+            "remove",
+            "next",
+            "lovage.toml",
+        ],
+    ),
     (
         "dev",
         &["embedded broker", "--queues", "--concurrency", "name=path"],

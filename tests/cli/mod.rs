@@ -11,6 +11,7 @@ mod corrupt;
 mod help;
 mod limits;
 mod modules;
+mod schedules;
 mod terms;
 
 use crate::fixtures::{ECHO, Guest};

@@ -13,6 +13,7 @@ mod logs;
 mod order;
 mod outage;
 mod retry;
+mod schedules;
 mod terms;
 
 use lovage_queue::job::{Ending, Job, State};

@@ -27,6 +27,19 @@ fn bytes(length: u32) -> Bytes {
     Bytes(vec![0x2a; length as usize])
 }
 
+/// Is called by itself, on Sunday nights, and answers with the time that it was called for.
+#[lovage::task(
+    cron = "0 3 * * SUN",
+    tz = "Europe/Berlin",
+    jitter = "1m",
+    overlap = "skip"
+)]
+fn weekly() -> Option<String> {
+    let mut headers = context::headers().into_iter();
+    let (_, at) = headers.find(|(name, _)| name == "scheduled-for-ms")?;
+    Some(at)
+}
+
 /// What `fail` asks of the queue.
 #[lovage::data]
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,6 +2,7 @@
 //!
 //! The defaults stand on top here, all of them.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,10 +10,13 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
 use figment::{Figment, Source};
 use lovage_queue::broker::Retention;
+use lovage_queue::clock::Millis;
+use lovage_queue::schedule::{Schedule, ScheduleError};
 use lovage_queue::task::{DEFAULT_QUEUE, DEFAULT_TENANT, check_name};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::{self, Limits};
+use crate::timetable::Entry;
 use crate::units::{Size, Span};
 use crate::worker;
 
@@ -43,6 +47,10 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How long finished jobs are kept.
     pub retention: RetentionConfig,
+    /// Schedules by name, which a worker declares when it starts. Where there is no
+    /// such section it leaves those that are there alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub schedules: Option<BTreeMap<String, Entry>>,
 }
 
 /// `[worker]`
@@ -123,6 +131,7 @@ impl Default for Config {
                 count: retention.count,
                 bytes: Size(retention.bytes),
             },
+            schedules: None,
         }
     }
 }
@@ -180,6 +189,18 @@ impl Config {
         };
         check_name(&self.tenant, "tenant").map_err(|e| wrong("tenant", e.to_string()))?;
         parse_queues(&self.worker.queues).map_err(|e| wrong("worker.queues", e))?;
+        if let Some(schedules) = &self.schedules {
+            for (name, entry) in schedules {
+                let place = format!("schedules.{name}");
+                let schedule = entry.schedule(name);
+                let schedule = schedule.map_err(|e| wrong(&place, e))?;
+                match schedule.check(Millis::of_this_host()) {
+                    // One whose end is past may stay in the file.
+                    Ok(()) | Err(ScheduleError::Never(_)) => {}
+                    Err(e) => return Err(wrong(&place, e.to_string())),
+                }
+            }
+        }
         let zero = |place: &str| wrong(place, "must not be zero".into());
         if self.worker.concurrency == 0 {
             return Err(zero("worker.concurrency"));
@@ -225,6 +246,17 @@ impl Config {
             },
             echo: false,
         }
+    }
+
+    /// The schedules that the file declares; `None` where it says nothing of any.
+    pub fn schedules(&self) -> Option<Vec<Schedule>> {
+        let schedules = self.schedules.as_ref()?.iter();
+        // All of them were read when the configuration was.
+        Some(
+            schedules
+                .filter_map(|(name, it)| it.schedule(name).ok())
+                .collect(),
+        )
     }
 
     /// What an attempt may use.

@@ -6,12 +6,14 @@
 //! - [`worker`]: from a claim to a settlement; the only room that knows engine
 //!   and broker
 //! - [`deploy`]: from bytes to an active release
-//! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes
+//! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes;
+//!   [`timetable`]: schedules as people write them
 //! - [`cli`]: the commands, one a file
 
 pub mod cli;
 pub mod config;
 pub mod deploy;
 pub mod engine;
+pub mod timetable;
 pub mod units;
 pub mod worker;

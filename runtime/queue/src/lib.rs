@@ -4,7 +4,7 @@
 //! # Layout
 //! - [`job`]: a job and its life; [`task`]: names, options, failures;
 //!   [`retry`]: when a failed job runs again; [`limits`]: what may start;
-//!   [`clock`]: whose time counts.
+//!   [`schedule`]: when a schedule fires; [`clock`]: whose time counts.
 //!   All pure.
 //! - [`record`]: the bytes of a job, the same on every broker
 //! - [`broker`]: the contract, and its two implementations
@@ -20,4 +20,5 @@ pub mod limits;
 pub mod record;
 pub mod registry;
 pub mod retry;
+pub mod schedule;
 pub mod task;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::job::{Conflict, Until};
 use crate::retry::{Backoff, Retry};
+use crate::schedule::TaskSchedule;
 
 /// The longest name of a module, task, queue or tenant, in bytes.
 pub const MAX_NAME: usize = 64;
@@ -163,6 +164,9 @@ pub struct TaskInfo {
     pub output_schema: serde_json::Value,
     /// Its defaults.
     pub options: TaskOptions,
+    /// When it is called by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schedules: Vec<TaskSchedule>,
 }
 
 /// A task's own account of why it did not succeed; also how the host words what

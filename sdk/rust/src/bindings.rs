@@ -257,6 +257,120 @@ pub mod lovage {
                         .finish()
                 }
             }
+            /// What says when a task is called by itself.
+            #[derive(Clone)]
+            pub enum Trigger {
+                /// At even spans of so many milliseconds since the Unix epoch.
+                EveryMs(u64),
+                /// By a cron line of 5 or 6 fields, or `@daily` and the like.
+                Cron(_rt::String),
+            }
+            impl ::core::fmt::Debug for Trigger {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Trigger::EveryMs(e) => {
+                            f.debug_tuple("Trigger::EveryMs").field(e).finish()
+                        }
+                        Trigger::Cron(e) => {
+                            f.debug_tuple("Trigger::Cron").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// What becomes of times that no worker was there for.
+            #[derive(Clone, Copy)]
+            pub enum CatchUp {
+                /// Nothing.
+                None,
+                /// The last of them is made up for.
+                Last,
+                /// So many of them are, the last ones.
+                All(u32),
+            }
+            impl ::core::fmt::Debug for CatchUp {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        CatchUp::None => f.debug_tuple("CatchUp::None").finish(),
+                        CatchUp::Last => f.debug_tuple("CatchUp::Last").finish(),
+                        CatchUp::All(e) => {
+                            f.debug_tuple("CatchUp::All").field(e).finish()
+                        }
+                    }
+                }
+            }
+            /// What a fire does while the job of the one before it has not ended.
+            #[repr(u8)]
+            #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+            pub enum Overlap {
+                /// It makes another.
+                Allow,
+                /// It makes none.
+                Skip,
+                /// It waits for that end.
+                Queue,
+                /// It cancels that job and makes another.
+                Replace,
+            }
+            impl ::core::fmt::Debug for Overlap {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Overlap::Allow => f.debug_tuple("Overlap::Allow").finish(),
+                        Overlap::Skip => f.debug_tuple("Overlap::Skip").finish(),
+                        Overlap::Queue => f.debug_tuple("Overlap::Queue").finish(),
+                        Overlap::Replace => f.debug_tuple("Overlap::Replace").finish(),
+                    }
+                }
+            }
+            impl Overlap {
+                #[doc(hidden)]
+                pub unsafe fn _lift(val: u8) -> Overlap {
+                    if !cfg!(debug_assertions) {
+                        return unsafe { ::core::mem::transmute(val) };
+                    }
+                    match val {
+                        0 => Overlap::Allow,
+                        1 => Overlap::Skip,
+                        2 => Overlap::Queue,
+                        3 => Overlap::Replace,
+                        _ => panic!("invalid enum discriminant"),
+                    }
+                }
+            }
+            /// That a task is called by itself, with no arguments. Such a schedule is there
+            /// as long as its release is active.
+            #[derive(Clone)]
+            pub struct Schedule {
+                pub trigger: Trigger,
+                /// The IANA time zone of a cron line; UTC where there is none.
+                pub zone: ::core::option::Option<_rt::String>,
+                /// Each job begins up to so many milliseconds later, at random.
+                pub jitter_ms: u64,
+                pub catch_up: CatchUp,
+                pub overlap: Overlap,
+            }
+            impl ::core::fmt::Debug for Schedule {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Schedule")
+                        .field("trigger", &self.trigger)
+                        .field("zone", &self.zone)
+                        .field("jitter-ms", &self.jitter_ms)
+                        .field("catch-up", &self.catch_up)
+                        .field("overlap", &self.overlap)
+                        .finish()
+                }
+            }
             /// One task of a module.
             #[derive(Clone)]
             pub struct TaskInfo {
@@ -269,6 +383,7 @@ pub mod lovage {
                 /// JSON Schema (2020-12) of the result.
                 pub output_schema: _rt::String,
                 pub options: TaskOptions,
+                pub schedules: _rt::Vec<Schedule>,
             }
             impl ::core::fmt::Debug for TaskInfo {
                 fn fmt(
@@ -281,6 +396,7 @@ pub mod lovage {
                         .field("input-schema", &self.input_schema)
                         .field("output-schema", &self.output_schema)
                         .field("options", &self.options)
+                        .field("schedules", &self.schedules)
                         .finish()
                 }
             }
@@ -1449,23 +1565,23 @@ pub mod exports {
                         #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
                         let result0 = { T_::describe() };
                         let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
-                        let vec13 = result0;
-                        let len13 = vec13.len();
-                        let layout13 = _rt::alloc::Layout::from_size_align(
-                                vec13.len()
-                                    * (224 + 12 * ::core::mem::size_of::<*const u8>()),
+                        let vec19 = result0;
+                        let len19 = vec19.len();
+                        let layout19 = _rt::alloc::Layout::from_size_align(
+                                vec19.len()
+                                    * (224 + 14 * ::core::mem::size_of::<*const u8>()),
                                 8,
                             )
                             .unwrap();
-                        let (result13, _cleanup13) = wit_bindgen::rt::Cleanup::new(
-                            layout13,
+                        let (result19, _cleanup19) = wit_bindgen::rt::Cleanup::new(
+                            layout19,
                         );
-                        if let Some(cleanup) = _cleanup13 {
+                        if let Some(cleanup) = _cleanup19 {
                             cleanup.forget();
                         }
-                        for (i, e) in vec13.into_iter().enumerate() {
-                            let base = result13
-                                .add(i * (224 + 12 * ::core::mem::size_of::<*const u8>()));
+                        for (i, e) in vec19.into_iter().enumerate() {
+                            let base = result19
+                                .add(i * (224 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let super::super::super::super::lovage::task::types::TaskInfo {
                                     name: name2,
@@ -1473,6 +1589,7 @@ pub mod exports {
                                     input_schema: input_schema2,
                                     output_schema: output_schema2,
                                     options: options2,
+                                    schedules: schedules2,
                                 } = e;
                                 let vec3 = (name2.into_bytes()).into_boxed_slice();
                                 let ptr3 = vec3.as_ptr().cast::<u8>();
@@ -1807,10 +1924,110 @@ pub mod exports {
                                             .cast::<u8>() = (0i32) as u8;
                                     }
                                 };
+                                let vec18 = schedules2;
+                                let len18 = vec18.len();
+                                let layout18 = _rt::alloc::Layout::from_size_align(
+                                        vec18.len()
+                                            * (40 + 4 * ::core::mem::size_of::<*const u8>()),
+                                        8,
+                                    )
+                                    .unwrap();
+                                let (result18, _cleanup18) = wit_bindgen::rt::Cleanup::new(
+                                    layout18,
+                                );
+                                if let Some(cleanup) = _cleanup18 {
+                                    cleanup.forget();
+                                }
+                                for (i, e) in vec18.into_iter().enumerate() {
+                                    let base = result18
+                                        .add(i * (40 + 4 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let super::super::super::super::lovage::task::types::Schedule {
+                                            trigger: trigger13,
+                                            zone: zone13,
+                                            jitter_ms: jitter_ms13,
+                                            catch_up: catch_up13,
+                                            overlap: overlap13,
+                                        } = e;
+                                        use super::super::super::super::lovage::task::types::Trigger as V15;
+                                        match trigger13 {
+                                            V15::EveryMs(e) => {
+                                                *base.add(0).cast::<u8>() = (0i32) as u8;
+                                                *base.add(8).cast::<i64>() = _rt::as_i64(e);
+                                            }
+                                            V15::Cron(e) => {
+                                                *base.add(0).cast::<u8>() = (1i32) as u8;
+                                                let vec14 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr14 = vec14.as_ptr().cast::<u8>();
+                                                let len14 = vec14.len();
+                                                ::core::mem::forget(vec14);
+                                                *base
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len14;
+                                                *base.add(8).cast::<*mut u8>() = ptr14.cast_mut();
+                                            }
+                                        }
+                                        match zone13 {
+                                            Some(e) => {
+                                                *base
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                let vec16 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr16 = vec16.as_ptr().cast::<u8>();
+                                                let len16 = vec16.len();
+                                                ::core::mem::forget(vec16);
+                                                *base
+                                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len16;
+                                                *base
+                                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr16.cast_mut();
+                                            }
+                                            None => {
+                                                *base
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        *base
+                                            .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<i64>() = _rt::as_i64(jitter_ms13);
+                                        use super::super::super::super::lovage::task::types::CatchUp as V17;
+                                        match catch_up13 {
+                                            V17::None => {
+                                                *base
+                                                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                            V17::Last => {
+                                                *base
+                                                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                            }
+                                            V17::All(e) => {
+                                                *base
+                                                    .add(24 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (2i32) as u8;
+                                                *base
+                                                    .add(28 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i32>() = _rt::as_i32(e);
+                                            }
+                                        }
+                                        *base
+                                            .add(32 + 4 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>() = (overlap13.clone() as i32) as u8;
+                                    }
+                                }
+                                *base
+                                    .add(224 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len18;
+                                *base
+                                    .add(224 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>() = result18;
                             }
                         }
-                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len13;
-                        *ptr1.add(0).cast::<*mut u8>() = result13;
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len19;
+                        *ptr1.add(0).cast::<*mut u8>() = result19;
                         ptr1
                     }
                 }
@@ -1822,11 +2039,11 @@ pub mod exports {
                         let l1 = *arg0
                             .add(::core::mem::size_of::<*const u8>())
                             .cast::<usize>();
-                        let base13 = l0;
-                        let len13 = l1;
-                        for i in 0..len13 {
-                            let base = base13
-                                .add(i * (224 + 12 * ::core::mem::size_of::<*const u8>()));
+                        let base22 = l0;
+                        let len22 = l1;
+                        for i in 0..len22 {
+                            let base = base22
+                                .add(i * (224 + 14 * ::core::mem::size_of::<*const u8>()));
                             {
                                 let l2 = *base.add(0).cast::<*mut u8>();
                                 let l3 = *base
@@ -1871,11 +2088,58 @@ pub mod exports {
                                         _rt::cabi_dealloc(l11, l12, 1);
                                     }
                                 }
+                                let l13 = *base
+                                    .add(224 + 12 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l14 = *base
+                                    .add(224 + 13 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base21 = l13;
+                                let len21 = l14;
+                                for i in 0..len21 {
+                                    let base = base21
+                                        .add(i * (40 + 4 * ::core::mem::size_of::<*const u8>()));
+                                    {
+                                        let l15 = i32::from(*base.add(0).cast::<u8>());
+                                        match l15 {
+                                            0 => {}
+                                            _ => {
+                                                let l16 = *base.add(8).cast::<*mut u8>();
+                                                let l17 = *base
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l16, l17, 1);
+                                            }
+                                        }
+                                        let l18 = i32::from(
+                                            *base
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l18 {
+                                            0 => {}
+                                            _ => {
+                                                let l19 = *base
+                                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l20 = *base
+                                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l19, l20, 1);
+                                            }
+                                        }
+                                    }
+                                }
+                                _rt::cabi_dealloc(
+                                    base21,
+                                    len21 * (40 + 4 * ::core::mem::size_of::<*const u8>()),
+                                    8,
+                                );
                             }
                         }
                         _rt::cabi_dealloc(
-                            base13,
-                            len13 * (224 + 12 * ::core::mem::size_of::<*const u8>()),
+                            base22,
+                            len22 * (224 + 14 * ::core::mem::size_of::<*const u8>()),
                             8,
                         );
                     }
@@ -2279,10 +2543,10 @@ pub(crate) use __export_task_module_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1536] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xfe\x0a\x01A\x02\x01\
-A\x0b\x01B\x1c\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\
-\0\x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1727] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xbd\x0c\x01A\x02\x01\
+A\x0b\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\0\
+\x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\
 \x04\0\x07failure\x03\0\x03\x01r\x03\x07base-msw\x06factoru\x06max-msw\x04\0\x07\
 backoff\x03\0\x05\x01r\x02\x05county\x09period-msw\x04\0\x04rate\x03\0\x07\x01q\x03\
 \x05start\0\0\x04done\0\0\x06for-ms\x01w\0\x04\0\x05until\x03\0\x09\x01m\x03\x08\
@@ -2291,30 +2555,35 @@ conflict\x0c\x04\0\x06unique\x03\0\x0d\x01k}\x01ky\x01k\x06\x01kw\x01k\x7f\x01k\
 \x01k\x08\x01r\x0f\x05queue\x02\x08priority\x0f\x0cmax-attempts\x10\x07backoff\x11\
 \x0amax-age-ms\x12\x0fretry-exhausted\x13\x0atimeout-ms\x12\x0fsoft-timeout-ms\x12\
 \x09expiry-ms\x12\x0dresult-ttl-ms\x12\x06unique\x14\x04fuel\x12\x06memory\x12\x04\
-rate\x15\x0bconcurrency\x10\x04\0\x0ctask-options\x03\0\x16\x01r\x05\x04names\x03\
-docs\x0cinput-schemas\x0doutput-schemas\x07options\x17\x04\0\x09task-info\x03\0\x18\
-\x01q\x04\x06denied\x01s\0\x07invalid\x01s\0\x05limit\x01s\0\x0bunavailable\x01s\
-\0\x04\0\x0acall-error\x03\0\x1a\x03\0\x17lovage:task/types@0.1.0\x05\0\x02\x03\0\
-\0\x0acall-error\x01B\x1a\x02\x03\x02\x01\x01\x04\0\x0acall-error\x03\0\0\x01o\x02\
-ss\x01p\x02\x01r\x0a\x02ids\x06tenants\x06modules\x04tasks\x05queues\x06digests\x07\
-attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x03\x04\0\x03job\x03\0\x04\
-\x01p}\x01r\x02\x06digests\x05state\x06\x04\0\x05saved\x03\0\x07\x01@\0\0\x05\x04\
-\0\x07current\x01\x09\x01@\0\0w\x04\0\x0cremaining-ms\x01\x0a\x01@\0\0\x7f\x04\0\
-\x09cancelled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\x01@\x02\x05share\x0c\x07messag\
-e\x0d\0\x0e\x04\0\x08progress\x01\x0f\x01@\x01\x05state\x06\0\x0e\x04\0\x0acheck\
-point\x01\x10\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\0\x12\x04\0\x07restore\x01\x13\
-\x03\0\x19lovage:task/context@0.1.0\x05\x02\x01B\x10\x02\x03\x02\x01\x01\x04\0\x0a\
-call-error\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01o\x02ss\x01p\x07\x01r\x09\x04\
-tasks\x05input\x02\x03key\x03\x05queue\x03\x04lane\x03\x08priority\x04\x08delay-\
-ms\x05\x0cmax-attempts\x06\x07headers\x08\x04\0\x07new-job\x03\0\x09\x01p\x0a\x01\
-ps\x01j\x01\x0c\x01\x01\x01@\x01\x04jobs\x0b\0\x0d\x04\0\x07enqueue\x01\x0e\x03\0\
-\x16lovage:task/jobs@0.1.0\x05\x03\x02\x03\0\0\x07failure\x02\x03\0\0\x09task-in\
-fo\x01B\x0b\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x05\x04\
-\0\x09task-info\x03\0\x02\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01\
-j\x01\x06\x01\x01\x01@\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\
-\x19lovage:task/handler@0.1.0\x05\x06\x04\0\x1dlovage:task/task-module@0.1.0\x04\
-\0\x0b\x11\x01\0\x0btask-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
-wit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+rate\x15\x0bconcurrency\x10\x04\0\x0ctask-options\x03\0\x16\x01q\x02\x08every-ms\
+\x01w\0\x04cron\x01s\0\x04\0\x07trigger\x03\0\x18\x01q\x03\x04none\0\0\x04last\0\
+\0\x03all\x01y\0\x04\0\x08catch-up\x03\0\x1a\x01m\x04\x05allow\x04skip\x05queue\x07\
+replace\x04\0\x07overlap\x03\0\x1c\x01r\x05\x07trigger\x19\x04zone\x02\x09jitter\
+-msw\x08catch-up\x1b\x07overlap\x1d\x04\0\x08schedule\x03\0\x1e\x01p\x1f\x01r\x06\
+\x04names\x03docs\x0cinput-schemas\x0doutput-schemas\x07options\x17\x09schedules\
+\x20\x04\0\x09task-info\x03\0!\x01q\x04\x06denied\x01s\0\x07invalid\x01s\0\x05li\
+mit\x01s\0\x0bunavailable\x01s\0\x04\0\x0acall-error\x03\0#\x03\0\x17lovage:task\
+/types@0.1.0\x05\0\x02\x03\0\0\x0acall-error\x01B\x1a\x02\x03\x02\x01\x01\x04\0\x0a\
+call-error\x03\0\0\x01o\x02ss\x01p\x02\x01r\x0a\x02ids\x06tenants\x06modules\x04\
+tasks\x05queues\x06digests\x07attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07he\
+aders\x03\x04\0\x03job\x03\0\x04\x01p}\x01r\x02\x06digests\x05state\x06\x04\0\x05\
+saved\x03\0\x07\x01@\0\0\x05\x04\0\x07current\x01\x09\x01@\0\0w\x04\0\x0cremaini\
+ng-ms\x01\x0a\x01@\0\0\x7f\x04\0\x09cancelled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\
+\x01@\x02\x05share\x0c\x07message\x0d\0\x0e\x04\0\x08progress\x01\x0f\x01@\x01\x05\
+state\x06\0\x0e\x04\0\x0acheckpoint\x01\x10\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\
+\0\x12\x04\0\x07restore\x01\x13\x03\0\x19lovage:task/context@0.1.0\x05\x02\x01B\x10\
+\x02\x03\x02\x01\x01\x04\0\x0acall-error\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01\
+o\x02ss\x01p\x07\x01r\x09\x04tasks\x05input\x02\x03key\x03\x05queue\x03\x04lane\x03\
+\x08priority\x04\x08delay-ms\x05\x0cmax-attempts\x06\x07headers\x08\x04\0\x07new\
+-job\x03\0\x09\x01p\x0a\x01ps\x01j\x01\x0c\x01\x01\x01@\x01\x04jobs\x0b\0\x0d\x04\
+\0\x07enqueue\x01\x0e\x03\0\x16lovage:task/jobs@0.1.0\x05\x03\x02\x03\0\0\x07fai\
+lure\x02\x03\0\0\x09task-info\x01B\x0b\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\
+\0\x02\x03\x02\x01\x05\x04\0\x09task-info\x03\0\x02\x01p\x03\x01@\0\0\x04\x04\0\x08\
+describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\x01@\x02\x04tasks\x05input\x06\0\x07\
+\x04\0\x03run\x01\x08\x04\0\x19lovage:task/handler@0.1.0\x05\x06\x04\0\x1dlovage\
+:task/task-module@0.1.0\x04\0\x0b\x11\x01\0\x0btask-module\x03\0\0\0G\x09produce\
+rs\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rust\x060.\
+63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -12,7 +12,10 @@ mod bindings;
 
 use crate::context::{Job, Saved};
 use crate::jobs::NewJob;
-use crate::{CallError, Conflict, Failure, Retry, TaskOptions, Unique, Until, registry};
+use crate::{
+    CallError, CatchUp, Conflict, Failure, Overlap, Retry, Schedule, TaskOptions, Trigger, Unique,
+    Until, registry,
+};
 use bindings::exports::lovage::task::handler::Guest;
 use bindings::lovage::task::{context, jobs, types};
 use std::time::{Duration, SystemTime};
@@ -102,6 +105,29 @@ fn task_info(task: &registry::Task) -> types::TaskInfo {
         input_schema: task.input_schema(),
         output_schema: task.output_schema(),
         options: task_options(&task.options),
+        schedules: task.schedules.iter().map(schedule).collect(),
+    }
+}
+
+fn schedule(schedule: &Schedule) -> types::Schedule {
+    types::Schedule {
+        trigger: match schedule.trigger {
+            Trigger::EveryMs(ms) => types::Trigger::EveryMs(ms),
+            Trigger::Cron(line) => types::Trigger::Cron(line.into()),
+        },
+        zone: schedule.zone.map(Into::into),
+        jitter_ms: schedule.jitter_ms,
+        catch_up: match schedule.catch_up {
+            CatchUp::None => types::CatchUp::None,
+            CatchUp::Last => types::CatchUp::Last,
+            CatchUp::All(n) => types::CatchUp::All(n),
+        },
+        overlap: match schedule.overlap {
+            Overlap::Allow => types::Overlap::Allow,
+            Overlap::Skip => types::Overlap::Skip,
+            Overlap::Queue => types::Overlap::Queue,
+            Overlap::Replace => types::Overlap::Replace,
+        },
     }
 }
 

@@ -82,7 +82,9 @@ use testing::host;
 pub use bytes::Bytes;
 pub use call_error::CallError;
 pub use failure::{Failure, Retry};
-pub use registry::{Backoff, Conflict, Rate, TaskOptions, Unique, Until};
+pub use registry::{
+    Backoff, CatchUp, Conflict, Overlap, Rate, Schedule, TaskOptions, Trigger, Unique, Until,
+};
 
 // What `#[data]` writes into an author's crate, so that it needs no dependency but this one.
 pub use {schemars, serde, serde_json};
@@ -127,6 +129,17 @@ pub use {schemars, serde, serde_json};
 /// | `memory = "64MiB"` | the memory that an attempt may hold |
 /// | `rate = "100/1m"`, `"5/s"` | starts in each period, over all workers |
 /// | `concurrency = 4` | jobs of this task that run at once, over all workers |
+///
+/// And when it is called by itself, with no arguments, for as long as its release is active:
+///
+/// | option | what it is |
+/// |---|---|
+/// | `every = "5m"` | at even spans since the epoch: at :00, :05, … |
+/// | `cron = "0 9 * * MON-FRI"` | by a cron line of 5 or 6 fields, or `@daily` and the like |
+/// | `tz = "Europe/Berlin"` | the time zone of the cron line, where it is not UTC |
+/// | `jitter = "30s"` | each job begins up to so much later, at random |
+/// | `catch_up = "none"`, `"last"`, `10` | which of the times are made up for that no worker was there for |
+/// | `overlap = "allow"`, `"skip"`, `"queue"`, `"replace"` | what a fire does while the last job still runs |
 ///
 /// Durations are written `250ms`, `30s`, `5m`, `1h`, `2d`; sizes `64KiB`, `64MiB`, `1GiB`.
 pub use lovage_sdk_macros::task;

@@ -55,6 +55,54 @@ pub struct Unique {
     pub conflict: Conflict,
 }
 
+/// What says when a task is called by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// At even spans of so many milliseconds since the Unix epoch.
+    EveryMs(u64),
+    /// By a cron line of 5 or 6 fields, or `@daily` and the like.
+    Cron(&'static str),
+}
+
+/// What becomes of times that no worker was there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CatchUp {
+    /// Nothing.
+    None,
+    /// The last of them is made up for.
+    Last,
+    /// So many of them are, the last ones.
+    All(u32),
+}
+
+/// What a fire does while the job of the one before it has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overlap {
+    /// It makes another.
+    Allow,
+    /// It makes none.
+    Skip,
+    /// It waits for that end.
+    Queue,
+    /// It cancels that job and makes another.
+    Replace,
+}
+
+/// That a task is called by itself, with no arguments.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Schedule {
+    /// When.
+    pub trigger: Trigger,
+    /// The IANA time zone of a cron line; UTC where there is none.
+    pub zone: Option<&'static str>,
+    /// Each job begins up to so many milliseconds later, at random.
+    pub jitter_ms: u64,
+    /// What becomes of missed times.
+    pub catch_up: CatchUp,
+    /// What a fire does while the last job still runs.
+    pub overlap: Overlap,
+}
+
 /// A task's defaults, as `#[task(…)]` sets them. What is not set is the host's default.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 #[expect(missing_docs, reason = "each is explained at `task`")]
@@ -83,6 +131,7 @@ pub struct Task {
     pub name: &'static str,
     pub doc: &'static str,
     pub options: TaskOptions,
+    pub schedules: &'static [Schedule],
     /// From the MessagePack of the arguments to that of the result.
     pub run: fn(&[u8]) -> Result<Vec<u8>, Failure>,
     pub input: fn(&mut InputSchema),

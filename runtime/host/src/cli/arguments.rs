@@ -133,6 +133,7 @@ mod tests {
             }),
             output_schema: json!({}),
             options: Default::default(),
+            schedules: Vec::new(),
         }
     }
 

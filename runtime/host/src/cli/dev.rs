@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use lovage_queue::client::Client;
 
-use super::worker::{WorkerFlags, follow_signals};
+use super::worker::{WorkerFlags, declare_schedules, follow_signals};
 use super::{Context, push};
 use crate::engine::Engine;
 use crate::worker;
@@ -36,6 +36,7 @@ impl Dev {
             };
             push::push_file(context, &client, &engine, &PathBuf::from(path), name, true).await?;
         }
+        declare_schedules(context, &client).await?;
         if context.uses_default_broker() {
             tracing::info!(
                 "push, call and look from another terminal in this folder; Ctrl-C ends this"

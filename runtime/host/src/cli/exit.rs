@@ -71,11 +71,12 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(it) = e.downcast_ref::<ClientError>() {
         return Some(match it {
             ClientError::Broker(it) => of_broker(it),
-            ClientError::Name(_) => 2,
+            ClientError::Name(_) | ClientError::Schedule(_) => 2,
             ClientError::UnknownModule(_)
             | ClientError::UnknownRelease(..)
             | ClientError::UnknownTask { .. }
-            | ClientError::UnknownJob(_) => 4,
+            | ClientError::UnknownJob(_)
+            | ClientError::UnknownSchedule(_) => 4,
             ClientError::Arguments(_) | ClientError::Schema { .. } | ClientError::TooLarge(_) => 5,
         });
     }
@@ -118,6 +119,9 @@ pub fn hint(e: &anyhow::Error) -> Option<&'static str> {
         let broker = match e.downcast_ref::<ClientError>() {
             Some(ClientError::UnknownModule(_)) => {
                 return Some("`lovage releases` lists the modules, and `lovage push` makes one");
+            }
+            Some(ClientError::UnknownSchedule(_)) => {
+                return Some("`lovage schedules` lists them");
             }
             Some(ClientError::Broker(it)) => Some(it),
             _ => match (e.downcast_ref(), e.downcast_ref()) {

@@ -32,6 +32,7 @@ mod queues;
 mod releases;
 mod rollback;
 mod run;
+mod schedules;
 mod select;
 mod terms;
 mod worker;
@@ -142,6 +143,7 @@ enum Command {
     Limits(limits::Limits),
     Pause(pause::Pause),
     Resume(pause::Resume),
+    Schedules(schedules::Schedules),
     Bench(bench::Bench),
 }
 
@@ -223,6 +225,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Limits(it) => it.run(&context).await,
         Command::Pause(it) => it.run(&context).await,
         Command::Resume(it) => it.run(&context).await,
+        Command::Schedules(it) => it.run(&context).await,
         Command::Bench(it) => it.run(&context).await,
     }
 }

@@ -3,6 +3,8 @@
 use anyhow::Context as _;
 use clap::Args;
 use figment::value::Value;
+use lovage_queue::broker::Owner;
+use lovage_queue::client::Client;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
@@ -49,9 +51,18 @@ impl Worker {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let engine = Engine::new(context.config.engine())?;
         let phase = follow_signals()?;
+        declare_schedules(context, &context.client().await?).await?;
         worker::run(&context.place()?, engine, context.config.worker(), phase).await?;
         Ok(())
     }
+}
+
+/// Makes the schedules of the configuration file known, if it has any.
+pub(super) async fn declare_schedules(context: &Context, client: &Client) -> anyhow::Result<()> {
+    if let Some(schedules) = context.config.schedules() {
+        client.declare_schedules(&Owner::Config, schedules).await?;
+    }
+    Ok(())
 }
 
 /// What SIGTERM and Ctrl-C ask of a worker.

@@ -3,8 +3,10 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use lovage_queue::clock::Millis;
 use lovage_queue::job::{Conflict, MAX_PRIORITY, Until};
 use lovage_queue::retry::{Backoff, Retry};
+use lovage_queue::schedule::{CatchUp, Overlap, TaskSchedule, Trigger};
 use lovage_queue::task::{Failure, Rate, TaskInfo, TaskOptions, check_name};
 use serde_json::Value;
 
@@ -14,6 +16,8 @@ use super::outcome::cut;
 
 /// Tasks that a module may have.
 const TASKS: usize = 1_000;
+/// Schedules that a task may have.
+const SCHEDULES: usize = 16;
 /// Bytes of all docs and schemas together: they are kept with the digest and
 /// read by dashboards.
 const TEXT: usize = 4 * 1024 * 1024;
@@ -65,13 +69,57 @@ fn task_info(task: types::TaskInfo) -> Result<TaskInfo, Refusal> {
         Ok(options) => options,
         Err(what) => return refuse(format!("of `{name}`: {what}")),
     };
+    if task.schedules.len() > SCHEDULES {
+        return refuse(format!(
+            "of `{name}`: it has more than {SCHEDULES} schedules"
+        ));
+    }
+    let schedules = task.schedules.into_iter().map(schedule).collect();
+    let schedules: Vec<_> = match schedules {
+        Ok(schedules) => schedules,
+        Err(what) => {
+            let what: String = what;
+            return refuse(format!("of `{name}`: its schedule: {what}"));
+        }
+    };
     Ok(TaskInfo {
         name: task.name,
         doc: task.doc,
         input_schema,
         output_schema,
         options,
+        schedules,
     })
+}
+
+/// Schedules have no more words of their own than the contract gives them; whether
+/// these make sense is looked at here.
+fn schedule(schedule: types::Schedule) -> Result<TaskSchedule, String> {
+    let zone = schedule.zone.unwrap_or_else(|| "UTC".into());
+    let schedule = TaskSchedule {
+        trigger: match schedule.trigger {
+            types::Trigger::EveryMs(ms) => Trigger::Every {
+                period: Duration::from_millis(ms),
+                from: None,
+            },
+            types::Trigger::Cron(line) => Trigger::Cron { line, zone },
+        },
+        jitter: Duration::from_millis(schedule.jitter_ms),
+        catch_up: match schedule.catch_up {
+            types::CatchUp::None => CatchUp::None,
+            types::CatchUp::Last => CatchUp::Last,
+            types::CatchUp::All(n) => CatchUp::All(n),
+        },
+        overlap: match schedule.overlap {
+            types::Overlap::Allow => Overlap::Allow,
+            types::Overlap::Skip => Overlap::Skip,
+            types::Overlap::Queue => Overlap::Queue,
+            types::Overlap::Replace => Overlap::Replace,
+        },
+    };
+    let now = Millis::of_this_host();
+    schedule.check(now).map_err(|e| e.to_string())?;
+    Ok(schedule)
 }
 
 fn options(options: types::TaskOptions) -> Result<TaskOptions, String> {
@@ -190,6 +238,7 @@ mod tests {
                 rate: None,
                 concurrency: None,
             },
+            schedules: Vec::new(),
         }
     }
 

@@ -1,5 +1,5 @@
-//! What any worker does for all: promote what is due, reclaim from the dead,
-//! prune what was kept long enough. None is the leader; each step is harmless
+//! What any worker does for all: promote what is due, fire schedules, reclaim from
+//! the dead, prune what was kept long enough. None is the leader; each step is harmless
 //! when two take it.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use lovage_queue::job::Partition;
 
+use super::scheduler;
 use super::session::Session;
 
 /// Jobs a step: a step must stay short for the broker.
@@ -47,8 +48,14 @@ async fn promote(session: &Session, outage: &Outage) {
         let mut next = session.settings.heartbeat;
         for partition in partitions(session) {
             match session.broker.promote(partition, STEP).await {
-                Ok(promoted) if promoted.jobs == STEP => next = Duration::ZERO,
-                Ok(promoted) => next = next.min(promoted.next.unwrap_or(next)),
+                Ok(promoted) => {
+                    if promoted.schedules {
+                        scheduler::fire(session, partition).await;
+                    }
+                    let more = promoted.jobs == STEP || promoted.schedules;
+                    let wait = promoted.next.filter(|_| !more).unwrap_or(next);
+                    next = next.min(if more { Duration::ZERO } else { wait });
+                }
                 Err(e) => {
                     tracing::debug!(error = %e, "could not promote");
                     outage.is_now();

@@ -28,6 +28,7 @@ mod live;
 mod load;
 mod modules;
 mod resolve;
+mod scheduler;
 pub mod session;
 mod settle;
 

@@ -1,9 +1,10 @@
 //! What both implementations refuse before they touch the store, and how they
 //! read a settlement.
 
-use super::{BrokerError, MAX_BATCH, Result};
+use super::{BrokerError, Declared, MAX_BATCH, Result};
 use crate::job::{Action, Ending, MAX_PRIORITY, NewJob, Partition, Settlement};
 use crate::limits::Scope;
+use crate::schedule::check_schedule_name;
 use crate::task::{NameError, check_lane, check_name};
 
 /// What both implementations refuse before they touch the store.
@@ -39,6 +40,21 @@ pub(crate) fn check_jobs(tenant: &str, jobs: &[NewJob], partitions: u16) -> Resu
         }
     }
     Ok(())
+}
+
+/// A store keeps a schedule by its name, whatever else it says.
+pub(crate) fn check_declared(tenant: &str, schedules: &[Declared]) -> Result<()> {
+    let invalid = |said: String| BrokerError::Invalid(said);
+    check_name(tenant, "tenant").map_err(|e| invalid(e.to_string()))?;
+    for it in schedules {
+        check_schedule_name(&it.schedule.name).map_err(|e| invalid(e.to_string()))?;
+    }
+    let mut names: Vec<&str> = schedules.iter().map(|it| &*it.schedule.name).collect();
+    names.sort_unstable();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(invalid(format!("two schedules are named `{}`", pair[0]))),
+        None => Ok(()),
+    }
 }
 
 /// Each lane by itself has no pause: that of its queue is the same.

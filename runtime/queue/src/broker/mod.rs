@@ -3,6 +3,7 @@
 //! # Layout
 //! - this file: the contract, word for word what both implementations promise
 //! - `words`: what is asked and answered; `check`: what is refused at once
+//! - `schedules`: the contract of schedules
 //! - [`redis`]: the production broker; its operations are Lua scripts
 //! - [`Place`]: from a URL to a broker
 //! - [`sqlite`]: the embedded broker; the same operations as transactions
@@ -12,13 +13,20 @@
 mod check;
 mod place;
 pub mod redis;
+mod schedules;
 pub mod sqlite;
 mod words;
 
 use std::time::Duration;
 
-pub(crate) use self::check::{check_jobs, check_pause, check_settlements, counts_as_failed};
+pub(crate) use self::check::{
+    check_declared, check_jobs, check_pause, check_settlements, counts_as_failed,
+};
 pub use self::place::Place;
+pub use self::schedules::{
+    Declared, Due, DueSchedule, FIRES_HELD, FIRES_KEPT, Fire, FireOutcome, Fired, Firing, Owner,
+    Planned, Schedules, Turn,
+};
 pub use self::words::{
     Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, MAX_BATCH, Note, Page, Promoted, Pulse,
     QueueCounts, Reclaimed, Requeued, Retention, Settled, Signal, Signals,
@@ -100,7 +108,7 @@ pub type Result<T> = std::result::Result<T, BrokerError>;
 /// answer was lost: enqueue by the job's id, claim by its number, settle by the
 /// delivery.
 #[async_trait::async_trait]
-pub trait Broker: Registry + Send + Sync {
+pub trait Broker: Registry + Schedules + Send + Sync {
     /// How many partitions there are; fixed for a broker's life.
     fn partitions(&self) -> u16;
 

@@ -151,6 +151,8 @@ pub struct Promoted {
     pub jobs: u32,
     /// How long until there is more to do, if anything waits for a time.
     pub next: Option<Duration>,
+    /// Whether schedules are to be looked at: see [`due`](super::Schedules::due).
+    pub schedules: bool,
 }
 
 /// What a reclaim did.

@@ -16,20 +16,24 @@
 //! - this file: [`Client`]
 //! - `call`: a [`Call`], and what of it is left to its task
 //! - `known`: what a client remembers of modules
+//! - `schedules`: to keep them, to look at them, and to fire them
 
 mod call;
 mod known;
+mod schedules;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use self::call::{Call, Unique};
+pub use self::schedules::{SCHEDULE, SCHEDULED_FOR};
 
 use self::known::{Known, Shelf};
 use crate::arguments::ArgumentsError;
 use crate::broker::{Broker, BrokerError, Cancelled, Enqueued, Place, Requeued};
 use crate::job::{DEFAULT_PRIORITY, Job, JobId, Key, NewJob, Partition, Payload, Pin};
 use crate::registry::Digest;
+use crate::schedule::ScheduleError;
 use crate::task::{DEFAULT_QUEUE, DEFAULT_TENANT, NameError, TaskInfo, TaskName};
 
 /// The largest input, in bytes.
@@ -77,6 +81,12 @@ pub enum ClientError {
     /// No job of this id is known.
     #[error("there is no job {0}; finished ones are kept for a limited time")]
     UnknownJob(JobId),
+    /// A schedule that cannot be.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// There is no schedule of this name.
+    #[error("there is no schedule `{0}`")]
+    UnknownSchedule(String),
 }
 
 /// A tenant's way to a broker. Cheap to clone; all clones share a connection.
@@ -183,16 +193,7 @@ impl Client {
     /// # Errors
     /// A broker that refuses.
     pub async fn send(&self, mut jobs: Vec<NewJob>) -> Result<Vec<JobId>, ClientError> {
-        let mut large = Vec::new();
-        for job in jobs.iter_mut().filter(|job| job.input.is_large()) {
-            let Payload::Inline(input) = std::mem::take(&mut job.input) else {
-                continue;
-            };
-            let digest = self.broker.put_blob(&self.tenant, &input).await?;
-            let size = input.len() as u64;
-            job.input = Payload::Blob { digest, size };
-            large.push(input);
-        }
+        let large = self.put_large(&mut jobs).await?;
         let mut answers = self.broker.enqueue(&self.tenant, &jobs).await;
         // An upload is kept for an hour only, and this process may have slept.
         if matches!(answers, Err(BrokerError::Missing(_))) && !large.is_empty() {
@@ -206,6 +207,22 @@ impl Client {
             Enqueued::Instead(other) => other,
         };
         Ok(jobs.iter().zip(answers?).map(id).collect())
+    }
+
+    /// Stores inputs that are too large for a record, and has the jobs refer to them;
+    /// these inputs.
+    async fn put_large(&self, jobs: &mut [NewJob]) -> Result<Vec<Vec<u8>>, ClientError> {
+        let mut large = Vec::new();
+        for job in jobs.iter_mut().filter(|job| job.input.is_large()) {
+            let Payload::Inline(input) = std::mem::take(&mut job.input) else {
+                continue;
+            };
+            let digest = self.broker.put_blob(&self.tenant, &input).await?;
+            let size = input.len() as u64;
+            job.input = Payload::Blob { digest, size };
+            large.push(input);
+        }
+        Ok(large)
     }
 
     /// The bytes of an input or a result, wherever they lie.

@@ -42,6 +42,7 @@ fn entry(name: &str, function: &Function, options: &Options, item: &ItemFn) -> T
         .attrs
         .iter()
         .filter(|attribute| attribute.path().is_ident("cfg"));
+    let schedules = options.schedule.tokens();
     let options = options.tokens();
     let names: Vec<_> = arguments.iter().map(|argument| &argument.name).collect();
     // Names of our own, so that no argument shadows what stands around it.
@@ -83,6 +84,7 @@ fn entry(name: &str, function: &Function, options: &Options, item: &ItemFn) -> T
                     name: #name,
                     doc: #doc,
                     options: #options,
+                    schedules: #schedules,
                     run: __lovage_run,
                     input: __lovage_input,
                     output: __lovage_output,

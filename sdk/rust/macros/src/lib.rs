@@ -3,6 +3,7 @@
 //! # Layout
 //!
 //! - `options`: what stands in the parentheses of `#[task(…)]`
+//! - `schedule`: those of them that say when a task is called by itself
 //! - `values`: durations, sizes, rates and names, as they are written
 //! - `function`: the function below the attribute
 //! - `expand`: both put together into a registered task
@@ -10,6 +11,7 @@
 mod expand;
 mod function;
 mod options;
+mod schedule;
 mod values;
 
 use proc_macro::TokenStream;

@@ -1,5 +1,6 @@
 //! What stands in the parentheses of `#[task(…)]`. An option that is unknown, doubled or wrong is refused at its span.
 
+use crate::schedule::{self, Schedule};
 use crate::values::{self, Conflict, Rate, Until};
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -51,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) memory: Option<u64>,
     pub(crate) rate: Option<Rate>,
     pub(crate) concurrency: Option<u32>,
+    /// When the task is called by itself.
+    pub(crate) schedule: Schedule,
 }
 
 impl Parse for Options {
@@ -67,6 +70,7 @@ impl Parse for Options {
                 input.parse::<Token![,]>()?;
             }
         }
+        options.schedule.check()?;
         match conflict_at.filter(|_| options.unique.is_none()) {
             Some(span) => Err(Error::new(
                 span,
@@ -79,6 +83,9 @@ impl Parse for Options {
 
 impl Options {
     fn set(&mut self, option: &Ident, input: ParseStream) -> Result<()> {
+        if self.schedule.set(option, input)? {
+            return Ok(());
+        }
         match option.to_string().as_str() {
             "name" => once(&mut self.name, option, name(input)?),
             "queue" => once(&mut self.queue, option, queue(input)?),
@@ -112,7 +119,10 @@ impl Options {
             ),
             unknown => Err(Error::new(
                 option.span(),
-                format!("no option `{unknown}`: the options are {VALID}"),
+                format!(
+                    "no option `{unknown}`: the options are {VALID}, {}",
+                    schedule::VALID
+                ),
             )),
         }
     }
@@ -177,7 +187,7 @@ fn optional<T: quote::ToTokens>(value: &Option<T>) -> TokenStream {
     }
 }
 
-fn once<T>(slot: &mut Option<T>, option: &Ident, value: T) -> Result<()> {
+pub(crate) fn once<T>(slot: &mut Option<T>, option: &Ident, value: T) -> Result<()> {
     if slot.replace(value).is_some() {
         return Err(Error::new(
             option.span(),
@@ -187,7 +197,7 @@ fn once<T>(slot: &mut Option<T>, option: &Ident, value: T) -> Result<()> {
     Ok(())
 }
 
-fn text(input: ParseStream) -> Result<LitStr> {
+pub(crate) fn text(input: ParseStream) -> Result<LitStr> {
     input.parse::<Token![=]>()?;
     input.parse()
 }

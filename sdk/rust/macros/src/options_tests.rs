@@ -81,7 +81,10 @@ fn an_unknown_option_is_answered_with_the_list() {
     let (message, span) = refused("retry = 3");
     assert_eq!(
         message,
-        format!("no option `retry`: the options are {VALID}")
+        format!(
+            "no option `retry`: the options are {VALID}, {}",
+            schedule::VALID
+        )
     );
     assert_eq!(span, "retry");
     let (message, span) = refused(r#"backoff(start = "5s")"#);
@@ -152,4 +155,46 @@ fn a_wrong_value_is_refused_at_its_span() {
             .0
             .contains("at least its `base`")
     );
+}
+
+#[test]
+fn a_schedule_of_its_own() {
+    let tokens = |text| parse(text).unwrap().schedule.tokens().to_string();
+    assert_eq!(tokens("priority = 1"), "& []");
+    let every = tokens(r#"every = "5m", jitter = "10s", catch_up = 3, overlap = "skip""#);
+    for said in ["EveryMs (300000u64)", "10000u64", "All (3u32)", "Skip"] {
+        assert!(every.contains(said), "{said}: {every}");
+    }
+    let cron = tokens(r#"cron = "0 9 * * MON-FRI", tz = "Europe/Berlin""#);
+    for said in [
+        "Cron (\"0 9 * * MON-FRI\")",
+        "Some (\"Europe/Berlin\")",
+        "CatchUp :: Last",
+    ] {
+        assert!(cron.contains(said), "{said}: {cron}");
+    }
+}
+
+#[test]
+fn a_schedule_that_makes_no_sense_is_refused_where_it_stands() {
+    for (text, said, at) in [
+        (r#"tz = "UTC""#, "without `every` or `cron`", "tz"),
+        (r#"every = "1m", cron = "@daily""#, "not both", "cron"),
+        (r#"every = "1m", tz = "UTC""#, "counts from the epoch", "tz"),
+        (r#"every = "10ms""#, "once a second", "\"10ms\""),
+        (r#"cron = "0 9""#, "is no cron line", "\"0 9\""),
+        (r#"cron = "@daily", tz = """#, "a time zone", "\"\""),
+        (r#"every = "1m", catch_up = 0"#, "from 1 to 1000", "0"),
+        (r#"every = "1m", catch_up = "all""#, "neither", "\"all\""),
+        (
+            r#"every = "1m", overlap = "wait""#,
+            "is not \"allow\"",
+            "\"wait\"",
+        ),
+        (r#"every = "1m", every = "2m""#, "given twice", "every"),
+    ] {
+        let (message, span) = refused(text);
+        assert!(message.contains(said), "{text}: {message}");
+        assert_eq!(span, at, "{text}");
+    }
 }

@@ -4,7 +4,7 @@
 ;; Memory, by address:
 ;;   16   what `describe` returns: a pointer to 256, and how many tasks
 ;;   64   what `run` returns: a tag, and at 72 a list
-;;   256  the task-infos, of 272 bytes each
+;;   256  the task-infos, of 280 bytes each
 ;;   1024 the texts
 ;;   4096 from here on, what `realloc` gives away
 (component
@@ -37,10 +37,20 @@
       (field "memory" (option u64)) (field "rate" (option $rate))
       (field "concurrency" (option u32))))
     (export "task-options" (type $options (eq $options')))
+    (type $trigger' (variant (case "every-ms" u64) (case "cron" string)))
+    (export "trigger" (type $trigger (eq $trigger')))
+    (type $catch-up' (variant (case "none") (case "last") (case "all" u32)))
+    (export "catch-up" (type $catch-up (eq $catch-up')))
+    (type $overlap' (enum "allow" "skip" "queue" "replace"))
+    (export "overlap" (type $overlap (eq $overlap')))
+    (type $schedule' (record
+      (field "trigger" $trigger) (field "zone" (option string)) (field "jitter-ms" u64)
+      (field "catch-up" $catch-up) (field "overlap" $overlap)))
+    (export "schedule" (type $schedule (eq $schedule')))
     (type $info' (record
       (field "name" string) (field "doc" string)
       (field "input-schema" string) (field "output-schema" string)
-      (field "options" $options)))
+      (field "options" $options) (field "schedules" (list $schedule))))
     (export "task-info" (type (eq $info')))
     (type $call-error' (variant
       (case "denied" string) (case "invalid" string)
@@ -71,7 +81,7 @@
     (data (i32.const 1030) "{}")
     (data (i32.const 1032) "spin")
     (data (i32.const 256) "\00\04\00\00\04\00\00\00\04\04\00\00\00\00\00\00\04\04\00\00\02\00\00\00\06\04\00\00\02")
-    (data (i32.const 528) "\08\04\00\00\04\00\00\00\04\04\00\00\00\00\00\00\04\04\00\00\02\00\00\00\06\04\00\00\02")
+    (data (i32.const 536) "\08\04\00\00\04\00\00\00\04\04\00\00\00\00\00\00\04\04\00\00\02\00\00\00\06\04\00\00\02")
     ;; nil, in MessagePack
     (data (i32.const 1200) "\c0")
     (func (export "describe") (result i32)

@@ -20,30 +20,7 @@ impl RedisBroker {
     pub(super) async fn add_jobs(&self, tenant: &str, jobs: &[NewJob]) -> Result<Vec<Enqueued>> {
         check_jobs(tenant, jobs, self.partitions)?;
         let mut command = self.of_tenant(&scripts::ENQUEUE, tenant);
-        let calls = jobs.iter().map(|job| {
-            let (version, call) =
-                record::encode_new(job).map_err(|e| BrokerError::Invalid(e.to_string()))?;
-            Ok((job, version, call))
-        });
-        let calls: Vec<(&NewJob, u8, Vec<u8>)> = calls.collect::<Result<_>>()?;
-        for group in calls.chunk_by(|a, b| a.1 == b.1 && alike(a.0, b.0)) {
-            let (first, version, _) = &group[0];
-            let (wait, at) = match first.eta {
-                When::Now => (0, 0),
-                When::In(span) => (millis(span), 0),
-                When::At(at) => (0, at.0),
-            };
-            command
-                .arg(&first.queue)
-                .arg(&first.lane)
-                .arg(&[*version, first.priority, first.crash_limit])
-                .arg(wait)
-                .arg(at)
-                .arg(group.len());
-            for (job, _, call) in group {
-                command.arg(&job.id.0).arg(call);
-            }
-        }
+        write_batch(&mut command, jobs)?;
         let mut reply = self.list_of(&scripts::ENQUEUE, &command).await?;
         read_enqueued(&mut reply)
     }
@@ -99,7 +76,36 @@ impl RedisBroker {
     }
 }
 
-/// The runs of jobs that share all that a group of `enqueue.lua` says once.
+/// A batch of jobs, as `add.lua` reads it.
+pub(super) fn write_batch(command: &mut Cmd, jobs: &[NewJob]) -> Result<()> {
+    let calls = jobs.iter().map(|job| {
+        let (version, call) =
+            record::encode_new(job).map_err(|e| BrokerError::Invalid(e.to_string()))?;
+        Ok((job, version, call))
+    });
+    let calls: Vec<(&NewJob, u8, Vec<u8>)> = calls.collect::<Result<_>>()?;
+    for group in calls.chunk_by(|a, b| a.1 == b.1 && alike(a.0, b.0)) {
+        let (first, version, _) = &group[0];
+        let (wait, at) = match first.eta {
+            When::Now => (0, 0),
+            When::In(span) => (millis(span), 0),
+            When::At(at) => (0, at.0),
+        };
+        command
+            .arg(&first.queue)
+            .arg(&first.lane)
+            .arg(&[*version, first.priority, first.crash_limit])
+            .arg(wait)
+            .arg(at)
+            .arg(group.len());
+        for (job, _, call) in group {
+            command.arg(&job.id.0).arg(call);
+        }
+    }
+    Ok(())
+}
+
+/// The runs of jobs that share all that a group of `add.lua` says once.
 fn alike(a: &NewJob, b: &NewJob) -> bool {
     a.queue == b.queue
         && a.lane == b.lane

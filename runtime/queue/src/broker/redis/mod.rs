@@ -10,7 +10,7 @@
 //! - `control.rs`: cancel, requeue, delete, limits, pauses
 //! - `read.rs`: looking at jobs, and waiting for them
 //! - `blobs.rs`: inputs and results that are too large for a record
-//! - `registry.rs`: modules and releases
+//! - `registry.rs`: modules and releases; `schedules.rs`: schedules
 //!
 //! What survives a crash of Redis is what its persistence setting says: with
 //! `appendfsync always` everything accepted, with `everysec` all but the last
@@ -24,6 +24,7 @@ mod keys;
 mod read;
 mod registry;
 mod reply;
+mod schedules;
 mod scripts;
 mod signals;
 
@@ -239,6 +240,7 @@ impl Broker for RedisBroker {
         Ok(Promoted {
             jobs,
             next: u64::try_from(reply.int()?).ok().map(Duration::from_millis),
+            schedules: reply.int()? == 1,
         })
     }
 

@@ -4,7 +4,8 @@ use redis::Value;
 
 use super::blobs::Stored;
 use super::connection::unexpected;
-use super::{RedisBroker, control, scripts};
+use super::{RedisBroker, control, schedules, scripts};
+use crate::broker::schedules::{Declared, Schedules};
 use crate::broker::{BrokerError, Result, corrupt};
 use crate::clock::Millis;
 use crate::limits::Limit;
@@ -82,10 +83,14 @@ impl Registry for RedisBroker {
                 control::write_limit(&mut command, &limit);
             }
         }
-        match self.number_of(&scripts::ACTIVATE, &command).await? {
-            1 => Ok(()),
-            _ => Err(missing()),
+        let now = self.time(tenant).await?;
+        command.arg("");
+        schedules::write_declared(&mut command, &Declared::of_module(name, &manifest, now));
+        let value = self.run(&scripts::ACTIVATE, &command).await?;
+        if value == Value::Array(vec![Value::BulkString(b"missing".into())]) {
+            return Err(missing());
         }
+        schedules::read_declared(&mut super::Reply::of(&scripts::ACTIVATE, value)?)
     }
 
     async fn releases(&self, tenant: &str, name: &str) -> Result<Vec<Release>> {

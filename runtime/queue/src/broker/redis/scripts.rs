@@ -42,7 +42,7 @@ macro_rules! scripts {
 // What frees memory, or keeps an accepted job moving, must run when Redis has
 // no memory left; what takes in new data must not.
 scripts! {
-    ENQUEUE = "" "enqueue", ["lanes", "limits", "terms", "finish", "cancel_one"];
+    ENQUEUE = "" "enqueue", ["lanes", "limits", "terms", "finish", "cancel_one", "add"];
     CLAIM = "allow-oom" "claim", ["lease", "lanes", "limits", "terms", "finish", "take"];
     EXTEND = "allow-oom" "extend", ["lease"];
     SETTLE = "allow-oom" "settle", ["lanes", "limits", "terms", "finish"];
@@ -60,6 +60,12 @@ scripts! {
     LIMIT = "allow-oom" "limit", ["lanes", "limits", "put_limit"];
     LIMITS = "no-writes" "limited", ["lanes", "limits"];
     COUNTS = "no-writes" "counts", [];
+    NOW = "no-writes" "now", [];
+    DECLARE = "" "declare", ["lanes", "timetable"];
+    SCHEDULES = "no-writes" "schedules", [];
+    HOLD_SCHEDULE = "allow-oom" "hold_schedule", ["lanes", "timetable"];
+    DUE = "allow-oom" "due", [];
+    FIRE = "" "fire", ["lanes", "limits", "terms", "finish", "cancel_one", "add", "timetable"];
     UPLOAD = "" "upload", [];
     PUT = "" "put", [];
     CHUNKS = "no-writes" "chunks", [];
@@ -67,7 +73,7 @@ scripts! {
     MANIFEST = "no-writes" "manifest", [];
     STAGE = "" "stage", [];
     READINESS = "no-writes" "readiness", [];
-    ACTIVATE = "" "activate", ["lanes", "limits", "put_limit"];
+    ACTIVATE = "" "activate", ["lanes", "limits", "put_limit", "timetable"];
     RELEASES = "no-writes" "releases", [];
 }
 

@@ -35,8 +35,14 @@ pub(super) fn promote(step: &mut Step<'_>, limit: u32) -> Done<Promoted> {
         step.let_on(tenant, scope, STRIDE)?;
     }
     step.effects.delayed |= !expired.is_empty() || !awake.is_empty();
+    let look = params![time(step.now), 1];
+    let schedules = step.db.one(sql!("schedules", "look"), look, |_| Ok(()))?;
     let next = step.first_due()?.map(|due| due.since(step.now));
-    Ok(Promoted { jobs, next })
+    Ok(Promoted {
+        jobs,
+        next,
+        schedules: schedules.is_some(),
+    })
 }
 
 /// Makes delayed jobs available; how many.

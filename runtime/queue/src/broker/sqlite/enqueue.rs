@@ -9,7 +9,7 @@ use super::sql::sql;
 use super::step::Step;
 use super::{blobs, terms};
 use crate::broker::{BrokerError, Enqueued, Result};
-use crate::job::{NewJob, Payload, State};
+use crate::job::{JobId, NewJob, Payload, State};
 use crate::record;
 
 /// A job with its call encoded, which is done before the writer is troubled.
@@ -45,6 +45,10 @@ impl Ready {
             version,
             call,
         })
+    }
+
+    pub(super) fn id(&self) -> JobId {
+        self.head.id
     }
 
     /// Whether it has terms: most have none, and need not be judged by them.

@@ -10,6 +10,7 @@
 //!   `cancel`, `requeue`, `control`, `registry`: the steps, where Redis has
 //!   scripts; `read`: what needs no writer
 //! - `numbers`: where the jobs lie that this process has claimed
+//! - `schedules`: what is kept of schedules; `fire`: how they fire
 //! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
 //!   whether they may start, `terms` what only some have, `blobs` large bytes
 //! - `sql/*.sql`: the statements, twins of those scripts; `sql`: finds them
@@ -26,6 +27,7 @@ mod db;
 mod delayed;
 mod enqueue;
 mod fault;
+mod fire;
 mod lanes;
 mod lease;
 mod limits;
@@ -36,6 +38,7 @@ mod prune;
 mod read;
 mod registry;
 mod requeue;
+mod schedules;
 mod settle;
 mod signals;
 mod sql;

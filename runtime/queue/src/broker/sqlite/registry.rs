@@ -2,12 +2,12 @@
 
 use rusqlite::{Row, params};
 
-use super::control;
 use super::db::{Db, time};
 use super::fault::Done;
 use super::sql::sql;
 use super::step::Step;
-use crate::broker::{BrokerError, corrupt};
+use super::{control, schedules};
+use crate::broker::{BrokerError, Declared, Owner, corrupt};
 use crate::clock::Millis;
 use crate::registry::{Digest, Manifest, RELEASES_KEPT, Readiness, Release, blob};
 
@@ -174,7 +174,12 @@ pub(super) fn activate(step: &mut Step<'_>, tenant: &str, name: &str, number: u3
     step.db
         .run(sql!("registry", "drop_words"), params![tenant, digest.0])?;
     match self::manifest(&step.db, tenant, digest)? {
-        Some(manifest) => control::declare(step, tenant, name, &manifest),
+        Some(manifest) => {
+            let declared = Declared::of_module(name, &manifest, step.now);
+            let owner = Owner::Module(name.into());
+            schedules::declare(step, tenant, &owner, &declared, true)?;
+            control::declare(step, tenant, name, &manifest)
+        }
         None => Ok(()),
     }
 }

@@ -68,6 +68,7 @@ mod tests {
         include_str!("sql/prune.sql"),
         include_str!("sql/read.sql"),
         include_str!("sql/registry.sql"),
+        include_str!("sql/schedules.sql"),
         include_str!("sql/settle.sql"),
         include_str!("sql/terms.sql"),
     ];
@@ -110,6 +111,7 @@ mod tests {
     const WALKED: &[&str] = &[
         "again",
         "all_active",
+        "any_concern",
         "any_note",
         "finished",
         "first_due",

@@ -7,6 +7,7 @@ use super::blobs;
 use super::db::{Db, millis_at, time};
 use super::lanes::{End, Joined, Rank};
 use super::limits::Limits;
+use super::schedules::{self, Concern};
 use super::sql::sql;
 use super::stored::Stored;
 use super::terms;
@@ -54,6 +55,8 @@ pub(super) struct Step<'c> {
     pub(super) joined: Option<Joined>,
     /// Whether there are any notes, once somebody wanted to know.
     notes: Option<bool>,
+    /// What the ends of jobs may have to do with schedules.
+    pub(super) concern: Option<Concern>,
     tallies: Vec<(String, String, State, i64)>,
     /// By how many bytes more each tenant's ended jobs take.
     grown: Vec<(String, i64)>,
@@ -72,6 +75,7 @@ impl<'c> Step<'c> {
             limits: Limits::default(),
             joined: None,
             notes: None,
+            concern: None,
             tallies: Vec::new(),
             grown: Vec::new(),
             fronts: Vec::new(),
@@ -187,6 +191,7 @@ impl<'c> Step<'c> {
             self.db.run(sql!("moves", "drop_note"), [job.n])?;
         }
         terms::end(self, &job, state)?;
+        schedules::ended(self, &job, state)?;
         let weight = blobs::weight(&self.db, &job)?;
         self.weigh(&job.tenant, weight);
         self.effects.ended.push(job.id);
@@ -227,7 +232,7 @@ pub(super) fn first_due(db: &Db<'_>) -> rusqlite::Result<Option<Millis>> {
             rusqlite::types::ValueRef::Null => Ok(None),
             _ => millis_at(row, column).map(Some),
         };
-        let due: [Option<Millis>; 3] = [due(0)?, due(1)?, due(2)?];
+        let due: [Option<Millis>; 4] = [due(0)?, due(1)?, due(2)?, due(3)?];
         Ok(due.into_iter().flatten().min())
     })?;
     Ok(first.flatten())

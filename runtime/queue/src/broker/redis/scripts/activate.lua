@@ -2,12 +2,18 @@
 -- what its tasks say of their rate and concurrency.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', tenant, name, number, how many releases are kept, then for each
---   task with limits: its full name, limit (as limit.lua)
--- Returns 1, or 0 where the name has no such release.
+--   task with limits: its full name, limit (as limit.lua); then '' and the schedules of
+--   its tasks (timetable.lua)
+-- Returns {'ok'}, {'missing'} where the name has no such release, or {'taken', name of
+--   a schedule, its owner}.
 local tenant, name, wanted = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local releases = R .. tenant .. ':rel:' .. name
 local release = call('HGET', releases, wanted)
-if not release then return 0 end
+if not release then return { 'missing' } end
+local schedules = 6
+while ARGV[schedules] ~= '' do schedules = schedules + 6 end
+local taken = declare(tenant, 'module:' .. name, schedules + 1, #ARGV, true)
+if taken then return taken end
 local digest = sub(release, 1, 32)
 call('HSET', R .. tenant .. ':active', name, struct.pack('<I4', wanted) .. digest)
 call('HDEL', R .. '@staged', digest .. tenant)
@@ -18,7 +24,7 @@ for _, field in ipairs(call('HKEYS', releases)) do
   if it and it <= oldest_kept and it ~= wanted then call('HDEL', releases, field) end
 end
 local declared, names = {}, {}
-for i = 6, #ARGV, 6 do
+for i = 6, schedules - 1, 6 do
   declared[ARGV[i]] = { tonumber(ARGV[i + 1]), tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), 0, 0, 0 }
 end
 local spoken = R .. tenant .. ':declared'
@@ -31,4 +37,4 @@ for task, limit in pairs(declared) do
   names[#names + 1] = task
 end
 if #names > 0 then call('HSET', spoken, name, cmsgpack.pack(names)) else call('HDEL', spoken, name) end
-return 1
+return { 'ok' }

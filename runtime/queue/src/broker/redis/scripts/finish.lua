@@ -4,12 +4,32 @@ local finished, grown = {}, {}
 -- keeps for them.
 local TOLD = 4096
 
+-- Schedules that went by a task's completions hear of one; only tenants that have
+-- such pay for it.
+local watching = {}
+local function tell_of(tenant, record)
+  local any = watching[tenant]
+  if any == nil then
+    any = call('EXISTS', R .. tenant .. ':watched') == 1
+    watching[tenant] = any
+  end
+  if not any then return end
+  local module, _, _, _, _, at = route(record)
+  local task = task_of(module, record, at)
+  if call('HEXISTS', R .. tenant .. ':watched', task) == 0 then return end
+  call('HSET', R .. tenant .. ':watched', task, now)
+  for _, name in ipairs(call('SMEMBERS', R .. tenant .. ':watch:' .. task)) do
+    expect('@fires', tenant .. '\0' .. name, now)
+  end
+end
+
 -- What a job's end brings with it: its place among the ended, its note and its
 -- keys gone, its waiters told. `record` is what it was before, at least header
 -- and route; `length` what it takes from now on; `left` what it is from now on,
 -- where the caller has it at hand.
 local function finish(tenant, id, state, record, length, left)
   local terms, flags = terms_of(record), byte(record, 53)
+  if state == COMPLETED then tell_of(tenant, record) end
   if state == COMPLETED and terms.t then
     call('ZADD', R .. tenant .. ':ttl', now + terms.t, id)
   elseif state == COMPLETED then
@@ -26,6 +46,9 @@ local function finish(tenant, id, state, record, length, left)
     local waiters, word = R .. tenant .. ':w:' .. id, length <= TOLD and left or ''
     for _, channel in ipairs(call('SMEMBERS', waiters)) do call('PUBLISH', channel, id .. word) end
     call('DEL', waiters)
+    local held = R .. tenant .. ':then:' .. id
+    for _, name in ipairs(call('SMEMBERS', held)) do expect('@fires', tenant .. '\0' .. name, now) end
+    call('DEL', held)
   end
 end
 

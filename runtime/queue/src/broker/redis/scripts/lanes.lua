@@ -104,8 +104,9 @@ end
 local function expect(set, member, at)
   local first = call('ZRANGE', R .. '@due', 0, 0, 'WITHSCORES')[2]
   local wait = call('ZRANGE', R .. '@waits', 0, 0, 'WITHSCORES')[2]
+  local fire = call('ZRANGE', R .. '@fires', 0, 0, 'WITHSCORES')[2]
   call('ZADD', R .. set, 'LT', at, member)
-  if at < math.min(tonumber(first or at + 1), tonumber(wait or at + 1)) then
+  if at < math.min(tonumber(first or at + 1), tonumber(wait or at + 1), tonumber(fire or at + 1)) then
     call('PUBLISH', KEYS[1] .. ':@all', 'due')
   end
 end

@@ -13,6 +13,7 @@
 --   @due                 zset  tenant -> when its next job is due or expires
 --   @waits               zset  tenant .. '\0' .. scope -> when to look whether what
 --                              waits there may go on
+--   @fires               zset  tenant .. '\0' .. schedule -> when to look at it
 --   @tenants             set   all tenants
 --   @staged              hash  digest .. tenant -> when it was staged
 --   @staged:DIGEST+T     hash  worker -> 'ok' or why it cannot compile it
@@ -20,6 +21,7 @@
 --   T:n:ID               hash  its note: p(rogress), c(heckpoint), l(og)
 --   T:r:ID               str   digests of the blobs that it refers to
 --   T:w:ID               set   channels of those who wait for its end
+--   T:then:ID            set   schedules that hold fires until its end
 --   T:delayed            zset  id -> when it is due
 --   T:expiring           zset  id -> by when it must have begun
 --   T:completed          list  ids of completed jobs, oldest first; ids of some
@@ -45,6 +47,14 @@
 --   T:q:Q:ring           list  lanes with available jobs that may start
 --   T:q:Q:lanes          hash  lane -> entries * 1024 + bit per priority
 --   T:q:Q:l:P:LANE       list  entries of priority P: available .. id
+--   T:schedules          zset  names of schedules, all of score 0
+--   T:of:OWNER           set   names of those that an owner declared
+--   T:s:NAME             hash  a schedule: spec, owner, revision, due, waiting, paused,
+--                              last, held, overlap, needs, fired, missed
+--   T:s:NAME:fires       list  its last fires, newest first (schedules.rs)
+--   T:needed             hash  task -> how many schedules go by its completions
+--   T:watched            hash  such a task -> when it completed last
+--   T:watch:TASK         set   schedules that wait for it to complete
 --   T:active             hash  module name -> release number .. digest
 --   T:rel:NAME           hash  number -> digest .. time .. by; n -> the newest
 --   T:m:DIGEST           str   manifest
@@ -154,5 +164,6 @@ local function flush_counts()
     for state, by in pairs(states) do
       if by ~= 0 then call('HINCRBY', key .. ':n', state, by) end
     end
+    tally[key] = nil
   end
 end

@@ -2,7 +2,8 @@
 -- expired, and lets those go on whose rate allows it again.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', limit
--- Returns {how many jobs became available, ms until there is more to do or -1}.
+-- Returns {how many jobs became available, ms until there is more to do or -1, 1 where
+--   schedules are to be looked at}.
 local limit, promoted, done = tonumber(ARGV[2]), 0, 0
 local TENANTS = 100
 
@@ -66,5 +67,6 @@ flush_lanes()
 flush_counts()
 local due = call('ZRANGE', R .. '@due', 0, 0, 'WITHSCORES')[2]
 local wait = call('ZRANGE', R .. '@waits', 0, 0, 'WITHSCORES')[2]
-local next = math.min(tonumber(due or math.huge), tonumber(wait or math.huge))
-return { promoted, (due or wait) and math.max(0, next - now) or -1 }
+local fire = tonumber(call('ZRANGE', R .. '@fires', 0, 0, 'WITHSCORES')[2] or math.huge)
+local next = math.min(tonumber(due or math.huge), tonumber(wait or math.huge), fire)
+return { promoted, next < math.huge and math.max(0, next - now) or -1, fire <= now and 1 or 0 }

@@ -281,3 +281,53 @@ CREATE TABLE word (
     refusal TEXT,
     PRIMARY KEY (tenant, digest, worker)
 ) STRICT, WITHOUT ROWID;
+
+-- When jobs are made without anybody calling. `spec` is what the schedule says, in
+-- MessagePack; `due` the first time that has not been dealt with, `waiting` one that
+-- waits for its conditions, `wake` when somebody should look. `held` are times that
+-- wait for the end of the job `last`, 6 bytes each, little-endian, oldest first.
+CREATE TABLE schedule (
+    tenant   TEXT    NOT NULL,
+    name     TEXT    NOT NULL,
+    owner    TEXT    NOT NULL,
+    spec     BLOB    NOT NULL,
+    revision INTEGER NOT NULL,
+    due      INTEGER,
+    waiting  INTEGER,
+    paused   INTEGER NOT NULL DEFAULT 0,
+    last     BLOB,
+    held     BLOB    NOT NULL DEFAULT x'',
+    fired    INTEGER NOT NULL DEFAULT 0,
+    missed   INTEGER NOT NULL DEFAULT 0,
+    wake     INTEGER,
+    PRIMARY KEY (tenant, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX schedule_of ON schedule (tenant, owner);
+CREATE INDEX schedule_wake ON schedule (wake) WHERE wake IS NOT NULL;
+CREATE INDEX schedule_held ON schedule (tenant, last) WHERE held <> x'';
+
+-- Their last fires, as `broker/schedules.rs` spells them.
+CREATE TABLE fire (
+    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    tenant TEXT    NOT NULL,
+    name   TEXT    NOT NULL,
+    entry  BLOB    NOT NULL
+) STRICT;
+CREATE INDEX fire_of ON fire (tenant, name);
+
+-- Tasks by whose completions schedules go, whether such a schedule waits for one just
+-- now, and when each of these tasks completed last.
+CREATE TABLE need (
+    tenant TEXT    NOT NULL,
+    task   TEXT    NOT NULL,
+    name   TEXT    NOT NULL,
+    waits  INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, task, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX need_of ON need (tenant, name);
+CREATE TABLE watched (
+    tenant    TEXT    NOT NULL,
+    task      TEXT    NOT NULL,
+    completed INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (tenant, task)
+) STRICT, WITHOUT ROWID;

@@ -11,7 +11,11 @@ use crate::task::{TaskInfo, TaskOptions};
 const THEN: Millis = Millis(1_790_000_000_000);
 
 /// The earlier schemas, the first first.
-const SCHEMAS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const SCHEMAS: [&str; 3] = [
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+];
 
 /// A file as an earlier schema had it.
 struct Old(Connection);
@@ -85,6 +89,7 @@ impl Old {
             input_schema: schema.clone(),
             output_schema: schema,
             options,
+            schedules: Vec::new(),
         };
         let manifest = Manifest {
             size: 8,

@@ -1,0 +1,5 @@
+-- The time.
+-- KEYS[1] -> lovage:{p}
+-- ARGV: now or ''
+-- Returns {now}.
+return { now }
