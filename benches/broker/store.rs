@@ -246,6 +246,7 @@ pub(super) fn settlement(it: &Claimed, action: Action, ending: Ending) -> Settle
             failure: failed.then(|| Failure::new("io", "it broke")),
             log: Vec::new(),
         }),
+        children: Vec::new(),
     }
 }
 

@@ -36,6 +36,7 @@ macro_rules! broker_test {
 mod batch;
 mod blobs;
 mod cancel;
+mod children;
 mod claim;
 mod concurrency;
 mod corrupt;

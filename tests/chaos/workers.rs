@@ -60,6 +60,7 @@ fn late(job: &Job, worker: WorkerId) -> Settlement {
             failure: None,
             log: Vec::new(),
         }),
+        children: Vec::new(),
     }
 }
 

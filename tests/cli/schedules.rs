@@ -125,10 +125,12 @@ site_test!(
     every_way_to_say_when_reads_back_in_words,
     |site| async move {
         push_app(&site).await;
+        let soon = jiff::Timestamp::from_second(jiff::Timestamp::now().as_second() + 86_400);
+        let at = soon.unwrap().to_string();
         let cases: [(&[&str], &str); 7] = [
             (&["--every=90s"], "every 1m30s"),
             (&["--cron=@daily"], "cron \"@daily\" UTC"),
-            (&["--at=2099-01-01T00:00:00Z"], "at 2099-01-01T00:00:00Z"),
+            (&[&format!("--at={at}")], &format!("at {at}")),
             (&["--sun=sunset@52.52,13.40"], "sunset at 52.52, 13.4"),
             (
                 &["--every=1h", "--only=* * * * MON-FRI"],

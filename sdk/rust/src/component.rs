@@ -95,6 +95,7 @@ fn new_job(job: NewJob) -> jobs::NewJob {
         delay_ms: job.delay.map(milliseconds),
         max_attempts: job.max_attempts,
         headers: job.headers,
+        at_once: job.at_once,
     }
 }
 

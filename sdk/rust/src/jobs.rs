@@ -1,6 +1,7 @@
 //! Enqueue further jobs.
 //!
-//! A child's id derives from its parent and its key, or from its place among the calls of the attempt. So a parent that
+//! A child is made when its parent completes, in one step with that: so there is none of an attempt that failed.
+//! [`NewJob::at_once`] does not wait for that. A child's id derives from its parent and its key, or from its place among the calls of the attempt. So a parent that
 //! is run again makes no second child.
 
 use crate::{CallError, Failure, host, msgpack};
@@ -33,6 +34,7 @@ pub struct NewJob {
     pub(crate) delay: Option<Duration>,
     pub(crate) max_attempts: Option<u32>,
     pub(crate) headers: Vec<(String, String)>,
+    pub(crate) at_once: bool,
     /// The first argument that could not be encoded, told when the job is enqueued.
     error: Option<String>,
 }
@@ -50,6 +52,7 @@ impl NewJob {
             delay: None,
             max_attempts: None,
             headers: Vec::new(),
+            at_once: false,
             error: None,
         }
     }
@@ -127,6 +130,15 @@ impl NewJob {
         self
     }
 
+    /// Makes it at once, whatever becomes of the job that enqueues it. Otherwise it is made when that completes, and not
+    /// at all where it does not.
+    pub fn at_once(self) -> Self {
+        Self {
+            at_once: true,
+            ..self
+        }
+    }
+
     /// Enqueues this job, and answers with its id.
     pub fn enqueue(self) -> Result<String, CallError> {
         let ids = enqueue(vec![self])?;
@@ -190,7 +202,8 @@ mod tests {
             let first = first
                 .delay(Duration::from_secs(1))
                 .max_attempts(2)
-                .header("h", "v");
+                .header("h", "v")
+                .at_once();
             enqueue(vec![first, NewJob::new("a.c")]).unwrap()
         });
         assert_eq!(ids.len(), 2);
@@ -208,6 +221,7 @@ mod tests {
         );
         assert_eq!((first.priority, first.max_attempts), (Some(9), Some(2)));
         assert_eq!(first.headers, [("h".to_owned(), "v".to_owned())]);
+        assert!(first.at_once && !record.jobs[1].at_once);
         assert_eq!(record.jobs[1].task(), "a.c");
     }
 

@@ -136,6 +136,7 @@ fn settlement(claimed: &Claimed, action: Action, ending: Option<Ending>) -> Sett
         queue: claimed.queue.clone(),
         action,
         attempt: ending.map(|ending| attempt(claimed, ending)),
+        children: Vec::new(),
     }
 }
 

@@ -223,6 +223,7 @@ fn options(it: &JobOptions) -> Value {
         "max_age": it.max_age.map(exact), "retry_exhausted": it.retry_exhausted,
         "timeout": it.timeout.map(exact), "soft_timeout": it.soft_timeout.map(exact),
         "fuel": it.fuel, "memory": it.memory, "headers": it.headers, "parent": it.parent,
+        "root": it.root, "depth": it.depth,
     })
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use lovage_queue::broker::{BrokerError, Claimed};
 use lovage_queue::clock::Millis;
-use lovage_queue::job::{Action, Attempt, CLAIM_CHECK, Ending, Job, JobId, Payload, Settlement};
+use lovage_queue::job::{
+    Action, Attempt, CLAIM_CHECK, Ending, Job, JobId, NewJob, Payload, Settlement,
+};
 use lovage_queue::registry::Digest;
 use lovage_queue::retry::Policy;
 use lovage_queue::task::{Failure, TaskOptions};
@@ -40,7 +42,8 @@ pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, grip: Grip)
         delivery.settled = true;
         return;
     }
-    let (mut action, mut attempt) = match attempt(&delivery, job).await {
+    let mut children = Vec::new();
+    let (mut action, mut attempt) = match attempt(&delivery, job, &mut children).await {
         Ok(done) => (done.0, Some(done.1)),
         Err(Unrun::GiveBack(wait)) => (Action::GiveBack(wait), None),
         Err(Unrun::Discard(ending, failure)) => {
@@ -58,11 +61,20 @@ pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, grip: Grip)
     {
         action = delivery.upload(std::mem::take(result)).await;
     }
+    if children.iter().any(|child| child.input.is_large()) {
+        match delivery.store_inputs(children).await {
+            Ok(stored) => children = stored,
+            Err(instead) => (action, children) = (instead, Vec::new()),
+        }
+    }
     if let Action::GiveBack(_) = action {
         // That run does not count.
         attempt = None;
     }
-    delivery.settle(action, attempt);
+    if !matches!(action, Action::Complete(_)) {
+        children = Vec::new();
+    }
+    delivery.settle(action, attempt, children);
 }
 
 /// Why there was no run.
@@ -82,9 +94,11 @@ struct Ready<'a> {
     slot: SemaphorePermit<'a>,
 }
 
+/// `children` gets what is to be made with the job's completion.
 async fn attempt(
     delivery: &Delivery,
     job: Result<Job, String>,
+    children: &mut Vec<NewJob>,
 ) -> Result<(Action, Attempt), Unrun> {
     let mut job = job.map_err(|reason| {
         tracing::error!(job = %delivery.id, reason, "the record of a job cannot be read");
@@ -98,6 +112,7 @@ async fn attempt(
         () = delivery.grip.cancel.stopped() => return Err(Unrun::GiveBack(Duration::ZERO)),
     };
     let session = &delivery.session;
+    let host = Arc::new(JobHost::new(session.clone(), &job));
     let room = ready.limits.log;
     let invocation = Invocation {
         task: job.call.task.clone(),
@@ -107,18 +122,13 @@ async fn attempt(
         context: resolve::context(&mut job, ready.digest, &ready.policy),
         log: delivery.grip.log.clone(),
     };
-    let host = JobHost {
-        session: session.clone(),
-        tenant: delivery.tenant.clone(),
-        id: delivery.id,
-        delivery: delivery.number,
-    };
     let engine = session.modules.engine();
     let outcome = if session.settings.echo {
         Outcome::unrun(End::Completed(invocation.input))
     } else {
-        engine.run(&ready.module, invocation, Arc::new(host)).await
+        engine.run(&ready.module, invocation, host.clone()).await
     };
+    *children = host.children();
     drop(ready.slot);
 
     let mut attempt = delivery.record(&outcome, Some((ready.digest, ready.release)));
@@ -344,7 +354,26 @@ impl Delivery {
         }
     }
 
-    fn settle(&mut self, action: Action, attempt: Option<Attempt>) {
+    /// Puts the large inputs of children where there is room for them, as a result; or
+    /// what is to be done instead.
+    async fn store_inputs(&self, mut children: Vec<NewJob>) -> Result<Vec<NewJob>, Action> {
+        let client = self.session.client(&self.tenant);
+        loop {
+            let stored = tokio::select! {
+                stored = client.store_inputs(&mut children) => stored,
+                () = self.session.hands.stopped() => return Err(Action::GiveBack(Duration::ZERO)),
+            };
+            match stored {
+                Ok(()) => return Ok(children),
+                Err(e) => {
+                    tracing::warn!(error = %e, "could not store an input; will try again");
+                    tokio::time::sleep(AGAIN).await;
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, action: Action, attempt: Option<Attempt>, children: Vec<NewJob>) {
         self.settled = true;
         self.ended = !matches!(action, Action::GiveBack(_));
         self.session.settle(Settlement {
@@ -354,6 +383,7 @@ impl Delivery {
             queue: std::mem::take(&mut self.queue),
             action,
             attempt,
+            children,
         });
     }
 }
@@ -363,7 +393,7 @@ impl Drop for Delivery {
         self.let_go();
         if !self.settled {
             tracing::error!(job = %self.id, "an attempt was cut short; the job goes back");
-            self.settle(Action::GiveBack(BROKEN), None);
+            self.settle(Action::GiveBack(BROKEN), None, Vec::new());
         }
         self.session.load.release(self.ended);
     }

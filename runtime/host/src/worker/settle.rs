@@ -19,6 +19,9 @@ const GATHER: Duration = Duration::from_millis(1);
 /// Bytes of results and logs in one call, or a single settlement with more: what
 /// a broker does not take at one go would be sent for ever.
 const BYTES: usize = 8 * 1024 * 1024;
+/// A child's share of that, whatever its input: no step of the broker makes more than a
+/// thousand.
+const CHILD: usize = BYTES / 1000;
 /// The wait before a batch is tried again that the broker did not take.
 pub(super) const AGAIN: Duration = Duration::from_millis(200);
 
@@ -79,7 +82,10 @@ fn size(settlement: &Settlement) -> usize {
         Action::Complete(result) => result.inline().map_or(0, <[u8]>::len),
         _ => 0,
     };
-    result + settlement.attempt.as_ref().map_or(0, |it| it.log.len())
+    let log = settlement.attempt.as_ref().map_or(0, |it| it.log.len());
+    let children = settlement.children.iter();
+    let children = children.map(|it| CHILD + it.input.inline().map_or(0, <[u8]>::len));
+    result + log + children.sum::<usize>()
 }
 
 /// Tries until it is recorded: it is worse to lose a result than to wait. A
@@ -123,6 +129,7 @@ mod tests {
             queue: "default".into(),
             action: Action::Complete(vec![0; bytes].into()),
             attempt: None,
+            children: Vec::new(),
         }
     }
 

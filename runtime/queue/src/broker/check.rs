@@ -68,7 +68,11 @@ pub(crate) fn check_pause(scope: &Scope) -> Result<()> {
 }
 
 /// A completed job without its attempt would be a result from nowhere.
-pub(crate) fn check_settlements(settlements: &[Settlement]) -> Result<()> {
+pub(crate) fn check_settlements(settlements: &[Settlement], partitions: u16) -> Result<()> {
+    for it in settlements.iter().filter(|it| !it.children.is_empty()) {
+        check_jobs(&it.tenant, &it.children, partitions)?;
+    }
+
     let broken =
         |it: &&Settlement| matches!(it.action, Action::Complete(_)) && it.attempt.is_none();
     match settlements.iter().find(broken) {

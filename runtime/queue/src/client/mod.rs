@@ -209,18 +209,28 @@ impl Client {
         Ok(jobs.iter().zip(answers?).map(id).collect())
     }
 
-    /// Stores inputs that are too large for a record, and has the jobs refer to them;
-    /// these inputs.
+    /// Stores inputs that are too large for a record, and has the jobs refer to them.
+    /// After an error it may be called again.
+    ///
+    /// # Errors
+    /// A broker that does not answer, or has no room.
+    pub async fn store_inputs(&self, jobs: &mut [NewJob]) -> Result<(), ClientError> {
+        self.put_large(jobs).await.map(drop)
+    }
+
+    /// The same; these inputs.
     async fn put_large(&self, jobs: &mut [NewJob]) -> Result<Vec<Vec<u8>>, ClientError> {
         let mut large = Vec::new();
         for job in jobs.iter_mut().filter(|job| job.input.is_large()) {
-            let Payload::Inline(input) = std::mem::take(&mut job.input) else {
+            let Some(input) = job.input.inline() else {
                 continue;
             };
-            let digest = self.broker.put_blob(&self.tenant, &input).await?;
+            let digest = self.broker.put_blob(&self.tenant, input).await?;
             let size = input.len() as u64;
-            job.input = Payload::Blob { digest, size };
-            large.push(input);
+            let stored = Payload::Blob { digest, size };
+            if let Payload::Inline(input) = std::mem::replace(&mut job.input, stored) {
+                large.push(input);
+            }
         }
         Ok(large)
     }

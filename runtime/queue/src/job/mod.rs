@@ -197,6 +197,16 @@ pub struct JobOptions {
     /// The job that enqueued this one.
     #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
     pub parent: Option<JobId>,
+    /// The first job of its line, which nobody enqueued.
+    #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
+    pub root: Option<JobId>,
+    /// How many jobs there are between it and nobody: 0 for a root.
+    #[serde(rename = "d", skip_serializing_if = "is_zero")]
+    pub depth: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// A job to be enqueued: all that a record holds of the caller's will.
@@ -377,6 +387,10 @@ pub struct Settlement {
     pub action: Action,
     /// The run to be kept on the record, if there was one.
     pub attempt: Option<Attempt>,
+    /// Jobs that are made in the step that records the job as completed, and in no
+    /// other. None of them is refused: a full queue takes them, a second one of a
+    /// kind is not made.
+    pub children: Vec<NewJob>,
 }
 
 /// What a settlement does to the job.

@@ -72,6 +72,7 @@ async fn settle(broker: &dyn Broker, worker: WorkerId, jobs: &[Claimed]) -> anyh
             failure: None,
             log: Vec::new(),
         }),
+        children: Vec::new(),
     };
     let settlements: Vec<Settlement> = jobs.iter().map(settlement).collect();
     let answers = broker.settle(worker, &settlements).await?;

@@ -15,6 +15,8 @@ use crate::engine::outcome::bytes;
 const HEADERS: usize = 64;
 /// Bytes of them together.
 const HEADER_BYTES: usize = 16 * 1024;
+/// Jobs that an attempt may enqueue in all.
+const CHILDREN: u64 = 10_000;
 /// Bytes of a child's key.
 const KEY: usize = 256;
 
@@ -44,6 +46,8 @@ pub struct ChildJob {
     pub max_attempts: Option<u32>,
     /// What its task sees beside its arguments.
     pub headers: BTreeMap<String, String>,
+    /// Whether it is made at once, and not when its parent completes.
+    pub at_once: bool,
 }
 
 impl ChildJob {
@@ -114,6 +118,7 @@ impl ChildJob {
             delay: job.delay_ms.map(Duration::from_millis),
             max_attempts: job.max_attempts,
             headers: job.headers.into_iter().collect(),
+            at_once: job.at_once,
         })
     }
 }
@@ -126,6 +131,10 @@ impl Host for State {
             return Err(CallError::Limit(text).into());
         }
         let count = jobs.len();
+        if self.children + count as u64 > CHILDREN {
+            let text = format!("an attempt enqueues at most {CHILDREN} jobs");
+            return Err(CallError::Limit(text).into());
+        }
         let mut children = Vec::with_capacity(count);
         for (at, job) in (self.children..).zip(jobs) {
             let child = ChildJob::read(job, at)?;
@@ -163,6 +172,7 @@ mod tests {
             delay: None,
             max_attempts: None,
             headers: BTreeMap::new(),
+            at_once: false,
         }
     }
 

@@ -49,12 +49,18 @@ impl RedisBroker {
         let Some(first) = settlements.first() else {
             return Ok(Vec::new());
         };
-        check_settlements(settlements)?;
+        check_settlements(settlements, self.partitions)?;
         let mut command = self.command(&scripts::SETTLE, first.id.partition());
         command.arg(&id_bytes(worker));
-        for group in settlements.chunk_by(|a, b| Ending::of(a) == Ending::of(b)) {
+        let alike = |a: &Settlement, b: &Settlement| {
+            a.children.is_empty() && b.children.is_empty() && Ending::of(a) == Ending::of(b)
+        };
+        for group in settlements.chunk_by(alike) {
+            let children = &group[0].children;
+            let mut batch = Cmd::new();
+            write_batch(&mut batch, children)?;
             Ending::of(&group[0]).write(&mut command);
-            command.arg(group.len());
+            command.arg(group.len()).arg(batch.args_iter().count());
             for it in group {
                 let fuel = it.attempt.as_ref().map_or(0, |attempt| attempt.fuel);
                 let mut head = [0; 28];
@@ -64,6 +70,9 @@ impl RedisBroker {
                 let attempt = it.attempt.as_ref();
                 let entry = attempt.map(|attempt| record::encode_attempt(attempt, result(it)));
                 command.arg(&head).arg(entry.unwrap_or_default());
+            }
+            if !children.is_empty() {
+                write_batch(&mut command, children)?;
             }
         }
         let answer = self.bytes_of(&scripts::SETTLE, &command).await?;

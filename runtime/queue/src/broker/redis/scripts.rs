@@ -45,7 +45,7 @@ scripts! {
     ENQUEUE = "" "enqueue", ["lanes", "limits", "terms", "finish", "cancel_one", "add"];
     CLAIM = "allow-oom" "claim", ["lease", "lanes", "limits", "terms", "finish", "take"];
     EXTEND = "allow-oom" "extend", ["lease"];
-    SETTLE = "allow-oom" "settle", ["lanes", "limits", "terms", "finish"];
+    SETTLE = "allow-oom" "settle", ["lanes", "limits", "terms", "finish", "cancel_one", "add"];
     RECLAIM = "allow-oom" "reclaim", ["lanes", "limits", "terms", "finish"];
     PROMOTE = "allow-oom" "promote", ["lanes", "limits", "terms", "finish"];
     PRUNE = "allow-oom" "prune", ["terms", "forget"];

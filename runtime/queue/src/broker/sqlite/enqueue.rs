@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::db::time;
-use super::fault::Done;
+use super::fault::{Done, Fault};
 use super::lanes::{End, Rank};
 use super::sql::sql;
 use super::step::Step;
@@ -67,13 +67,31 @@ pub(super) fn enqueue(step: &mut Step<'_>, tenant: &str, jobs: &[Ready]) -> Done
         };
         done.push(match enqueued {
             Some(other) => other,
-            None => add(step, tenant, job)?,
+            None => add(step, tenant, job, false)?,
         });
     }
     if step.kinds(tenant)?.queue {
         check_depths(step, tenant, jobs, &done)?;
     }
     Ok(done)
+}
+
+/// Adds the children of a job that completes, each that can be: they are part of what
+/// was accepted with it, so a full queue takes them too.
+pub(super) fn add_children(step: &mut Step<'_>, tenant: &str, jobs: &[Ready]) -> Done<()> {
+    for job in jobs {
+        let held_off = match job.has_terms() {
+            true => match judge(step, tenant, job) {
+                Err(Fault::Broker(BrokerError::Duplicate(_))) => continue,
+                judged => judged?,
+            },
+            false => None,
+        };
+        if held_off.is_none() {
+            add(step, tenant, job, true)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a job's terms have against it.
@@ -91,7 +109,8 @@ fn judge(step: &mut Step<'_>, tenant: &str, job: &Ready) -> Done<Option<Enqueued
     Ok(other.map(Enqueued::Instead))
 }
 
-fn add(step: &mut Step<'_>, tenant: &str, job: &Ready) -> Done<Enqueued> {
+/// `lenient` where its input may be missing: then it is discarded when it runs.
+fn add(step: &mut Step<'_>, tenant: &str, job: &Ready, lenient: bool) -> Done<Enqueued> {
     let head = &job.head;
     let record = record::encode(head, job.version, &job.call, step.now);
     let available = head.eta.from(step.now).max(step.now);
@@ -118,6 +137,7 @@ fn add(step: &mut Step<'_>, tenant: &str, job: &Ready) -> Done<Enqueued> {
     }
     if let Some(digest) = head.input.blob()
         && !blobs::refer(step, tenant, n, digest)?
+        && !lenient
     {
         return Err(BrokerError::Missing(format!("blob {digest}")).into());
     }

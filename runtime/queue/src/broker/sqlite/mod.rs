@@ -193,10 +193,11 @@ impl Broker for SqliteBroker {
     }
 
     async fn settle(&self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>> {
-        super::check_settlements(settlements)?;
+        super::check_settlements(settlements, self.partitions())?;
         let numbers = self.core.numbers.take(settlements.iter().map(|it| it.id));
         let ready = settlements.iter().zip(numbers);
-        let ready: Vec<_> = ready.map(|(it, n)| settle::Ready::new(it, n)).collect();
+        let ready = ready.map(|(it, n)| settle::Ready::new(it, n));
+        let ready: Vec<_> = ready.collect::<Result<_>>()?;
         self.core
             .write(&self.clock, move |step| settle::settle(step, worker, ready))
             .await

@@ -10,8 +10,8 @@ use super::lanes::End;
 use super::sql::sql;
 use super::step::Step;
 use super::stored::Stored;
-use super::{blobs, terms};
-use crate::broker::{Note, Settled, counts_as_failed};
+use super::{blobs, enqueue, terms};
+use crate::broker::{Note, Result, Settled, counts_as_failed};
 use crate::job::{Action, JobId, Payload, Settlement, State, WorkerId};
 use crate::record::{self, BLOBS, CANCELLING};
 
@@ -28,11 +28,12 @@ pub(super) struct Ready {
     entry: Option<Vec<u8>>,
     fuel: u64,
     is_failed: bool,
+    children: Vec<enqueue::Ready>,
 }
 
 impl Ready {
     /// Encodes.
-    pub(super) fn new(it: &Settlement, n: Option<i64>) -> Self {
+    pub(super) fn new(it: &Settlement, n: Option<i64>) -> Result<Self> {
         let (action, result) = match &it.action {
             Action::Complete(result) => {
                 let rest = match result {
@@ -44,7 +45,9 @@ impl Ready {
             other => (other.clone(), None),
         };
         let encode = |attempt| record::encode_attempt(attempt, result);
-        Ready {
+        let children = it.children.iter().map(enqueue::Ready::new);
+        Ok(Ready {
+            children: children.collect::<Result<_>>()?,
             tenant: it.tenant.clone(),
             id: it.id,
             n,
@@ -53,7 +56,7 @@ impl Ready {
             entry: it.attempt.as_ref().map(encode),
             fuel: it.attempt.as_ref().map_or(0, |attempt| attempt.fuel),
             is_failed: counts_as_failed(it),
-        }
+        })
     }
 }
 
@@ -120,7 +123,10 @@ fn apply(step: &mut Step<'_>, worker: WorkerId, mut job: Stored, settlement: Rea
         return Ok(stop(step, job, settlement.entry.is_none())?);
     }
     match settlement.action {
-        Action::Complete(result) => complete(step, job, &result)?,
+        Action::Complete(result) => {
+            complete(step, job, &result)?;
+            enqueue::add_children(step, &settlement.tenant, &settlement.children)?;
+        }
         Action::Cancel => step.end(job, State::Cancelled)?,
         Action::Discard => step.end(job, State::Discarded)?,
         Action::Retry(wait) => {

@@ -8,6 +8,8 @@
 -- ARGV, the job that is there instead of one that is not made, and the terms of one
 -- that is; the keys that its own jobs take; the answer.
 local tenant_of_batch, it_of_batch, groups, replaced, instead, terms_at, taken, seen, letters, ids
+-- Whether nothing may be refused: the jobs are part of what was accepted before.
+local lenient
 
 local function read_groups(at, last)
   while at <= last do
@@ -32,11 +34,16 @@ local function judge(i)
   if terms.u then
     local first = taken['u' .. terms.u] or holder(tenant, terms.u)
     if first and terms.c == 'e' then instead[i] = first; return end
-    if first and terms.c == 'r' then return { 'duplicate', first } end
+    if first and terms.c == 'r' then
+      if not lenient then return { 'duplicate', first } end
+      instead[i] = first
+      return
+    end
     if first then replaced[#replaced + 1] = first end
   end
   local digest = terms.b and string.gsub(terms.b, '%x%x', function(hex) return char(tonumber(hex, 16)) end)
-  if digest and not blob_of(tenant, digest) then return { 'missing', terms.b } end
+  -- A job without its input is discarded when it runs, and says so.
+  if digest and not blob_of(tenant, digest) and not lenient then return { 'missing', terms.b } end
   terms.b = digest
   terms_at[i] = terms
   if terms.k then taken['k' .. terms.k] = id end
@@ -144,12 +151,12 @@ end
 
 -- Adds the batch that lies there in ARGV, all of it or nothing: what can be refused
 -- is refused before the first write. Answers as enqueue.lua does; whoever calls
--- flushes.
-local function add(tenant, at, last)
-  tenant_of_batch, it_of_batch = tenant, limits_of(tenant)
+-- flushes. With `all` nothing is refused.
+local function add(tenant, at, last, all)
+  tenant_of_batch, it_of_batch, lenient = tenant, limits_of(tenant), all
   groups, replaced, instead, terms_at, taken, seen, letters, ids = {}, {}, {}, {}, {}, {}, {}, {}
   read_groups(at, last)
-  local refused = judge_all() or check_depths()
+  local refused = judge_all() or (not lenient and check_depths())
   if refused then return refused end
   call('SADD', R .. '@tenants', tenant)
   for _, group in ipairs(groups) do add_group(group) end

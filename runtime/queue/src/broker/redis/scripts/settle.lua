@@ -3,8 +3,9 @@
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', worker, then groups of settlements that are alike: tenant, queue,
 --   action (c r d x g), wait in ms, failed runs to add, the digest of the result's
---   blob or '', how many; then for each: id, delivery (4 bytes) and fuel (8) in one,
---   the attempt's entry or ''
+--   blob or '', how many, how many arguments the children take; then for each: id,
+--   delivery (4 bytes) and fuel (8) in one, the attempt's entry or ''; then the
+--   children, a batch (add.lua), which only a group of one job has
 -- Returns one character a settlement: 'r' recorded, 's' stale, 'm' missing.
 local worker = ARGV[2]
 local answer, left, stopped = {}, {}, {}
@@ -74,6 +75,7 @@ local function settle(it, id, said, attempt, record)
     new = after(record, state, it.failed, available, nil, sub(said, 21, 28), flags, attempt)
   end
   it.left[state] = (it.left[state] or 0) + 1
+  it.completed = state == COMPLETED
   return 'r', new
 end
 
@@ -103,13 +105,18 @@ local at = 3
 while ARGV[at] do
   local it = { tenant = ARGV[at], queue = ARGV[at + 1], action = ARGV[at + 2], blob = ARGV[at + 5], left = {} }
   it.wait, it.failed = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local jobs, from = tonumber(ARGV[at + 6]), at + 7
+  local jobs, from = tonumber(ARGV[at + 6]), at + 8
   for done = 0, jobs - 1, CHUNK do settle_some(it, from + 2 * done, math.min(CHUNK, jobs - done)) end
   for state, moved in pairs(it.left) do
     count(it.tenant, it.queue, RUNNING, -moved)
     count(it.tenant, it.queue, state, moved)
   end
   at = from + 2 * jobs
+  -- In the step that records their parent's end, and in no other: a repeat finds it
+  -- recorded.
+  local children = tonumber(ARGV[at - 2 * jobs - 1])
+  if children > 0 and it.completed then add(it.tenant, at, at + children - 1, true) end
+  at = at + children
 end
 each_batch('SREM', worker_key(worker, 'held'), left)
 each_batch('SREM', worker_key(worker, 'cancel'), stopped)

@@ -75,6 +75,7 @@ fn done(claimed: &Claimed, worker: WorkerId) -> Settlement {
             failure: None,
             log: Vec::new(),
         }),
+        children: Vec::new(),
     }
 }
 

@@ -185,6 +185,7 @@ async fn a_file_of_schema_1_is_brought_up_to_date_with_all_that_is_in_it() {
         queue: "default".into(),
         action: Action::Discard,
         attempt: None,
+        children: Vec::new(),
     };
     let answer = broker.settle(worker, &[settled]).await.unwrap();
     assert_eq!(answer, [Settled::Recorded]);
