@@ -114,10 +114,10 @@ broker_test!(
         let worker = Worker::new(&b);
         let claimed = worker.claim_one().await;
         let child = b.job();
-        b.add(&[child.clone()]).await;
+        b.add(std::slice::from_ref(&child)).await;
         worker.claim_one().await;
         worker
-            .settle(with(complete(&claimed, &[1]), &[child.clone()]))
+            .settle(with(complete(&claimed, &[1]), std::slice::from_ref(&child)))
             .await;
         assert_eq!(b.look(child.id).await.state, State::Running);
     }

@@ -240,6 +240,7 @@ site_test!(by_itself_it_runs_all_of_them, |site| async move {
         "scheduled",
         "fairness",
         "breadth",
+        "idle",
     ];
     for name in all {
         assert!(found[name].is_object(), "{name}: {found}");
@@ -298,3 +299,19 @@ async fn a_module_that_cannot_be_measured_is_said() {
         site.lovage(&args).await.fails(code, &[said]);
     }
 }
+
+site_test!(idle_is_told_without_and_with_schedules, |site| async move {
+    let found = bench(&site, "idle --schedules 300 --span 300ms").await;
+    let worker = &found["worker"];
+    for figure in ["without_ms_per_second", "with_ms_per_second"] {
+        let samples = worker[figure]["samples"].as_array().unwrap();
+        assert_eq!(samples.len(), 2, "{found}");
+    }
+    assert_eq!(found["schedules"], 300);
+    let left = site.lovage(&["schedules", "--json"]).await.ok().json();
+    assert_eq!(left, serde_json::json!([]), "they are gone again");
+    let wrong = ["bench", "idle", "--schedules", "0"];
+    site.lovage(&wrong)
+        .await
+        .fails(2, &["0 is not in 1..=100000"]);
+});

@@ -154,7 +154,7 @@ site_test!(
 
 site_test!(what_makes_no_sense_is_refused, |site| async move {
     push_app(&site).await;
-    let cases: [(&[&str], i32, &[&str]); 16] = [
+    let cases: [(&[&str], i32, &[&str]); 18] = [
         (&["s", "app.go"], 2, &["say when by one of"]),
         (
             &["s", "app.go", "--every=5m", "--cron=@daily"],
@@ -193,6 +193,12 @@ site_test!(what_makes_no_sense_is_refused, |site| async move {
             &["`some`"],
         ),
         (&["S!", "app.go", "--every=5m"], 2, &["`S!`"]),
+        (&["app.go", "app.go", "--every=5m"], 2, &["only modules"]),
+        (
+            &["s", "app.go", "--every=5m", "--tz=UTC"],
+            2,
+            &["`tz` says nothing"],
+        ),
         (&["s", "none.go", "--every=5m"], 4, &["no module `none`"]),
         (&["s", "app.none", "--every=5m"], 4, &["no task `none`"]),
     ];

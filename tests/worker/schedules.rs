@@ -82,6 +82,8 @@ site_test!(
         let client = site.client().await;
         let (planned, _) = client.schedule("app.go").await.unwrap();
         assert_eq!(planned.owner, Owner::Module("app".into()));
+        let refused = client.remove_schedule("app.go").await.unwrap_err();
+        assert!(refused.to_string().contains("pause it"), "{refused}");
         site.push("app", &Guest::new(ECHO).build()).await;
         assert!(client.schedules().await.unwrap().is_empty());
         site.lovage(&["rollback", "app"]).await.ok();

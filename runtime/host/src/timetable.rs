@@ -162,6 +162,12 @@ impl Timing {
             let any = self.any.iter().map(|it| it.in_zone(&zone));
             when.push(Trigger::Any(any.collect::<Result<_, _>>()?));
         }
+        let by_zone = [&self.only, &self.once_completed]
+            .iter()
+            .any(|it| !it.is_empty());
+        if self.tz.is_some() && self.cron.is_none() && self.any.is_empty() && !by_zone {
+            return Err("`tz` says nothing here: it is of cron lines and of days".into());
+        }
         let said = when.len();
         let (Some(when), 1) = (when.pop(), said) else {
             return Err(format!(

@@ -259,6 +259,10 @@ pub trait Broker: Registry + Schedules + Send + Sync {
     /// use on Redis, pages in use of an SQLite file.
     async fn footprint(&self) -> Result<u64>;
 
+    /// Processor time that the store's own server has used since it started; `None`
+    /// where there is no such server.
+    async fn processor_time(&self) -> Result<Option<Duration>>;
+
     /// What a worker of this identity should hear of, in all partitions.
     async fn signals(&self, worker: WorkerId) -> Result<Signals>;
 }

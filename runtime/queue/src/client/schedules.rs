@@ -28,6 +28,7 @@ impl Client {
     pub async fn add_schedule(&self, schedule: Schedule) -> Result<Option<Millis>, ClientError> {
         let now = self.broker.time(&self.tenant).await?;
         schedule.check(now)?;
+        own_name(&schedule.name)?;
         self.prepare(call_of(&schedule, now)?).await?;
         let first = schedule.first(now);
         let declared = [Declared { schedule, first }];
@@ -41,12 +42,15 @@ impl Client {
     /// yet.
     ///
     /// # Errors
-    /// A name that another owner has.
+    /// A name that another owner has, or that only a module may give.
     pub async fn declare_schedules(
         &self,
         owner: &Owner,
         schedules: Vec<Schedule>,
     ) -> Result<(), ClientError> {
+        if !matches!(owner, Owner::Module(_)) {
+            schedules.iter().try_for_each(|it| own_name(&it.name))?;
+        }
         let now = self.broker.time(&self.tenant).await?;
         let declared = schedules.into_iter().map(|schedule| Declared {
             first: schedule.first(now),
@@ -117,11 +121,19 @@ impl Client {
         self.known(name, found).map(|()| next)
     }
 
-    /// Forgets a schedule and its history. Its jobs stay.
+    /// Forgets a schedule and its history. Its jobs stay. One that the configuration
+    /// file declares comes back with the next worker that reads it.
     ///
     /// # Errors
-    /// [`ClientError::UnknownSchedule`] where there is none.
+    /// [`ClientError::UnknownSchedule`] where there is none; one of a module's tasks,
+    /// which goes with its release.
     pub async fn remove_schedule(&self, name: &str) -> Result<(), ClientError> {
+        if let Owner::Module(module) = self.schedule(name).await?.0.owner {
+            let said = format!(
+                "schedule `{name}` belongs to module `{module}` and goes with its release: pause it, or push a release without it"
+            );
+            return Err(BrokerError::Invalid(said).into());
+        }
         let found = self.broker.remove_schedule(&self.tenant, name).await?;
         self.known(name, found)
     }
@@ -223,6 +235,16 @@ impl Client {
             Err(ClientError::Broker(e)) => Err(e),
             Err(e) => Ok(Err(e.to_string())),
         }
+    }
+}
+
+/// A name that no module may take from its owner: theirs are `module.task`.
+fn own_name(name: &str) -> Result<(), BrokerError> {
+    match name.contains('.') {
+        true => Err(BrokerError::Invalid(format!(
+            "`{name}` is a name as only modules give them: one of yours has no `.`"
+        ))),
+        false => Ok(()),
     }
 }
 

@@ -8,7 +8,8 @@
 //! - `figures`: medians, percentiles, and how they are told
 //! - `suite`: all measurements in short
 //! - one file a measurement: `drain`, `enqueue`, `roundtrip` with `load` (what
-//!   goes on beside it), `start`, `memory`, `scheduled`, `fairness`, `breadth`
+//!   goes on beside it), `start`, `memory`, `scheduled`, `fairness`, `breadth`,
+//!   `idle`
 
 mod bare;
 mod breadth;
@@ -17,6 +18,7 @@ mod emptying;
 mod enqueue;
 mod fairness;
 mod figures;
+mod idle;
 mod load;
 mod memory;
 mod rig;
@@ -62,6 +64,7 @@ enum What {
     Scheduled(scheduled::Scheduled),
     Fairness(fairness::Fairness),
     Breadth(breadth::Breadth),
+    Idle(idle::Idle),
 }
 
 /// How often each figure is taken.
@@ -84,6 +87,7 @@ impl Bench {
             Some(What::Scheduled(it)) => it.run(context).await,
             Some(What::Fairness(it)) => it.run(context).await,
             Some(What::Breadth(it)) => it.run(context).await,
+            Some(What::Idle(it)) => it.run(context).await,
         }?;
         json["broker"] = json!(context.place()?.to_string());
         json["version"] = json!(env!("CARGO_PKG_VERSION"));

@@ -1,5 +1,7 @@
 //! All measurements, each in a short form.
 
+use std::time::Duration;
+
 use clap::Args;
 use serde_json::{Map, Value};
 
@@ -8,11 +10,13 @@ use super::drain::Drain;
 use super::enqueue::Enqueue;
 use super::fairness::Fairness;
 use super::figures::Report;
+use super::idle::Idle;
 use super::memory::Memory;
 use super::roundtrip::Roundtrip;
 use super::scheduled::Scheduled;
 use super::start::Start;
 use super::{Context, Repeats};
+use crate::units::Span;
 
 #[derive(Debug, Args)]
 pub(super) struct Suite {
@@ -39,6 +43,7 @@ impl Suite {
         found.add("scheduled", self.scheduled().run(context).await?)?;
         found.add("fairness", self.fairness().run(context).await?)?;
         found.add("breadth", self.breadth().run(context).await?)?;
+        found.add("idle", self.idle().run(context).await?)?;
         Ok(Report {
             json: Value::Object(found.json),
             text: found.last,
@@ -106,6 +111,14 @@ impl Suite {
         Fairness {
             backlog: self.of(20_000),
             lanes: self.of(500),
+            repeats: self.repeats,
+        }
+    }
+
+    fn idle(&self) -> Idle {
+        Idle {
+            schedules: self.of(1000).min(100_000) as u32,
+            span: Span(Duration::from_secs(1)),
             repeats: self.repeats,
         }
     }

@@ -81,6 +81,12 @@ impl Apart {
         resident(&std::fs::read_to_string(path).ok()?)
     }
 
+    /// Processor time that it has used; `None` where the system has no `/proc`.
+    pub(super) fn processor_time(&self) -> Option<Duration> {
+        let path = format!("/proc/{}/stat", self.0.id()?);
+        used(&std::fs::read_to_string(path).ok()?)
+    }
+
     /// Asks it to stop as an operator would, so that it gives its lease up; the next
     /// worker then has no dead one to bury.
     pub(super) async fn stop(mut self) -> anyhow::Result<()> {
@@ -103,9 +109,27 @@ fn resident(status: &str) -> Option<u64> {
     Some(kib * 1024)
 }
 
+/// What a process's `stat` says of its processor time, its own and the kernel's.
+fn used(stat: &str) -> Option<Duration> {
+    /// Linux tells programs of a hundred ticks a second, whatever its own are.
+    const TICK: Duration = Duration::from_millis(10);
+    // The second field is a name in parentheses, and may hold anything.
+    let (_, rest) = stat.rsplit_once(')')?;
+    let mut ticks = rest.split_whitespace().skip(11).take(2);
+    let both = [ticks.next()?, ticks.next()?].map(|it| it.parse::<u32>().ok());
+    Some(TICK * (both[0]? + both[1]?))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::resident;
+    use super::{Duration, resident, used};
+
+    #[test]
+    fn processor_time_is_read_from_a_stat() {
+        let stat = "42 (a) name) S 1 2 3 4 5 6 7 8 9 10 120 30 0 0 20 0";
+        assert_eq!(used(stat), Some(Duration::from_millis(1500)));
+        assert_eq!(used("42 (lovage) S 1"), None);
+    }
 
     #[test]
     fn resident_memory_is_read_from_a_status() {

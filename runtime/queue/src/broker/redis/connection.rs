@@ -89,6 +89,17 @@ impl Connection {
         })
     }
 
+    /// Processor time that the server has used.
+    pub(super) async fn processor_time(&self) -> Result<Duration> {
+        let mut all = Duration::ZERO;
+        for name in ["used_cpu_user", "used_cpu_sys"] {
+            let used = self.info("cpu", name).await?;
+            let seconds: f64 = used.and_then(|it| it.parse().ok()).unwrap_or(0.0);
+            all += Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        }
+        Ok(all)
+    }
+
     /// What the server says of itself under this name.
     async fn info(&self, section: &str, name: &str) -> Result<Option<String>> {
         let mut info = redis::cmd("INFO");

@@ -328,6 +328,10 @@ impl Broker for RedisBroker {
         self.connection.memory().await
     }
 
+    async fn processor_time(&self) -> Result<Option<Duration>> {
+        self.connection.processor_time().await.map(Some)
+    }
+
     async fn signals(&self, worker: WorkerId) -> Result<Signals> {
         let channels = (0..self.partitions)
             .flat_map(|p| {

@@ -359,6 +359,10 @@ impl Broker for SqliteBroker {
         self.core.read(read::footprint).await
     }
 
+    async fn processor_time(&self) -> Result<Option<Duration>> {
+        Ok(None)
+    }
+
     async fn signals(&self, worker: WorkerId) -> Result<Signals> {
         let signals = self.core.hub.listen(worker);
         self.core.look();
