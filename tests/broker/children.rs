@@ -179,3 +179,19 @@ broker_test!(
         );
     }
 );
+
+broker_test!(the_same_child_twice_is_one, |b| async move {
+    b.add_plain(1).await;
+    let worker = Worker::new(&b);
+    let claimed = worker.claim_one().await;
+    let mut child = b.job();
+    child.unique = Some(Unique {
+        key: Key::unique("one"),
+        until: Until::Done,
+        conflict: Conflict::Replace,
+    });
+    let twice = [child.clone(), child.clone()];
+    worker.settle(with(complete(&claimed, &[1]), &twice)).await;
+    assert_eq!(b.look(child.id).await.state, State::Available);
+    assert_eq!(b.depths().await.available, 1);
+});

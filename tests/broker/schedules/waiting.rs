@@ -142,3 +142,128 @@ broker_test!(
         assert_eq!(due(&b).await.len(), 1);
     }
 );
+
+broker_test!(
+    a_fire_takes_the_last_jobs_place_in_a_full_queue,
+    |b| async move {
+        add(&b, overlapping("s", Overlap::Replace)).await;
+        let depth = Limit {
+            depth: Some(1),
+            ..Limit::default()
+        };
+        b.allow("queue:default", depth).await;
+        for _ in 0..3 {
+            let fired = tick(&b).await;
+            assert!(matches!(fired[..], [FireOutcome::Job(_)]), "{fired:?}");
+        }
+        let depths = b.depths().await;
+        assert_eq!((depths.available, depths.cancelled), (1, 2));
+    }
+);
+
+broker_test!(one_firing_fills_a_queue_and_no_more, |b| async move {
+    add(&b, schedule("s")).await;
+    let depth = Limit {
+        depth: Some(2),
+        ..Limit::default()
+    };
+    b.allow("queue:default", depth).await;
+    b.pass(MINUTE);
+    let looked = due(&b).await;
+    let mut firing = firing(&b, &looked[0]);
+    let fire = |n: u64| Fire {
+        at: Millis(b.now().0 + n),
+        held: false,
+        job: Ok(b.job()),
+    };
+    firing.fires = (0..4).map(fire).collect();
+    let fired = b.fire(&firing).await.unwrap().unwrap();
+    let jobs = fired.iter().filter(|it| matches!(it, FireOutcome::Job(_)));
+    assert_eq!(jobs.count(), 2, "{fired:?}");
+    assert_eq!(b.depths().await.available, 2);
+});
+
+broker_test!(a_paused_schedule_hears_of_no_completion, |b| async move {
+    add(&b, needy("s")).await;
+    b.pass(MINUTE);
+    let looked = due(&b).await;
+    let mut firing = firing(&b, &looked[0]);
+    firing.fires.clear();
+    firing.turn.as_mut().unwrap().waiting = Some(b.now());
+    b.fire(&firing).await.unwrap();
+    b.pause_schedule(TENANT, "s", true, None).await.unwrap();
+    b.add_plain(1).await;
+    let worker = Worker::new(&b);
+    let claimed = worker.claim_one().await;
+    worker.settle(complete(&claimed, &[1])).await;
+    for _ in 0..3 {
+        assert!(due(&b).await.is_empty());
+        b.pass(secs(2));
+    }
+});
+
+broker_test!(other_words_do_not_forget_a_completion, |b| async move {
+    add(&b, needy("s")).await;
+    b.add_plain(1).await;
+    let worker = Worker::new(&b);
+    let claimed = worker.claim_one().await;
+    worker.settle(complete(&claimed, &[1])).await;
+    let completed = b.now();
+    let jittered = |name| Schedule {
+        jitter: secs(5),
+        ..needy(name)
+    };
+    add(&b, jittered("s")).await;
+    // The one that went by it goes, and another that does comes with the same word.
+    declare(&b, &Owner::Config, &[needy("a")], true).await;
+    b.remove_schedule(TENANT, "s").await.unwrap();
+    declare(&b, &Owner::Config, &[jittered("b")], true).await;
+    b.pass(MINUTE);
+    let looked = due(&b).await;
+    assert_eq!(looked[0].planned.schedule.name, "b");
+    let task = "basics.add".parse().unwrap();
+    assert_eq!(looked[0].completed, [(task, completed)]);
+});
+
+broker_test!(
+    what_is_held_is_looked_at_after_other_words,
+    |b| async move {
+        add(&b, overlapping("s", Overlap::Queue)).await;
+        tick(&b).await;
+        let worker = Worker::new(&b);
+        let first = worker.claim_one().await;
+        tick(&b).await;
+        worker.settle(complete(&first, &[1])).await;
+        let other = Schedule {
+            jitter: secs(5),
+            ..overlapping("s", Overlap::Queue)
+        };
+        add(&b, other).await;
+        assert!(matches!(fire_all(&b).await[..], [FireOutcome::Job(_)]));
+        assert!(planned(&b, "s").await.held.is_empty());
+    }
+);
+
+broker_test!(
+    a_fire_that_is_refused_has_cost_the_last_job_its_place,
+    |b| async move {
+        add(&b, overlapping("s", Overlap::Replace)).await;
+        let [FireOutcome::Job(first)] = tick(&b).await[..] else {
+            panic!("no job");
+        };
+        b.add_plain(3).await;
+        let depth = Limit {
+            depth: Some(2),
+            ..Limit::default()
+        };
+        b.allow("queue:default", depth).await;
+        let refused = tick(&b).await;
+        assert!(
+            matches!(refused[..], [FireOutcome::Refused(_)]),
+            "{refused:?}"
+        );
+        assert_eq!(b.look(first).await.state, State::Cancelled);
+        let depths = b.depths().await;
+        assert_eq!((depths.available, depths.cancelled), (3, 1));
+    }
+);

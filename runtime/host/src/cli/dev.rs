@@ -36,7 +36,7 @@ impl Dev {
             };
             push::push_file(context, &client, &engine, &PathBuf::from(path), name, true).await?;
         }
-        declare_schedules(context, &client).await?;
+        declare_schedules(context, &client).await;
         if context.uses_default_broker() {
             tracing::info!(
                 "push, call and look from another terminal in this folder; Ctrl-C ends this"

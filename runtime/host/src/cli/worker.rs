@@ -51,18 +51,22 @@ impl Worker {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let engine = Engine::new(context.config.engine())?;
         let phase = follow_signals()?;
-        declare_schedules(context, &context.client().await?).await?;
+        declare_schedules(context, &context.client().await?).await;
         worker::run(&context.place()?, engine, context.config.worker(), phase).await?;
         Ok(())
     }
 }
 
-/// Makes the schedules of the configuration file known, if it has any.
-pub(super) async fn declare_schedules(context: &Context, client: &Client) -> anyhow::Result<()> {
-    if let Some(schedules) = context.config.schedules() {
-        client.declare_schedules(&Owner::Config, schedules).await?;
+/// Makes the schedules of the configuration file known, if it has any. A worker whose
+/// file cannot have its way works all the same.
+pub(super) async fn declare_schedules(context: &Context, client: &Client) {
+    let Some(schedules) = context.config.schedules() else {
+        return;
+    };
+    let declared = client.declare_schedules(&Owner::Config, schedules).await;
+    if let Err(e) = declared {
+        tracing::error!(error = %e, "the schedules of the configuration file are not declared: what was declared before stays");
     }
-    Ok(())
 }
 
 /// What SIGTERM and Ctrl-C ask of a worker.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lovage_queue::broker::{BrokerError, Claimed};
+use lovage_queue::client::ClientError;
 use lovage_queue::clock::Millis;
 use lovage_queue::job::{
     Action, Attempt, CLAIM_CHECK, Ending, Job, JobId, NewJob, Payload, Settlement,
@@ -61,6 +62,9 @@ pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, grip: Grip)
     {
         action = delivery.upload(std::mem::take(result)).await;
     }
+    if !matches!(action, Action::Complete(_)) {
+        children = Vec::new();
+    }
     if children.iter().any(|child| child.input.is_large()) {
         match delivery.store_inputs(children).await {
             Ok(stored) => children = stored,
@@ -70,9 +74,6 @@ pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, grip: Grip)
     if let Action::GiveBack(_) = action {
         // That run does not count.
         attempt = None;
-    }
-    if !matches!(action, Action::Complete(_)) {
-        children = Vec::new();
     }
     delivery.settle(action, attempt, children);
 }
@@ -365,6 +366,10 @@ impl Delivery {
             };
             match stored {
                 Ok(()) => return Ok(children),
+                Err(ClientError::Broker(e @ BrokerError::Invalid(_))) => {
+                    tracing::error!(error = %e, "the broker refused an input for good");
+                    return Err(Action::Discard);
+                }
                 Err(e) => {
                     tracing::warn!(error = %e, "could not store an input; will try again");
                     tokio::time::sleep(AGAIN).await;

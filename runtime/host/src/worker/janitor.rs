@@ -12,6 +12,8 @@ use super::session::Session;
 
 /// Jobs a step: a step must stay short for the broker.
 const STEP: u32 = 500;
+/// The wait where there is something to do and the broker does not let us.
+const AGAIN: Duration = Duration::from_millis(200);
 /// How often finished jobs are looked through.
 const PRUNE: Duration = Duration::from_secs(10);
 
@@ -49,12 +51,14 @@ async fn promote(session: &Session, outage: &Outage) {
         for partition in partitions(session) {
             match session.broker.promote(partition, STEP).await {
                 Ok(promoted) => {
-                    if promoted.schedules {
-                        scheduler::fire(session, partition).await;
-                    }
-                    let more = promoted.jobs == STEP || promoted.schedules;
-                    let wait = promoted.next.filter(|_| !more).unwrap_or(next);
-                    next = next.min(if more { Duration::ZERO } else { wait });
+                    let fired = promoted.schedules && scheduler::fire(session, partition).await;
+                    let wait = match promoted.next {
+                        _ if fired || promoted.jobs == STEP => Duration::ZERO,
+                        // They are due, and the broker does not say which.
+                        _ if promoted.schedules => AGAIN,
+                        wait => wait.unwrap_or(next),
+                    };
+                    next = next.min(wait);
                 }
                 Err(e) => {
                     tracing::debug!(error = %e, "could not promote");

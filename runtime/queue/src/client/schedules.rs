@@ -29,7 +29,7 @@ impl Client {
         let now = self.broker.time(&self.tenant).await?;
         schedule.check(now)?;
         own_name(&schedule.name)?;
-        self.prepare(call_of(&schedule, now)?).await?;
+        self.prepare(call_of(&schedule, now, now)?).await?;
         let first = schedule.first(now);
         let declared = [Declared { schedule, first }];
         self.broker
@@ -128,7 +128,13 @@ impl Client {
     /// [`ClientError::UnknownSchedule`] where there is none; one of a module's tasks,
     /// which goes with its release.
     pub async fn remove_schedule(&self, name: &str) -> Result<(), ClientError> {
-        if let Owner::Module(module) = self.schedule(name).await?.0.owner {
+        let owner = match self.schedule(name).await {
+            Ok((planned, _)) => Some(planned.owner),
+            // One that cannot be read may still go.
+            Err(ClientError::Broker(BrokerError::Corrupt { .. })) => None,
+            Err(e) => return Err(e),
+        };
+        if let Some(Owner::Module(module)) = owner {
             let said = format!(
                 "schedule `{name}` belongs to module `{module}` and goes with its release: pause it, or push a release without it"
             );
@@ -154,8 +160,12 @@ impl Client {
     pub async fn run_schedule(&self, name: &str) -> Result<FireOutcome, ClientError> {
         let (planned, _) = self.schedule(name).await?;
         let at = self.broker.time(&self.tenant).await?;
-        let mut call = call_of(&planned.schedule, at)?;
-        (call.key, call.eta) = (None, When::Now);
+        let plain = Schedule {
+            jitter: Duration::ZERO,
+            ..planned.schedule
+        };
+        let mut call = call_of(&plain, at, at)?;
+        call.key = None;
         let mut jobs = vec![self.prepare(call).await?];
         self.put_large(&mut jobs).await?;
         let fires = jobs.into_iter().map(|job| Fire {
@@ -186,6 +196,14 @@ impl Client {
     ) -> Result<Option<Vec<FireOutcome>>, BrokerError> {
         let planned = &due.planned;
         let schedule = &planned.schedule;
+        if !schedule.is_known() {
+            let what = format!("schedule `{}`", schedule.name);
+            let reason = format!(
+                "this lovage knows no such time as `{}`; a newer one does",
+                schedule.trigger
+            );
+            return Err(BrokerError::Corrupt { what, reason });
+        }
         let completed = |task: &TaskName| {
             let known = due.completed.iter().find(|it| it.0 == *task);
             known.map(|it| it.1)
@@ -197,7 +215,7 @@ impl Client {
         let new = plan.fires.iter().map(|at| (*at, false));
         let mut fires = Vec::with_capacity(plan.fires.len() + 1);
         for (at, held) in held.into_iter().chain(new) {
-            let job = self.job_of(schedule, at).await?;
+            let job = self.job_of(schedule, at, now).await?;
             fires.push(Fire { at, held, job });
         }
         let firing = Firing {
@@ -220,8 +238,9 @@ impl Client {
         &self,
         schedule: &Schedule,
         at: Millis,
+        now: Millis,
     ) -> Result<Result<NewJob, String>, BrokerError> {
-        let prepared = match call_of(schedule, at) {
+        let prepared = match call_of(schedule, at, now) {
             Ok(call) => self.prepare(call).await,
             Err(e) => Err(e),
         };
@@ -248,8 +267,8 @@ fn own_name(name: &str) -> Result<(), BrokerError> {
     }
 }
 
-/// The call that a schedule makes at one of its times.
-fn call_of(schedule: &Schedule, at: Millis) -> Result<Call, ClientError> {
+/// The call that a schedule makes for one of its times, where it is `now`.
+fn call_of(schedule: &Schedule, at: Millis, now: Millis) -> Result<Call, ClientError> {
     let it = &schedule.call;
     let mut call = Call::of(TaskName {
         module: it.module.clone(),
@@ -260,7 +279,8 @@ fn call_of(schedule: &Schedule, at: Millis) -> Result<Call, ClientError> {
     call.lane.clone_from(&it.lane);
     call.priority = it.priority;
     let begins = schedule.begins(at);
-    if begins > at {
+    // Of a time that is made up for, the jitter is over, and its expiry begins now.
+    if begins > now {
         call.eta = When::At(begins);
         call.expiry = it.expiry.map(|span| When::At(begins.after(span)));
     } else {
@@ -273,4 +293,37 @@ fn call_of(schedule: &Schedule, at: Millis) -> Result<Call, ClientError> {
     headers.insert(SCHEDULE.into(), schedule.name.clone());
     headers.insert(SCHEDULED_FOR.into(), at.to_string());
     Ok(call)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::{ScheduledCall, Trigger};
+
+    #[test]
+    fn a_jitter_that_is_over_delays_nothing_and_an_expiry_counts_from_when_a_job_may_begin() {
+        let at = Millis(1_700_000_000_000);
+        let mut call = ScheduledCall::new("m", "t", vec![0x80]);
+        call.expiry = Some(Duration::from_secs(5));
+        let mut schedule = Schedule::new("s", Trigger::At(at), call);
+        let in_five = Some(When::In(Duration::from_secs(5)));
+        let plain = call_of(&schedule, at, at).unwrap();
+        assert_eq!((plain.eta, plain.expiry), (When::Now, in_five));
+
+        schedule.jitter = Duration::from_secs(3600);
+        let begins = schedule.begins(at);
+        assert!(begins > at.after(Duration::from_secs(1)), "it is drawn so");
+        let on_time = call_of(&schedule, at, at).unwrap();
+        assert_eq!(on_time.eta, When::At(begins));
+        let expiry = begins.after(Duration::from_secs(5));
+        assert_eq!(on_time.expiry, Some(When::At(expiry)));
+        let late = call_of(&schedule, at, begins).unwrap();
+        assert_eq!((late.eta, late.expiry), (When::Now, in_five));
+        let headers = &late.options.headers;
+        assert_eq!(
+            (&*headers[SCHEDULE], &headers[SCHEDULED_FOR]),
+            ("s", &at.to_string())
+        );
+        assert_ne!(late.key, call_of(&schedule, begins, begins).unwrap().key);
+    }
 }

@@ -154,6 +154,12 @@ impl Schedule {
         }
     }
 
+    /// Whether all of its trigger means something to this release: another may know
+    /// more zones and words.
+    pub fn is_known(&self) -> bool {
+        Times::of(&self.trigger).is_some()
+    }
+
     /// The first fire at or after `now`; `None` if there is none within ten years.
     pub fn first(&self, now: Millis) -> Option<Millis> {
         self.next_from(&Times::of(&self.trigger)?, now)

@@ -80,6 +80,11 @@ impl Firer<'_> {
                 if fire.held && self.held.first() == Some(&fire.at) {
                     self.held.remove(0);
                 }
+                // Where the store refused it, the last job has gone for it.
+                let replaces = self.overlap == Overlap::Replace && !fire.held;
+                if fire.job.is_ok() && replaces {
+                    self.cancel_last(step)?;
+                }
                 return Ok(Some(FireOutcome::Refused(reason.clone())));
             }
         };
@@ -102,13 +107,20 @@ impl Firer<'_> {
                 return Ok(Some(FireOutcome::Held));
             }
             Overlap::Replace if live => {
-                if let Some(last) = self.last {
-                    cancel::cancel(step, self.tenant, last)?;
-                }
+                self.cancel_last(step)?;
+                // Its place in the queue is free for the other.
+                step.flush_tallies()?;
             }
             _ => {}
         }
         self.make(step, ready).map(Some)
+    }
+
+    fn cancel_last(&self, step: &mut Step<'_>) -> Done<()> {
+        if let Some(last) = self.last {
+            cancel::cancel(step, self.tenant, last)?;
+        }
+        Ok(())
     }
 
     fn make(&mut self, step: &mut Step<'_>, ready: &Ready) -> Done<FireOutcome> {
@@ -119,6 +131,8 @@ impl Firer<'_> {
             _ => ready[0].id(),
         };
         self.made += i64::from(made.first() == Some(&Enqueued::New));
+        // The next of them meets a queue that holds this one.
+        step.flush_tallies()?;
         self.last = Some(id);
         Ok(FireOutcome::Job(id))
     }

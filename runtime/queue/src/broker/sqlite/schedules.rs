@@ -1,5 +1,6 @@
 //! Schedules, as steps.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -120,14 +121,16 @@ impl Schedules for SqliteBroker {
     }
 
     async fn fire(&self, firing: &Firing) -> Result<Option<Vec<FireOutcome>>> {
-        let mut firing = firing.clone();
+        // What the store said against the jobs of some fires.
+        let mut refused: HashMap<usize, String> = HashMap::new();
         loop {
-            let ready = firing.fires.iter().map(|fire| match &fire.job {
-                Ok(job) => {
-                    check_jobs(&firing.tenant, std::slice::from_ref(job), 1)?;
-                    Ready::new(job).map(Ok)
-                }
-                Err(reason) => Ok(Err(reason.clone())),
+            let ready = firing.fires.iter().enumerate().map(|(at, fire)| {
+                let job = match (&fire.job, refused.get(&at)) {
+                    (Ok(job), None) => job,
+                    (Err(reason), _) | (_, Some(reason)) => return Ok(Err(reason.clone())),
+                };
+                check_jobs(&firing.tenant, std::slice::from_ref(job), 1)?;
+                Ready::new(job).map(Ok)
             });
             let ready: Vec<_> = ready.collect::<Result<_>>()?;
             let (ours, at) = (firing.clone(), Arc::new(AtomicUsize::new(0)));
@@ -145,7 +148,7 @@ impl Schedules for SqliteBroker {
                 Err(BrokerError::Missing(_)) => "its input is gone".into(),
                 other => return other,
             };
-            firing.fires[at.load(Ordering::SeqCst)].job = Err(reason);
+            refused.insert(at.load(Ordering::SeqCst), reason);
         }
     }
 }
@@ -214,12 +217,14 @@ pub(super) fn declare(
     let before: Vec<String> = step
         .db
         .all(sql!("schedules", "of_owner"), of_owner, |row| row.get(0))?;
+    for it in schedules {
+        keep(step, tenant, owner, it)?;
+    }
+    // Behind them, so that what is known of a task's completion is not forgotten with
+    // the last schedule that went by it.
     let stays = |name: &String| schedules.iter().any(|it| it.schedule.name == *name);
     for name in before.iter().filter(|name| whole && !stays(name)) {
         forget(step, tenant, name)?;
-    }
-    for it in schedules {
-        keep(step, tenant, owner, it)?;
     }
     Ok(())
 }
@@ -234,25 +239,39 @@ fn keep(step: &mut Step<'_>, tenant: &str, owner: &Owner, it: &Declared) -> Done
     if let Some(first) = it.first {
         step.expect(first)?;
     }
-    let row = params![tenant, name, owner.to_string(), spec, it.first.map(time)];
+    let now = time(step.now);
+    let row = params![
+        tenant,
+        name,
+        owner.to_string(),
+        spec,
+        it.first.map(time),
+        now
+    ];
     step.db.run(sql!("schedules", "keep"), row)?;
     let needs = it.schedule.trigger.requires();
     let needs: Vec<String> = needs.iter().map(ToString::to_string).collect();
-    drop_needs(step, tenant, name)?;
-    for task in &needs {
-        let row = params![tenant, task, name];
-        step.db.run(sql!("schedules", "need"), row)?;
-        step.db
-            .run(sql!("schedules", "watch"), params![tenant, task])?;
-    }
+    set_needs(step, tenant, name, &needs)?;
     Ok(())
 }
 
-fn drop_needs(step: &mut Step<'_>, tenant: &str, name: &str) -> rusqlite::Result<()> {
-    let tasks = needs(&step.db, tenant, name)?;
+/// The tasks that a schedule goes by from now on. What is known of one that it went by
+/// before stays as long as another does.
+fn set_needs(
+    step: &mut Step<'_>,
+    tenant: &str,
+    name: &str,
+    tasks: &[String],
+) -> rusqlite::Result<()> {
+    let before = needs(&step.db, tenant, name)?;
     step.db
         .run(sql!("schedules", "drop_needs"), [tenant, name])?;
-    for (task, _) in &tasks {
+    for task in tasks {
+        step.db
+            .run(sql!("schedules", "need"), [tenant, task, name])?;
+        step.db.run(sql!("schedules", "watch"), [tenant, task])?;
+    }
+    for (task, _) in &before {
         step.db.run(sql!("schedules", "unwatch"), [tenant, task])?;
     }
     Ok(())
@@ -277,7 +296,7 @@ fn forget(step: &mut Step<'_>, tenant: &str, name: &str) -> Done<bool> {
     }
     step.effects.delayed = true;
     step.db.run(sql!("schedules", "forget_fires"), key)?;
-    drop_needs(step, tenant, name)?;
+    set_needs(step, tenant, name, &[])?;
     Ok(true)
 }
 

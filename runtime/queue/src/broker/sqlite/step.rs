@@ -93,7 +93,14 @@ impl<'c> Step<'c> {
         for (tenant, more) in self.grown.iter().filter(|it| it.1 != 0) {
             self.db.run(sql!("moves", "keep"), params![tenant, more])?;
         }
-        for (tenant, queue, state, more) in self.tallies.iter().filter(|it| it.3 != 0) {
+        self.flush_tallies()?;
+        Ok(self.effects)
+    }
+
+    /// Writes what was counted so far.
+    pub(super) fn flush_tallies(&mut self) -> rusqlite::Result<()> {
+        let tallies = std::mem::take(&mut self.tallies);
+        for (tenant, queue, state, more) in tallies.iter().filter(|it| it.3 != 0) {
             let key = params![tenant, queue, *state as u8, more];
             self.db.run(sql!("moves", "tally"), key)?;
             if *more < 0 {
@@ -101,7 +108,7 @@ impl<'c> Step<'c> {
                 self.db.run(sql!("moves", "tally_none"), key)?;
             }
         }
-        Ok(self.effects)
+        Ok(())
     }
 
     /// Counts a job that goes from one state to another; new and forgotten jobs

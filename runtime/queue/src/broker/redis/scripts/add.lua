@@ -24,7 +24,9 @@ end
 -- What a call's terms come to; a refusal of the whole batch, if they do not allow it.
 local function judge(i)
   local tenant, id = tenant_of_batch, ARGV[i]
-  if call('EXISTS', job_key(tenant, id)) == 1 then return end
+  -- The same job again, of an earlier batch or of this one.
+  if taken['i' .. id] or call('EXISTS', job_key(tenant, id)) == 1 then return end
+  taken['i' .. id] = id
   -- Version, and whatever: the route begins behind the header.
   local terms = terms_of('\2' .. string.rep('\0', 51) .. sub(ARGV[i + 1], 1, 1400))
   if terms.k then

@@ -47,7 +47,11 @@ local function fire(time, first_held, at, upto)
     held = held .. time
     return 'h'
   end
-  if overlap == 'r' and live then cancel(tenant, last) end
+  if overlap == 'r' and live then
+    cancel(tenant, last)
+    -- Its place in the queue is free for the other.
+    flush_counts()
+  end
   return make(at, upto)
 end
 
@@ -91,4 +95,5 @@ if not by_hand then
 end
 flush_finished()
 flush_lanes()
+flush_counts()
 return answer

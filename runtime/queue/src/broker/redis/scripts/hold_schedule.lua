@@ -6,11 +6,12 @@ local tenant, name, word = ARGV[2], ARGV[3], ARGV[4]
 if word == 'remove' then return forget_schedule(tenant, name) and 1 or 0 end
 local key = schedule_key(tenant, name)
 if call('EXISTS', key) == 0 then return 0 end
-call('HINCRBY', key, 'revision', 1)
 if word == 'pause' then
+  call('HINCRBY', key, 'revision', 1)
   call('HSET', key, 'paused', '1')
   look_at(tenant, name, nil)
 elseif call('HGET', key, 'paused') == '1' then
+  call('HINCRBY', key, 'revision', 1)
   local held = call('HGET', key, 'held')
   call('HSET', key, 'paused', '0', 'due', ARGV[5], 'waiting', '')
   -- What it held may go on at once.

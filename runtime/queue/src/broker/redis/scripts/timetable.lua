@@ -59,7 +59,7 @@ end
 -- Keeps a schedule. One that says what it said is left as it is.
 local function keep_schedule(tenant, owner, name, spec, first, overlap, needs)
   local key = schedule_key(tenant, name)
-  local known = call('HMGET', key, 'spec', 'paused', 'needs')
+  local known = call('HMGET', key, 'spec', 'paused', 'needs', 'held')
   if known[1] == spec then return end
   local before, after = needs_of(known[3]), needs_of(needs)
   watch(tenant, name, before, false)
@@ -70,7 +70,9 @@ local function keep_schedule(tenant, owner, name, spec, first, overlap, needs)
   call('ZADD', R .. tenant .. ':schedules', 0, name)
   call('SADD', R .. tenant .. ':of:' .. owner, name)
   call('SADD', R .. '@tenants', tenant)
-  look_at(tenant, name, next_look(first, known[2]))
+  -- What is held may go on by now: its word may have come before this one.
+  local holds = known[4] and known[4] ~= ''
+  look_at(tenant, name, next_look(holds and now or first, known[2]))
 end
 
 -- All schedules of an owner that lie there in ARGV, five each: name, spec, first time
@@ -83,10 +85,12 @@ local function declare(tenant, owner, at, last, whole)
     if other and other ~= owner then return { 'taken', ARGV[i], other } end
     kept[ARGV[i]] = true
   end
-  for _, name in ipairs(whole and call('SMEMBERS', R .. tenant .. ':of:' .. owner) or {}) do
-    if not kept[name] then forget_schedule(tenant, name) end
-  end
   for i = at, last, 5 do
     keep_schedule(tenant, owner, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4])
+  end
+  -- Behind them, so that what is known of a task's completion is not forgotten with the
+  -- last schedule that went by it.
+  for _, name in ipairs(whole and call('SMEMBERS', R .. tenant .. ':of:' .. owner) or {}) do
+    if not kept[name] then forget_schedule(tenant, name) end
   end
 end

@@ -11,12 +11,13 @@ FROM schedule WHERE tenant = ?1 AND name > ?2 ORDER BY name LIMIT ?3;
 -- name: of_owner
 SELECT name FROM schedule WHERE tenant = ?1 AND owner = ?2;
 
+-- What is held may go on by now: its word may have come before this one.
 -- name: keep
 INSERT INTO schedule (tenant, name, owner, spec, revision, due, wake)
 VALUES (?1, ?2, ?3, ?4, 1, ?5, ?5)
 ON CONFLICT DO UPDATE SET
     spec = excluded.spec, revision = revision + 1, due = excluded.due, waiting = NULL,
-    wake = CASE WHEN paused THEN NULL ELSE excluded.wake END;
+    wake = CASE WHEN paused THEN NULL WHEN held = x'' THEN excluded.wake ELSE ?6 END;
 
 -- name: pause
 UPDATE schedule SET paused = 1, revision = revision + 1, wake = NULL
@@ -36,7 +37,7 @@ SELECT tenant, name FROM schedule INDEXED BY schedule_wake
 WHERE wake IS NOT NULL AND wake <= ?1 ORDER BY wake LIMIT ?2;
 
 -- name: wake
-UPDATE schedule SET wake = ?3 WHERE tenant = ?1 AND name = ?2;
+UPDATE schedule SET wake = ?3 WHERE tenant = ?1 AND name = ?2 AND NOT paused;
 
 -- name: by_hand
 UPDATE schedule SET revision = revision + 1, last = ?3, held = ?4, fired = fired + ?5
