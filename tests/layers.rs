@@ -33,6 +33,18 @@ const TABLE: &[(&str, &[&str])] = &[
         &["queue/clock", "queue/job", "queue/retry", "queue/task"],
     ),
     ("queue/arguments", &[]),
+    ("queue/units", &[]),
+    // What waits for what, of calls that nobody has made yet.
+    (
+        "queue/flow",
+        &[
+            "queue/arguments",
+            "queue/job",
+            "queue/retry",
+            "queue/task",
+            "queue/units",
+        ],
+    ),
     (
         "queue/record",
         &["queue/clock", "queue/job", "queue/registry", "queue/task"],
@@ -60,13 +72,14 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/arguments",
             "queue/broker",
             "queue/clock",
+            "queue/flow",
             "queue/job",
             "queue/registry",
             "queue/schedule",
             "queue/task",
         ],
     ),
-    ("host/units", &[]),
+    ("host/units", &["queue/units"]),
     (
         "host/timetable",
         &[
@@ -98,6 +111,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/broker",
             "queue/client",
             "queue/clock",
+            "queue/flow",
             "queue/job",
             "queue/registry",
             "queue/retry",
@@ -141,6 +155,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/broker",
             "queue/client",
             "queue/clock",
+            "queue/flow",
             "queue/job",
             "queue/limits",
             "queue/registry",

@@ -247,6 +247,7 @@ pub(super) fn settlement(it: &Claimed, action: Action, ending: Ending) -> Settle
             log: Vec::new(),
         }),
         children: Vec::new(),
+        flows: Vec::new(),
     }
 }
 

@@ -20,7 +20,8 @@ broker_test!(
             Promoted {
                 jobs: 0,
                 next,
-                schedules: false
+                schedules: false,
+                flows: false,
             }
         );
         b.pass(Duration::from_millis(1));
@@ -29,7 +30,8 @@ broker_test!(
             Promoted {
                 jobs: 1,
                 next: None,
-                schedules: false
+                schedules: false,
+                flows: false,
             }
         );
         assert_eq!(b.look(ids[0]).await.state, State::Available);
@@ -66,7 +68,8 @@ broker_test!(
             Promoted {
                 jobs: 2,
                 next: Some(Duration::ZERO),
-                schedules: false
+                schedules: false,
+                flows: false,
             },
             "more is due already"
         );
@@ -76,7 +79,8 @@ broker_test!(
             Promoted {
                 jobs: 3,
                 next: None,
-                schedules: false
+                schedules: false,
+                flows: false,
             }
         );
     }
@@ -88,7 +92,8 @@ broker_test!(a_promotion_says_when_the_next_is_due, |b| async move {
         Promoted {
             jobs: 0,
             next: None,
-            schedules: false
+            schedules: false,
+            flows: false,
         }
     );
     b.add(&b.jobs_with(3, |n, job| job.eta = When::In(secs([30, 10, 20][n]))))
@@ -100,7 +105,8 @@ broker_test!(a_promotion_says_when_the_next_is_due, |b| async move {
         Promoted {
             jobs: 1,
             next: Some(secs(10)),
-            schedules: false
+            schedules: false,
+            flows: false,
         }
     );
 });
@@ -126,7 +132,8 @@ broker_test!(
             Promoted {
                 jobs: 2,
                 next: None,
-                schedules: false
+                schedules: false,
+                flows: false,
             }
         );
         let counts = b.depths().await;
@@ -149,7 +156,8 @@ broker_test!(jobs_of_several_tenants_are_promoted, |b| async move {
         Promoted {
             jobs: 3,
             next: None,
-            schedules: false
+            schedules: false,
+            flows: false,
         }
     );
     assert_eq!(Worker::new(&b).claim(10).await.len(), 3);

@@ -79,6 +79,7 @@ broker_test!(
             jobs: 0,
             next: Some(secs(5)),
             schedules: false,
+            flows: false,
         };
         assert_eq!(promoted, waits);
         b.pass(secs(5));
@@ -87,6 +88,7 @@ broker_test!(
             jobs: 0,
             next: None,
             schedules: false,
+            flows: false,
         };
         assert_eq!(promoted, done, "it made nothing available");
         assert_expired(&b, id).await;

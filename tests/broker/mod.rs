@@ -45,6 +45,7 @@ mod depth;
 mod enqueue;
 mod expiry;
 mod fairness;
+mod flows;
 mod footprint;
 mod lease;
 mod limits;

@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 20] = [
+const COMMANDS: [(&str, &[&str]); 21] = [
     (
         "schedules",
         &[
@@ -17,6 +17,19 @@ const COMMANDS: [(&str, &[&str]); 20] = [
             "remove",
             "next",
             "lovage.toml",
+        ],
+    ),
+    (
+        "flow",
+        &[
+            "run",
+            "show",
+            "list",
+            "wait",
+            "cancel",
+            "retry",
+            "result",
+            "handed on",
         ],
     ),
     (
@@ -137,12 +150,13 @@ const COMMANDS: [(&str, &[&str]); 20] = [
             "scheduled",
             "fairness",
             "breadth",
+            "flows",
         ],
     ),
 ];
 
 /// The measurements, and what their help must speak of.
-const BENCH: [(&str, &[&str]); 8] = [
+const BENCH: [(&str, &[&str]); 9] = [
     (
         "drain",
         &["--jobs", "--lanes", "--concurrency", "echo", "bare loop"],
@@ -169,6 +183,21 @@ const BENCH: [(&str, &[&str]); 8] = [
         "breadth",
         &["--jobs", "--kept", "--lanes", "--queued", "--modules"],
     ),
+    ("flows", &["--jobs", "--wide", "chains of 10", "slow log"]),
+];
+
+/// The commands of flows, and what their help must speak of.
+const FLOW: [(&str, &[&str]); 7] = [
+    (
+        "run",
+        &["FILE", "--wait", "--timeout", "standard input", "Examples:"],
+    ),
+    ("show", &["counted by state", "path"]),
+    ("list", &["newest first", "--limit"]),
+    ("wait", &["--timeout", "exit code"]),
+    ("cancel", &["asked to stop"]),
+    ("retry", &["failed", "stays as it is"]),
+    ("result", &["--node", "chain[1].group[3]", "default"]),
 ];
 
 /// The commands of the dead list, and what their help must speak of.
@@ -227,9 +256,10 @@ async fn help_is_a_manual() {
 async fn each_command_has_its_page() {
     let site = Site::sqlite();
     let dead = DEAD.map(|(command, parts)| (vec!["dead", command], parts));
+    let flow = FLOW.map(|(command, parts)| (vec!["flow", command], parts));
     let commands = COMMANDS.map(|(command, parts)| (vec![command], parts));
     let bench = BENCH.map(|(command, parts)| (vec!["bench", command], parts));
-    for (command, parts) in commands.into_iter().chain(dead).chain(bench) {
+    for (command, parts) in commands.into_iter().chain(dead).chain(flow).chain(bench) {
         let args = [&command[..], &["--help"]].concat();
         let help = site.lovage(&args).await.ok().out;
         // Lines are broken where the page is narrow.

@@ -8,6 +8,7 @@ mod commands;
 mod config;
 mod control;
 mod corrupt;
+mod flows;
 mod help;
 mod limits;
 mod modules;

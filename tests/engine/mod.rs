@@ -1,5 +1,6 @@
 //! The engine, with hand-written guests.
 
+mod batches;
 mod cache;
 mod capabilities;
 mod endings;

@@ -1,11 +1,13 @@
 //! Real worker processes on both brokers: what they promise to whoever deploys,
 //! kills, drains and abuses them.
 
+mod batches;
 mod cancel;
 mod crash;
 mod deploy;
 mod drain;
 mod family;
+mod flows;
 mod hostile;
 mod large;
 mod limits;

@@ -1,7 +1,7 @@
 //! A tour of the SDK, one task a feature. Lovage's own tests and benchmarks run these too.
 
-use lovage::jobs::{self, NewJob};
-use lovage::serde_json::Value;
+use lovage::jobs::{self, NewFlow, NewJob};
+use lovage::serde_json::{Value, json};
 use lovage::{Bytes, Failure, context};
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,47 @@ fn echo(value: Value) -> Value {
 #[lovage::task]
 fn bytes(length: u32) -> Bytes {
     Bytes(vec![0x2a; length as usize])
+}
+
+/// A text of its own for each call of `embed`.
+#[lovage::data]
+struct Text {
+    text: String,
+}
+
+/// What `embed` answers: the text's vector, and how many texts were embedded with it.
+#[lovage::data]
+struct Embedded {
+    vector: Vec<f32>,
+    together: usize,
+}
+
+/// Makes vectors of texts, as models do: many at a time, since to begin costs more than the texts themselves.
+#[lovage::task(batch(max = 50, wait = "100ms"), retries = 3, backoff = "100ms")]
+fn embed(texts: Vec<Text>) -> Vec<Result<Embedded, Failure>> {
+    let together = texts.len();
+    println!("{together} texts, the first for job {}", context::id());
+    let embed = |it: Text| match it.text.as_str() {
+        "" => Err(Failure::new("nothing to embed").kind("empty").never_retry()),
+        "poison" => panic!("no text that anybody could embed"),
+        text => Ok(Embedded {
+            vector: letters(text).to_vec(),
+            together,
+        }),
+    };
+    texts.into_iter().map(embed).collect()
+}
+
+/// How often each of the first letters stands in a text: a small model.
+fn letters(text: &str) -> [f32; 8] {
+    let mut vector = [0.0; 8];
+    for byte in text.bytes() {
+        let letter = byte.to_ascii_lowercase().wrapping_sub(b'a');
+        if let Some(count) = vector.get_mut(usize::from(letter)) {
+            *count += 1.0;
+        }
+    }
+    vector
 }
 
 /// Is called by itself, on Sunday nights, and answers with the time that it was called for.
@@ -170,6 +211,32 @@ fn spawn(count: u32) -> Result<Vec<String>, Failure> {
             .key(format!("add-{number}"))
     };
     Ok(jobs::enqueue((0..count).map(child).collect())?)
+}
+
+/// Adds up numbers, such as the results of a group.
+#[lovage::task]
+fn sum(values: Vec<i64>) -> i64 {
+    values.iter().sum()
+}
+
+/// Makes a flow that adds up the numbers below `count`, a job each, and answers with its id. It begins when this job
+/// has completed, or `at_once`; then it fails, to show that a retry makes no second one.
+#[lovage::task(retries = 1, backoff = "10ms")]
+fn fan(count: u32, at_once: Option<bool>) -> Result<String, Failure> {
+    let job = context::current();
+    let module = &job.module;
+    let add = |number| json!({"task": format!("{module}.add"), "args": {"a": number, "b": 0}});
+    let members: Vec<Value> = (0..count).map(add).collect();
+    let callback = json!({"task": format!("{module}.sum"), "results": {"values": "previous"}});
+    let flow = NewFlow::new(&json!({"name": "fan", "chord": {"group": members, "then": callback}}));
+    if !at_once.unwrap_or(false) {
+        return Ok(flow.enqueue()?);
+    }
+    let id = flow.key("fan").at_once().enqueue()?;
+    match job.attempt {
+        1 => Err(Failure::new(id)),
+        _ => Ok(id),
+    }
 }
 
 /// The job as its task sees it.

@@ -1,6 +1,6 @@
 use super::*;
 use lovage::serde_json::json;
-use lovage::testing::{Context, call, tasks};
+use lovage::testing::{Context, call, call_batch, tasks};
 use lovage::{Retry, jobs::NewJob};
 
 #[test]
@@ -17,6 +17,21 @@ fn adds() {
 fn echoes() {
     let value = json!({"nested": [1, null, "x"]});
     assert_eq!(call("echo", &json!({"value": value.clone()})), Ok(value));
+}
+
+#[test]
+fn embeds_many_texts_at_once() {
+    let calls = ["abba", "", "cab"].map(|text| json!({ "text": text }));
+    let mut embedded = call_batch::<Embedded>("embed", &calls).into_iter();
+    let mut next = || embedded.next().unwrap();
+    let first = next().unwrap();
+    assert_eq!(
+        (first.vector[..3].to_vec(), first.together),
+        (vec![2.0, 2.0, 0.0], 3)
+    );
+    assert_eq!(next().err().unwrap().kind, "empty");
+    assert_eq!(next().unwrap().vector[..3], [1.0, 1.0, 1.0]);
+    assert_eq!(call::<Embedded>("embed", &calls[0]).unwrap().together, 1);
 }
 
 #[test]

@@ -74,6 +74,25 @@ impl Arguments {
         Ok(self.put(name, value))
     }
 
+    /// Sets an argument to a value as it stands on the wire.
+    pub fn set_value(&mut self, name: &str, value: Value) -> &mut Self {
+        self.put(name, value)
+    }
+
+    /// Sets all of these, in place of those of the same names.
+    pub fn merge(&mut self, others: Arguments) -> &mut Self {
+        for (name, value) in others.0 {
+            self.0.retain(|(other, _)| *other != name);
+            self.0.push((name, value));
+        }
+        self
+    }
+
+    /// Whether there is an argument of this name.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(other, _)| other.as_str() == Some(name))
+    }
+
     /// Sets an argument to bytes.
     pub fn set_bytes(&mut self, name: &str, bytes: Vec<u8>) -> &mut Self {
         self.put(name, Value::Binary(bytes))

@@ -4,7 +4,8 @@
 //! # Layout
 //! - [`job`]: a job and its life; [`task`]: names, options, failures;
 //!   [`retry`]: when a failed job runs again; [`limits`]: what may start;
-//!   [`schedule`]: when a schedule fires; [`clock`]: whose time counts.
+//!   [`schedule`]: when a schedule fires; [`flow`]: what waits for what;
+//!   [`clock`]: whose time counts; [`units`]: spans and sizes as people write them.
 //!   All pure.
 //! - [`record`]: the bytes of a job, the same on every broker
 //! - [`broker`]: the contract, and its two implementations
@@ -15,6 +16,7 @@ pub mod arguments;
 pub mod broker;
 pub mod client;
 pub mod clock;
+pub mod flow;
 pub mod job;
 pub mod limits;
 pub mod record;
@@ -22,3 +24,4 @@ pub mod registry;
 pub mod retry;
 pub mod schedule;
 pub mod task;
+pub mod units;

@@ -64,7 +64,8 @@ pub const NOTED: u8 = 2;
 /// Flags: the running job is counted for the concurrency of its tenant, queue,
 /// lane, task.
 pub const COUNTED: [u8; 4] = [4, 8, 16, 32];
-/// Flag: the running job was asked to stop.
+/// Flag: the running job was asked to stop; of a cancelled one: it was cancelled with
+/// its flow, and comes back with it.
 pub const CANCELLING: u8 = 64;
 /// Flag: the job refers to blobs.
 pub const BLOBS: u8 = 128;
@@ -412,9 +413,11 @@ pub fn decode(tenant: &str, id: JobId, record: &[u8]) -> Result<Job, RecordError
         fuel: header.fuel,
         attempts,
         result: result.filter(|_| header.state == State::Completed),
-        cancelling: header.flags & CANCELLING != 0,
+        cancelling: header.state == State::Running && header.flags & CANCELLING != 0,
+        with_flow: header.state == State::Cancelled && header.flags & CANCELLING != 0,
         progress: None,
         log: None,
+        upstream: Vec::new(),
         call: NewJob {
             id,
             pin: route.pin()?,
@@ -430,6 +433,7 @@ pub fn decode(tenant: &str, id: JobId, record: &[u8]) -> Result<Job, RecordError
             key: terms.key(),
             unique: terms.unique(),
             result_ttl: terms.result_ttl(),
+            seat: terms.seat(),
             options,
         },
     })

@@ -98,6 +98,45 @@ pub struct Rate {
     pub period: Duration,
 }
 
+/// That a task's jobs are collected, by number or by time, into one run with a result
+/// for each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// How many jobs a run has at most.
+    pub max: u32,
+    /// How long the first of them waits for others.
+    pub wait: Duration,
+}
+
+/// A batch that nobody could run, or that nobody would wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// Too few or too many jobs.
+    #[error("a batch takes 1 to {MAX_BATCH} jobs, not {0}")]
+    Max(u32),
+    /// Too short or too long a wait.
+    #[error("a batch is waited for 1 ms to {MAX_BATCH_WAIT:?}, not {0:?}")]
+    Wait(Duration),
+}
+
+/// The most jobs that a batch may have.
+pub const MAX_BATCH: u32 = 1_000;
+/// The longest that a batch may be waited for.
+pub const MAX_BATCH_WAIT: Duration = Duration::from_secs(60);
+
+impl Batch {
+    /// Checks both bounds.
+    pub fn check(&self) -> Result<(), BatchError> {
+        if !(1..=MAX_BATCH).contains(&self.max) {
+            return Err(BatchError::Max(self.max));
+        }
+        if !(Duration::from_millis(1)..=MAX_BATCH_WAIT).contains(&self.wait) {
+            return Err(BatchError::Wait(self.wait));
+        }
+        Ok(())
+    }
+}
+
 /// A task's own defaults; a call may set each of them, and the host's defaults
 /// fill the rest.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -149,6 +188,9 @@ pub struct TaskOptions {
     /// How many of its jobs may run at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrency: Option<u32>,
+    /// That its jobs run together. No call has a say in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
 }
 
 /// What a module's `describe` says of one task.
@@ -228,6 +270,22 @@ mod tests {
         ] {
             assert!(wrong.parse::<TaskName>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_batch_has_its_bounds() {
+        let check = |max, ms| {
+            let wait = Duration::from_millis(ms);
+            Batch { max, wait }.check().map_err(|e| e.to_string())
+        };
+        assert_eq!(check(1, 1), Ok(()));
+        assert_eq!(check(1000, 60_000), Ok(()));
+        let said = "a batch takes 1 to 1000 jobs, not 0";
+        assert_eq!(check(0, 1), Err(said.into()));
+        assert!(check(1001, 1).is_err());
+        let said = "a batch is waited for 1 ms to 60s, not 0ns";
+        assert_eq!(check(1, 0), Err(said.into()));
+        assert!(check(1, 60_001).is_err());
     }
 
     #[test]

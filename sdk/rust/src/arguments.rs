@@ -65,6 +65,20 @@ impl<'a> Arguments<'a> {
     }
 }
 
+/// Decodes all arguments of one call as fields of a struct.
+pub(crate) fn whole<'a, T: Deserialize<'a>>(task: &str, input: &'a [u8]) -> Result<T, Failure> {
+    // A struct could be read from an array, too.
+    if !matches!(Reader::new(input).map(), Ok(Some(_))) {
+        return Err(argument_failure(format!(
+            "the input of `{task}` is no map of arguments"
+        )));
+    }
+    rmp_serde::from_slice(input).map_err(|error| {
+        let reason = explain::<T>(input).unwrap_or_else(|| error.to_string());
+        argument_failure(format!("the arguments of `{task}`: {reason}"))
+    })
+}
+
 /// What is wrong with `value`, in serde's words. The MessagePack decoder says no more than `wrong msgpack marker`; a
 /// value that is decoded already also knows what was expected.
 fn explain<'a, T: Deserialize<'a>>(value: &[u8]) -> Option<String> {

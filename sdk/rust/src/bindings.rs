@@ -1196,6 +1196,28 @@ pub mod lovage {
                         .finish()
                 }
             }
+            #[derive(Clone)]
+            pub struct NewFlow {
+                /// The flow in JSON, as `lovage flow run` reads it.
+                pub flow: _rt::String,
+                /// Names this flow among its parent's, as a child's key does; only one that
+                /// is made at once has a use for it.
+                pub key: ::core::option::Option<_rt::String>,
+                /// Let it begin at once, whatever becomes of the job that makes it.
+                pub at_once: bool,
+            }
+            impl ::core::fmt::Debug for NewFlow {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("NewFlow")
+                        .field("flow", &self.flow)
+                        .field("key", &self.key)
+                        .field("at-once", &self.at_once)
+                        .finish()
+                }
+            }
             #[allow(unused_unsafe, clippy::all)]
             /// Enqueues all of them or none, and answers with their ids in order. At most
             /// 1,000 in one call. Of those that wait for the parent's completion, an attempt
@@ -1557,6 +1579,188 @@ pub mod lovage {
                     result34
                 }
             }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Makes a flow of jobs, and answers with its id. It begins in the step that
+            /// records its maker as completed, or at once. An attempt may make 100, of 10,000
+            /// calls together.
+            #[allow(async_fn_in_trait)]
+            pub fn enqueue_flow(
+                flow: &NewFlow,
+            ) -> ::core::result::Result<_rt::String, CallError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let NewFlow { flow: flow0, key: key0, at_once: at_once0 } = flow;
+                    let vec1 = flow0;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let (result3_0, result3_1, result3_2) = match key0 {
+                        Some(e) => {
+                            let vec2 = e;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            (1i32, ptr2.cast_mut(), len2)
+                        }
+                        None => (0i32, ::core::ptr::null_mut(), 0usize),
+                    };
+                    let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "lovage:task/jobs@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "enqueue-flow"]
+                        fn wit_import5(
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import5(
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import5(
+                        ptr1.cast_mut(),
+                        len1,
+                        result3_0,
+                        result3_1,
+                        result3_2,
+                        match at_once0 {
+                            true => 1,
+                            false => 0,
+                        },
+                        ptr4,
+                    );
+                    let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+                    let result24 = match l6 {
+                        0 => {
+                            let e = {
+                                let l7 = *ptr4
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l8 = *ptr4
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let len9 = l8;
+                                let bytes9 = _rt::Vec::from_raw_parts(
+                                    l7.cast(),
+                                    len9,
+                                    len9,
+                                );
+                                _rt::string_lift(bytes9)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l10 = i32::from(
+                                    *ptr4.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::lovage::task::types::CallError as V23;
+                                let v23 = match l10 {
+                                    0 => {
+                                        let e23 = {
+                                            let l11 = *ptr4
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l12 = *ptr4
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len13 = l12;
+                                            let bytes13 = _rt::Vec::from_raw_parts(
+                                                l11.cast(),
+                                                len13,
+                                                len13,
+                                            );
+                                            _rt::string_lift(bytes13)
+                                        };
+                                        V23::Denied(e23)
+                                    }
+                                    1 => {
+                                        let e23 = {
+                                            let l14 = *ptr4
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l15 = *ptr4
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len16 = l15;
+                                            let bytes16 = _rt::Vec::from_raw_parts(
+                                                l14.cast(),
+                                                len16,
+                                                len16,
+                                            );
+                                            _rt::string_lift(bytes16)
+                                        };
+                                        V23::Invalid(e23)
+                                    }
+                                    2 => {
+                                        let e23 = {
+                                            let l17 = *ptr4
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l18 = *ptr4
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len19 = l18;
+                                            let bytes19 = _rt::Vec::from_raw_parts(
+                                                l17.cast(),
+                                                len19,
+                                                len19,
+                                            );
+                                            _rt::string_lift(bytes19)
+                                        };
+                                        V23::Limit(e23)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        let e23 = {
+                                            let l20 = *ptr4
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l21 = *ptr4
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len22 = l21;
+                                            let bytes22 = _rt::Vec::from_raw_parts(
+                                                l20.cast(),
+                                                len22,
+                                                len22,
+                                            );
+                                            _rt::string_lift(bytes22)
+                                        };
+                                        V23::Unavailable(e23)
+                                    }
+                                };
+                                v23
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result24
+                }
+            }
         }
     }
 }
@@ -1565,6 +1769,489 @@ pub mod lovage {
 pub mod exports {
     pub mod lovage {
         pub mod task {
+            /// What a module exports beside its handler if it has batched tasks: tasks whose jobs
+            /// are collected, by number or by time, into one run with a result for each of them.
+            ///
+            /// The handler describes such a task as any other, by the schemas of one call; and a
+            /// job that runs alone may come to `handler.run`. So a host that does not know this
+            /// interface runs them one by one.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod batches {
+                #[used]
+                #[doc(hidden)]
+                static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
+                use super::super::super::super::_rt;
+                pub type Failure = super::super::super::super::lovage::task::types::Failure;
+                /// That a task's jobs are collected.
+                #[derive(Clone)]
+                pub struct Batched {
+                    /// The task's name, as the handler describes it.
+                    pub task: _rt::String,
+                    /// How many jobs a run has at most: 1 to 1,000.
+                    pub max: u32,
+                    /// How long the first of them waits for others: 1 to 60,000 milliseconds.
+                    pub wait_ms: u64,
+                }
+                impl ::core::fmt::Debug for Batched {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Batched")
+                            .field("task", &self.task)
+                            .field("max", &self.max)
+                            .field("wait-ms", &self.wait_ms)
+                            .finish()
+                    }
+                }
+                /// One job of a run. `context.current` answers these words as those of the first
+                /// call; all else that it says holds for every call.
+                #[derive(Clone)]
+                pub struct Call {
+                    /// The job's id: a UUIDv7 in its usual text form.
+                    pub id: _rt::String,
+                    /// 1 for its first run.
+                    pub attempt: u32,
+                    pub max_attempts: u32,
+                    /// Milliseconds since the Unix epoch, by the broker's clock.
+                    pub enqueued_at_ms: u64,
+                    /// What the caller sent beside the arguments.
+                    pub headers: _rt::Vec<(_rt::String, _rt::String)>,
+                    /// A MessagePack map of the arguments by name.
+                    pub input: _rt::Vec<u8>,
+                }
+                impl ::core::fmt::Debug for Call {
+                    fn fmt(
+                        &self,
+                        f: &mut ::core::fmt::Formatter<'_>,
+                    ) -> ::core::fmt::Result {
+                        f.debug_struct("Call")
+                            .field("id", &self.id)
+                            .field("attempt", &self.attempt)
+                            .field("max-attempts", &self.max_attempts)
+                            .field("enqueued-at-ms", &self.enqueued_at_ms)
+                            .field("headers", &self.headers)
+                            .field("input", &self.input)
+                            .finish()
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_describe_cabi<T_: Guest>() -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result0 = { T_::describe() };
+                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let vec4 = result0;
+                        let len4 = vec4.len();
+                        let layout4 = _rt::alloc::Layout::from_size_align(
+                                vec4.len() * (16 + 2 * ::core::mem::size_of::<*const u8>()),
+                                8,
+                            )
+                            .unwrap();
+                        let (result4, _cleanup4) = wit_bindgen::rt::Cleanup::new(
+                            layout4,
+                        );
+                        if let Some(cleanup) = _cleanup4 {
+                            cleanup.forget();
+                        }
+                        for (i, e) in vec4.into_iter().enumerate() {
+                            let base = result4
+                                .add(i * (16 + 2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let Batched { task: task2, max: max2, wait_ms: wait_ms2 } = e;
+                                let vec3 = (task2.into_bytes()).into_boxed_slice();
+                                let ptr3 = vec3.as_ptr().cast::<u8>();
+                                let len3 = vec3.len();
+                                ::core::mem::forget(vec3);
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len3;
+                                *base.add(0).cast::<*mut u8>() = ptr3.cast_mut();
+                                *base
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>() = _rt::as_i32(max2);
+                                *base
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>() = _rt::as_i64(wait_ms2);
+                            }
+                        }
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len4;
+                        *ptr1.add(0).cast::<*mut u8>() = result4;
+                        ptr1
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_describe<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = *arg0.add(0).cast::<*mut u8>();
+                        let l1 = *arg0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let base4 = l0;
+                        let len4 = l1;
+                        for i in 0..len4 {
+                            let base = base4
+                                .add(i * (16 + 2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let l2 = *base.add(0).cast::<*mut u8>();
+                                let l3 = *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l2, l3, 1);
+                            }
+                        }
+                        _rt::cabi_dealloc(
+                            base4,
+                            len4 * (16 + 2 * ::core::mem::size_of::<*const u8>()),
+                            8,
+                        );
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_run_cabi<T_: Guest>(
+                    arg0: *mut u8,
+                    arg1: usize,
+                    arg2: *mut u8,
+                    arg3: usize,
+                ) -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result20 = {
+                            let len0 = arg1;
+                            let bytes0 = _rt::Vec::from_raw_parts(
+                                arg0.cast(),
+                                len0,
+                                len0,
+                            );
+                            let base19 = arg2;
+                            let len19 = arg3;
+                            let mut result19 = _rt::Vec::with_capacity(len19);
+                            for i in 0..len19 {
+                                let base = base19
+                                    .add(i * (16 + 6 * ::core::mem::size_of::<*const u8>()));
+                                let e19 = {
+                                    let l1 = *base.add(0).cast::<*mut u8>();
+                                    let l2 = *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len3 = l2;
+                                    let bytes3 = _rt::Vec::from_raw_parts(
+                                        l1.cast(),
+                                        len3,
+                                        len3,
+                                    );
+                                    let l4 = *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l5 = *base
+                                        .add(4 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    let l6 = *base
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    let l7 = *base
+                                        .add(16 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l8 = *base
+                                        .add(16 + 3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base15 = l7;
+                                    let len15 = l8;
+                                    let mut result15 = _rt::Vec::with_capacity(len15);
+                                    for i in 0..len15 {
+                                        let base = base15
+                                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                        let e15 = {
+                                            let l9 = *base.add(0).cast::<*mut u8>();
+                                            let l10 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            let l12 = *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l13 = *base
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len14 = l13;
+                                            let bytes14 = _rt::Vec::from_raw_parts(
+                                                l12.cast(),
+                                                len14,
+                                                len14,
+                                            );
+                                            (_rt::string_lift(bytes11), _rt::string_lift(bytes14))
+                                        };
+                                        result15.push(e15);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base15,
+                                        len15 * (4 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    let l16 = *base
+                                        .add(16 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l17 = *base
+                                        .add(16 + 5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let len18 = l17;
+                                    Call {
+                                        id: _rt::string_lift(bytes3),
+                                        attempt: l4 as u32,
+                                        max_attempts: l5 as u32,
+                                        enqueued_at_ms: l6 as u64,
+                                        headers: result15,
+                                        input: <_ as From<
+                                            _rt::Vec<_>,
+                                        >>::from(_rt::Vec::from_raw_parts(l16.cast(), len18, len18)),
+                                    }
+                                };
+                                result19.push(e19);
+                            }
+                            _rt::cabi_dealloc(
+                                base19,
+                                len19 * (16 + 6 * ::core::mem::size_of::<*const u8>()),
+                                8,
+                            );
+                            T_::run(_rt::string_lift(bytes0), result19)
+                        };
+                        let ptr21 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let vec28 = result20;
+                        let len28 = vec28.len();
+                        let layout28 = _rt::alloc::Layout::from_size_align(
+                                vec28.len()
+                                    * (32 + 6 * ::core::mem::size_of::<*const u8>()),
+                                8,
+                            )
+                            .unwrap();
+                        let (result28, _cleanup28) = wit_bindgen::rt::Cleanup::new(
+                            layout28,
+                        );
+                        if let Some(cleanup) = _cleanup28 {
+                            cleanup.forget();
+                        }
+                        for (i, e) in vec28.into_iter().enumerate() {
+                            let base = result28
+                                .add(i * (32 + 6 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                match e {
+                                    Ok(e) => {
+                                        *base.add(0).cast::<u8>() = (0i32) as u8;
+                                        let vec22 = <_ as Into<_rt::Vec<_>>>::into(e)
+                                            .into_boxed_slice();
+                                        let ptr22 = vec22.as_ptr().cast::<u8>();
+                                        let len22 = vec22.len();
+                                        ::core::mem::forget(vec22);
+                                        *base
+                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len22;
+                                        *base.add(8).cast::<*mut u8>() = ptr22.cast_mut();
+                                    }
+                                    Err(e) => {
+                                        *base.add(0).cast::<u8>() = (1i32) as u8;
+                                        let super::super::super::super::lovage::task::types::Failure {
+                                            kind: kind23,
+                                            message: message23,
+                                            detail: detail23,
+                                            retry: retry23,
+                                        } = e;
+                                        let vec24 = (kind23.into_bytes()).into_boxed_slice();
+                                        let ptr24 = vec24.as_ptr().cast::<u8>();
+                                        let len24 = vec24.len();
+                                        ::core::mem::forget(vec24);
+                                        *base
+                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len24;
+                                        *base.add(8).cast::<*mut u8>() = ptr24.cast_mut();
+                                        let vec25 = (message23.into_bytes()).into_boxed_slice();
+                                        let ptr25 = vec25.as_ptr().cast::<u8>();
+                                        let len25 = vec25.len();
+                                        ::core::mem::forget(vec25);
+                                        *base
+                                            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len25;
+                                        *base
+                                            .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>() = ptr25.cast_mut();
+                                        match detail23 {
+                                            Some(e) => {
+                                                *base
+                                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                                let vec26 = (e.into_bytes()).into_boxed_slice();
+                                                let ptr26 = vec26.as_ptr().cast::<u8>();
+                                                let len26 = vec26.len();
+                                                ::core::mem::forget(vec26);
+                                                *base
+                                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>() = len26;
+                                                *base
+                                                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>() = ptr26.cast_mut();
+                                            }
+                                            None => {
+                                                *base
+                                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                        };
+                                        use super::super::super::super::lovage::task::types::Retry as V27;
+                                        match retry23 {
+                                            V27::Policy => {
+                                                *base
+                                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (0i32) as u8;
+                                            }
+                                            V27::Now => {
+                                                *base
+                                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (1i32) as u8;
+                                            }
+                                            V27::After(e) => {
+                                                *base
+                                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (2i32) as u8;
+                                                *base
+                                                    .add(24 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<i64>() = _rt::as_i64(e);
+                                            }
+                                            V27::Never => {
+                                                *base
+                                                    .add(16 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>() = (3i32) as u8;
+                                            }
+                                        }
+                                    }
+                                };
+                            }
+                        }
+                        *ptr21
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>() = len28;
+                        *ptr21.add(0).cast::<*mut u8>() = result28;
+                        ptr21
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_run<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = *arg0.add(0).cast::<*mut u8>();
+                        let l1 = *arg0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let base13 = l0;
+                        let len13 = l1;
+                        for i in 0..len13 {
+                            let base = base13
+                                .add(i * (32 + 6 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let l2 = i32::from(*base.add(0).cast::<u8>());
+                                match l2 {
+                                    0 => {
+                                        let l3 = *base.add(8).cast::<*mut u8>();
+                                        let l4 = *base
+                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base5 = l3;
+                                        let len5 = l4;
+                                        _rt::cabi_dealloc(base5, len5 * 1, 1);
+                                    }
+                                    _ => {
+                                        let l6 = *base.add(8).cast::<*mut u8>();
+                                        let l7 = *base
+                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l6, l7, 1);
+                                        let l8 = *base
+                                            .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l9 = *base
+                                            .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        _rt::cabi_dealloc(l8, l9, 1);
+                                        let l10 = i32::from(
+                                            *base
+                                                .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        match l10 {
+                                            0 => {}
+                                            _ => {
+                                                let l11 = *base
+                                                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l12 = *base
+                                                    .add(8 + 6 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                _rt::cabi_dealloc(l11, l12, 1);
+                                            }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                        _rt::cabi_dealloc(
+                            base13,
+                            len13 * (32 + 6 * ::core::mem::size_of::<*const u8>()),
+                            8,
+                        );
+                    }
+                }
+                pub trait Guest {
+                    /// The batched tasks of this module. Called once, after the handler's `describe`.
+                    #[allow(async_fn_in_trait)]
+                    fn describe() -> _rt::Vec<Batched>;
+                    /// One attempt at each of some jobs, in a fresh instance: an answer for each call,
+                    /// in their order. Another number of answers fails all of them, as a trap does.
+                    #[allow(async_fn_in_trait)]
+                    fn run(
+                        task: _rt::String,
+                        calls: _rt::Vec<Call>,
+                    ) -> _rt::Vec<::core::result::Result<_rt::Vec<u8>, Failure>>;
+                }
+                #[doc(hidden)]
+                macro_rules! __export_lovage_task_batches_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "lovage:task/batches@0.1.0#describe")] unsafe extern "C" fn
+                        export_describe() -> * mut u8 { unsafe { $($path_to_types)*::
+                        _export_describe_cabi::<$ty > () } } #[unsafe (export_name =
+                        "cabi_post_lovage:task/batches@0.1.0#describe")] unsafe extern
+                        "C" fn _post_return_describe(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_describe::<$ty > (arg0) } }
+                        #[unsafe (export_name = "lovage:task/batches@0.1.0#run")] unsafe
+                        extern "C" fn export_run(arg0 : * mut u8, arg1 : usize, arg2 : *
+                        mut u8, arg3 : usize,) -> * mut u8 { unsafe {
+                        $($path_to_types)*:: _export_run_cabi::<$ty > (arg0, arg1, arg2,
+                        arg3) } } #[unsafe (export_name =
+                        "cabi_post_lovage:task/batches@0.1.0#run")] unsafe extern "C" fn
+                        _post_return_run(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_run::<$ty > (arg0) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub(crate) use __export_lovage_task_batches_0_1_0_cabi;
+                #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 2 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 2
+                        * ::core::mem::size_of::<*const u8>()],
+                );
+            }
             /// What a task module exports.
             #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
             pub mod handler {
@@ -2540,28 +3227,31 @@ mod _rt {
 /// ```
 #[allow(unused_macros)]
 #[doc(hidden)]
-macro_rules! __export_task_module_impl {
+macro_rules! __export_batch_module_impl {
     ($ty:ident) => {
         crate ::bindings::export!($ty with_types_in crate ::bindings);
     };
     ($ty:ident with_types_in $($path_to_types_root:tt)*) => {
+        $($path_to_types_root)*::
+        exports::lovage::task::batches::__export_lovage_task_batches_0_1_0_cabi!($ty
+        with_types_in $($path_to_types_root)*:: exports::lovage::task::batches);
         $($path_to_types_root)*::
         exports::lovage::task::handler::__export_lovage_task_handler_0_1_0_cabi!($ty
         with_types_in $($path_to_types_root)*:: exports::lovage::task::handler);
     };
 }
 #[doc(inline)]
-pub(crate) use __export_task_module_impl as export;
+pub(crate) use __export_batch_module_impl as export;
 #[rustfmt::skip]
 #[cfg(target_arch = "wasm32")]
 #[unsafe(
-    link_section = "component-type:wit-bindgen:0.63.0:lovage:task@0.1.0:task-module:encoded world"
+    link_section = "component-type:wit-bindgen:0.63.0:lovage:task@0.1.0:batch-module:encoded world"
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 1736] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xc6\x0c\x01A\x02\x01\
-A\x0b\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\0\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2038] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf3\x0e\x01A\x02\x01\
+A\x0d\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\0\
 \x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\
 \x04\0\x07failure\x03\0\x03\x01r\x03\x07base-msw\x06factoru\x06max-msw\x04\0\x07\
 backoff\x03\0\x05\x01r\x02\x05county\x09period-msw\x04\0\x04rate\x03\0\x07\x01q\x03\
@@ -2587,19 +3277,26 @@ saved\x03\0\x07\x01@\0\0\x05\x04\0\x07current\x01\x09\x01@\0\0w\x04\0\x0cremaini
 ng-ms\x01\x0a\x01@\0\0\x7f\x04\0\x09cancelled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\
 \x01@\x02\x05share\x0c\x07message\x0d\0\x0e\x04\0\x08progress\x01\x0f\x01@\x01\x05\
 state\x06\0\x0e\x04\0\x0acheckpoint\x01\x10\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\
-\0\x12\x04\0\x07restore\x01\x13\x03\0\x19lovage:task/context@0.1.0\x05\x02\x01B\x10\
+\0\x12\x04\0\x07restore\x01\x13\x03\0\x19lovage:task/context@0.1.0\x05\x02\x01B\x15\
 \x02\x03\x02\x01\x01\x04\0\x0acall-error\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01\
 o\x02ss\x01p\x07\x01r\x0a\x04tasks\x05input\x02\x03key\x03\x05queue\x03\x04lane\x03\
 \x08priority\x04\x08delay-ms\x05\x0cmax-attempts\x06\x07headers\x08\x07at-once\x7f\
-\x04\0\x07new-job\x03\0\x09\x01p\x0a\x01ps\x01j\x01\x0c\x01\x01\x01@\x01\x04jobs\
-\x0b\0\x0d\x04\0\x07enqueue\x01\x0e\x03\0\x16lovage:task/jobs@0.1.0\x05\x03\x02\x03\
-\0\0\x07failure\x02\x03\0\0\x09task-info\x01B\x0b\x02\x03\x02\x01\x04\x04\0\x07f\
-ailure\x03\0\0\x02\x03\x02\x01\x05\x04\0\x09task-info\x03\0\x02\x01p\x03\x01@\0\0\
-\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\x01@\x02\x04tasks\x05i\
-nput\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lovage:task/handler@0.1.0\x05\x06\x04\
-\0\x1dlovage:task/task-module@0.1.0\x04\0\x0b\x11\x01\0\x0btask-module\x03\0\0\0\
-G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindge\
-n-rust\x060.63.0";
+\x04\0\x07new-job\x03\0\x09\x01r\x03\x04flows\x03key\x03\x07at-once\x7f\x04\0\x08\
+new-flow\x03\0\x0b\x01p\x0a\x01ps\x01j\x01\x0e\x01\x01\x01@\x01\x04jobs\x0d\0\x0f\
+\x04\0\x07enqueue\x01\x10\x01j\x01s\x01\x01\x01@\x01\x04flow\x0c\0\x11\x04\0\x0c\
+enqueue-flow\x01\x12\x03\0\x16lovage:task/jobs@0.1.0\x05\x03\x02\x03\0\0\x07fail\
+ure\x01B\x11\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\0\x01r\x03\x04tasks\x03m\
+axy\x07wait-msw\x04\0\x07batched\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x06\x02\
+ids\x07attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x05\x05input\x06\x04\
+\0\x04call\x03\0\x07\x01p\x03\x01@\0\0\x09\x04\0\x08describe\x01\x0a\x01p\x08\x01\
+j\x01\x06\x01\x01\x01p\x0c\x01@\x02\x04tasks\x05calls\x0b\0\x0d\x04\0\x03run\x01\
+\x0e\x04\0\x19lovage:task/batches@0.1.0\x05\x05\x02\x03\0\0\x09task-info\x01B\x0b\
+\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x06\x04\0\x09task-\
+info\x03\0\x02\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\
+\x01\x01\x01@\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lova\
+ge:task/handler@0.1.0\x05\x07\x04\0\x1elovage:task/batch-module@0.1.0\x04\0\x0b\x12\
+\x01\0\x0cbatch-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-co\
+mponent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -11,13 +11,14 @@
 mod bindings;
 
 use crate::context::{Job, Saved};
-use crate::jobs::NewJob;
+use crate::jobs::{NewFlow, NewJob};
 use crate::{
     CallError, CatchUp, Conflict, Failure, Overlap, Retry, Schedule, TaskOptions, Trigger, Unique,
     Until, registry,
 };
-use bindings::exports::lovage::task::handler::Guest;
+use bindings::exports::lovage::task::{batches, handler};
 use bindings::lovage::task::{context, jobs, types};
+use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
 struct Handler;
@@ -29,7 +30,7 @@ mod export {
     use super::Handler;
 }
 
-impl Guest for Handler {
+impl handler::Guest for Handler {
     fn describe() -> Vec<types::TaskInfo> {
         registry::tasks().into_iter().map(task_info).collect()
     }
@@ -37,6 +38,61 @@ impl Guest for Handler {
     fn run(task: String, input: Vec<u8>) -> Result<Vec<u8>, types::Failure> {
         registry::run(&task, &input).map_err(failure)
     }
+}
+
+impl batches::Guest for Handler {
+    fn describe() -> Vec<batches::Batched> {
+        let batched = |task: &registry::Task| {
+            let batch = task.options.batch?;
+            Some(batches::Batched {
+                task: task.name.into(),
+                max: batch.max,
+                wait_ms: batch.wait_ms,
+            })
+        };
+        registry::tasks().into_iter().filter_map(batched).collect()
+    }
+
+    fn run(task: String, mut calls: Vec<batches::Call>) -> Vec<Result<Vec<u8>, types::Failure>> {
+        let inputs: Vec<_> = calls
+            .iter_mut()
+            .map(|call| std::mem::take(&mut call.input))
+            .collect();
+        CALLS.set(calls);
+        let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+        let answers = registry::run_batch(&task, &inputs).into_iter();
+        answers.map(|answer| answer.map_err(failure)).collect()
+    }
+}
+
+thread_local! {
+    /// What is known of the jobs that run together, but for their inputs.
+    static CALLS: RefCell<Vec<batches::Call>> = RefCell::default();
+}
+
+/// The jobs that run together.
+pub(crate) fn batch() -> Vec<Job> {
+    let shared = current();
+    let job = |call: &batches::Call| Job {
+        id: call.id.clone(),
+        attempt: call.attempt,
+        max_attempts: call.max_attempts,
+        enqueued_at: SystemTime::UNIX_EPOCH + Duration::from_millis(call.enqueued_at_ms),
+        headers: call.headers.clone(),
+        ..shared.clone()
+    };
+    CALLS.with_borrow(|calls| match calls.as_slice() {
+        [] => vec![shared.clone()],
+        calls => calls.iter().map(job).collect(),
+    })
+}
+
+/// Forgets those whose arguments do not fit.
+pub(crate) fn retain_calls(taken: &[bool]) {
+    CALLS.with_borrow_mut(|calls| {
+        let mut taken = taken.iter();
+        calls.retain(|_| taken.next().is_none_or(|taken| *taken));
+    });
 }
 
 pub(crate) fn current() -> Job {
@@ -82,6 +138,15 @@ pub(crate) fn restore() -> Result<Option<Saved<Vec<u8>>>, CallError> {
 pub(crate) fn enqueue(new: Vec<NewJob>) -> Result<Vec<String>, CallError> {
     let new: Vec<_> = new.into_iter().map(new_job).collect();
     jobs::enqueue(&new).map_err(call_error)
+}
+
+pub(crate) fn enqueue_flow(new: NewFlow) -> Result<String, CallError> {
+    let flow = jobs::NewFlow {
+        flow: new.json,
+        key: new.key,
+        at_once: new.at_once,
+    };
+    jobs::enqueue_flow(&flow).map_err(call_error)
 }
 
 fn new_job(job: NewJob) -> jobs::NewJob {

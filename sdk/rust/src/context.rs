@@ -67,6 +67,13 @@ pub fn headers() -> Vec<(String, String)> {
     current().headers
 }
 
+/// The jobs of the calls that a batched task was given, in their order. Of any other task it is the one job that runs.
+///
+/// In a batch, [`current`] answers with the first of them.
+pub fn batch() -> Vec<Job> {
+    host::batch()
+}
+
 /// The time left until the attempt's deadline.
 pub fn remaining() -> Duration {
     host::remaining()

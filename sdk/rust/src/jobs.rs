@@ -1,4 +1,4 @@
-//! Enqueue further jobs.
+//! Enqueue further jobs, and flows of them.
 //!
 //! A child is made when its parent completes, in one step with that: so there is none of an attempt that failed.
 //! [`NewJob::at_once`] does not wait for that. A child's id derives from its parent and its key, or from its place among the calls of the attempt. So a parent that
@@ -174,6 +174,81 @@ impl NewJob {
     }
 }
 
+/// A flow of calls to make: what waits for what, and takes its result.
+///
+/// It begins when the job that makes it completes, in one step with that, and not at all where it does not;
+/// [`NewFlow::at_once`] does not wait for that.
+///
+/// ```
+/// # extern crate lovage_sdk as lovage;
+/// use lovage::jobs::NewFlow;
+/// use serde_json::json;
+///
+/// # fn spawn() -> Result<(), lovage::Failure> {
+/// let pages = ["a", "b"].map(|page| json!({"task": "site.fetch", "args": {"page": page}}));
+/// let index = json!({"task": "site.index", "results": {"pages": "previous"}});
+/// let id = NewFlow::new(&json!({"chord": {"group": pages, "then": index}})).enqueue()?;
+/// # Ok(())
+/// # }
+/// # spawn().unwrap();
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a flow does nothing until it is enqueued"]
+pub struct NewFlow {
+    pub(crate) json: String,
+    pub(crate) key: Option<String>,
+    pub(crate) at_once: bool,
+    /// Why it could not be encoded, told when it is enqueued.
+    error: Option<String>,
+}
+
+impl NewFlow {
+    /// A flow as `lovage flow run` reads it from a file.
+    pub fn new(flow: &impl Serialize) -> Self {
+        let (json, error) = match serde_json::to_string(flow) {
+            Ok(json) => (json, None),
+            Err(error) => (String::new(), Some(error.to_string())),
+        };
+        Self {
+            json,
+            key: None,
+            at_once: false,
+            error,
+        }
+    }
+
+    /// Names this flow among those of its parent that begin at once: a parent that is run again makes no second one.
+    pub fn key(self, key: impl Into<String>) -> Self {
+        Self {
+            key: Some(key.into()),
+            ..self
+        }
+    }
+
+    /// Lets it begin at once, whatever becomes of the job that makes it.
+    pub fn at_once(self) -> Self {
+        Self {
+            at_once: true,
+            ..self
+        }
+    }
+
+    /// Makes the flow, and answers with its id.
+    pub fn enqueue(self) -> Result<String, CallError> {
+        match &self.error {
+            Some(error) => Err(CallError::Invalid(format!(
+                "the flow cannot be encoded: {error}"
+            ))),
+            None => host::enqueue_flow(self),
+        }
+    }
+
+    /// The flow in JSON, for tests.
+    pub fn json(&self) -> &str {
+        &self.json
+    }
+}
+
 /// Enqueues all of them or none, and answers with their ids in order.
 pub fn enqueue(jobs: Vec<NewJob>) -> Result<Vec<String>, CallError> {
     if let Some(message) = jobs.iter().find_map(|job| job.error.clone()) {
@@ -223,6 +298,23 @@ mod tests {
         assert_eq!(first.headers, [("h".to_owned(), "v".to_owned())]);
         assert!(first.at_once && !record.jobs[1].at_once);
         assert_eq!(record.jobs[1].task(), "a.c");
+    }
+
+    #[test]
+    fn a_flow_is_made_as_it_is_written() {
+        let flow = json!({"group": [{"task": "a.b"}]});
+        let (id, record) = Context::new().run(|| NewFlow::new(&flow).key("k").at_once().enqueue());
+        assert!(!id.unwrap().is_empty());
+        let made = &record.flows[0];
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(made.json()).unwrap(),
+            flow
+        );
+        assert_eq!((made.key.as_deref(), made.at_once), (Some("k"), true));
+        let wrong = BTreeMap::from([(vec![1], 2)]);
+        let (refused, record) = Context::new().run(|| NewFlow::new(&wrong).enqueue());
+        assert!(matches!(refused, Err(CallError::Invalid(_))), "{refused:?}");
+        assert!(record.flows.is_empty());
     }
 
     #[test]

@@ -43,9 +43,9 @@
 //! - [`task`] and [`data`]: the attributes
 //! - [`Bytes`]: binary arguments and results · [`Failure`]: why a task did not succeed, and what to do next
 //! - [`context`]: the job that runs: attempt, deadline, progress, checkpoint
-//! - [`jobs`]: enqueue further jobs
+//! - [`jobs`]: enqueue further jobs, and flows of them
 //! - `testing`: what a worker would do, for tests that run natively
-//! - inside: `arguments` (MessagePack map → typed values), `returned` (results), `schema`, `registry` (the list of
+//! - inside: `arguments` (MessagePack map → typed values), `returned` (results), `batch` (many calls at once), `schema`, `registry` (the list of
 //!   tasks), `msgpack`, and `component`, which alone knows the generated bindings
 //!
 //! # Panics
@@ -58,6 +58,7 @@
 extern crate self as lovage;
 
 mod arguments;
+mod batch;
 mod bytes;
 mod call_error;
 #[cfg(target_family = "wasm")]
@@ -83,7 +84,7 @@ pub use bytes::Bytes;
 pub use call_error::CallError;
 pub use failure::{Failure, Retry};
 pub use registry::{
-    Backoff, CatchUp, Conflict, Overlap, Rate, Schedule, TaskOptions, Trigger, Unique, Until,
+    Backoff, Batch, CatchUp, Conflict, Overlap, Rate, Schedule, TaskOptions, Trigger, Unique, Until,
 };
 
 // What `#[data]` writes into an author's crate, so that it needs no dependency but this one.
@@ -129,6 +130,7 @@ pub use {schemars, serde, serde_json};
 /// | `memory = "64MiB"` | the memory that an attempt may hold |
 /// | `rate = "100/1m"`, `"5/s"` | starts in each period, over all workers |
 /// | `concurrency = 4` | jobs of this task that run at once, over all workers |
+/// | `batch(max = 100, wait = "50ms")` | that calls are collected: see below |
 ///
 /// And when it is called by itself, with no arguments, for as long as its release is active:
 ///
@@ -141,6 +143,41 @@ pub use {schemars, serde, serde_json};
 /// | `catch_up = "none"`, `"last"`, `10` | which of the times are made up for that no worker was there for |
 /// | `overlap = "allow"`, `"skip"`, `"queue"`, `"replace"` | what a fire does while the last job still runs |
 ///
+/// # Batches
+///
+/// A batched task is run for many jobs at once: up to `max` of them, or as many as come within `wait` after the first.
+/// Its function takes a `Vec` of structs, whose fields are the arguments of one call by name, and returns a `Vec` with a
+/// result for each, in the same order. Callers see nothing of it: each has a job and a result of its own.
+///
+/// ```
+/// # extern crate lovage_sdk as lovage;
+/// use lovage::Failure;
+///
+/// #[lovage::data]
+/// struct Text {
+///     text: String,
+///     language: Option<String>,
+/// }
+///
+/// /// Counts the words of texts, as many as there are at a time.
+/// #[lovage::task(batch(max = 100, wait = "50ms"), retries = 3)]
+/// fn words(texts: Vec<Text>) -> Vec<Result<usize, Failure>> {
+///     let words = |text: Text| match text.language.as_deref() {
+///         None | Some("en") => Ok(text.text.split_whitespace().count()),
+///         Some(other) => Err(Failure::new(format!("cannot count in `{other}`")).never_retry()),
+///     };
+///     texts.into_iter().map(words).collect()
+/// }
+///
+/// let calls = [Text { text: "so it is".into(), language: None }];
+/// assert_eq!(lovage::testing::call_batch::<usize>("words", &calls), [Ok(3)]);
+/// ```
+///
+/// Each job fails or completes by its own result. A panic fails all of them, and so does any limit: those are the run's.
+/// What is tried again after that runs alone. [`context::batch`] knows the jobs; [`context::checkpoint`] and
+/// [`jobs::enqueue`] are refused, as no single job stands behind the run. The option may also be written
+/// `batch = { max = 100, wait = "50ms" }`.
+///
 /// Durations are written `250ms`, `30s`, `5m`, `1h`, `2d`; sizes `64KiB`, `64MiB`, `1GiB`.
 pub use lovage_sdk_macros::task;
 
@@ -152,6 +189,10 @@ pub use lovage_sdk_macros::data;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::arguments::Arguments;
+    /// Calls at once.
+    pub mod batch {
+        pub use crate::batch::{one, run};
+    }
     pub use crate::registry::Task;
     pub use crate::returned::{Plain, Returned};
     pub use crate::schema::InputSchema;

@@ -24,6 +24,15 @@ pub struct Rate {
     pub period_ms: u64,
 }
 
+/// That calls of a task are collected into runs of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// How many a run has at most.
+    pub max: u32,
+    /// How many milliseconds the first of them waits for others.
+    pub wait_ms: u64,
+}
+
 /// For how long a job holds off others of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Until {
@@ -122,7 +131,11 @@ pub struct TaskOptions {
     pub memory: Option<u64>,
     pub rate: Option<Rate>,
     pub concurrency: Option<u32>,
+    pub batch: Option<Batch>,
 }
+
+/// From the MessagePack of the arguments of many calls to the result of each.
+type RunBatch = fn(&[&[u8]]) -> Vec<Result<Vec<u8>, Failure>>;
 
 /// One task of the module.
 #[derive(Debug)]
@@ -134,6 +147,8 @@ pub struct Task {
     pub schedules: &'static [Schedule],
     /// From the MessagePack of the arguments to that of the result.
     pub run: fn(&[u8]) -> Result<Vec<u8>, Failure>,
+    /// The same of many calls at once, where the task is batched.
+    pub run_batch: Option<RunBatch>,
     pub input: fn(&mut InputSchema),
     pub output: fn() -> String,
 }
@@ -172,13 +187,24 @@ pub(crate) fn tasks() -> Vec<&'static Task> {
 
 /// Runs one task on the MessagePack map of its arguments.
 pub(crate) fn run(name: &str, input: &[u8]) -> Result<Vec<u8>, Failure> {
-    match inventory::iter::<Task>
-        .into_iter()
-        .find(|task| task.name == name)
-    {
+    match task(name) {
         Some(task) => (task.run)(input),
         None => Err(unknown(name)),
     }
+}
+
+/// Runs one task on many calls: at once if it is batched, one after the other if not.
+pub(crate) fn run_batch(name: &str, inputs: &[&[u8]]) -> Vec<Result<Vec<u8>, Failure>> {
+    match task(name).and_then(|task| task.run_batch) {
+        Some(run) => run(inputs),
+        None => inputs.iter().map(|input| run(name, input)).collect(),
+    }
+}
+
+fn task(name: &str) -> Option<&'static Task> {
+    inventory::iter::<Task>
+        .into_iter()
+        .find(|task| task.name == name)
 }
 
 fn unknown(name: &str) -> Failure {

@@ -2,7 +2,7 @@
 
 use crate::arguments::missing;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
@@ -12,6 +12,8 @@ pub struct InputSchema {
     generator: SchemaGenerator,
     properties: Map<String, Value>,
     required: Vec<Value>,
+    /// The schema of a struct that holds all arguments.
+    whole: Option<Schema>,
 }
 
 impl InputSchema {
@@ -23,6 +25,7 @@ impl InputSchema {
             generator,
             properties: Map::new(),
             required: Vec::new(),
+            whole: None,
         }
     }
 
@@ -38,7 +41,15 @@ impl InputSchema {
         }
     }
 
+    /// Takes the arguments from the fields of a struct.
+    pub fn call<T: JsonSchema>(&mut self) {
+        self.whole = Some(self.generator.root_schema_for::<T>());
+    }
+
     pub(crate) fn finish(mut self) -> String {
+        if let Some(schema) = self.whole.take() {
+            return object(schema);
+        }
         let mut schema = json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
@@ -53,6 +64,34 @@ impl InputSchema {
         schema.to_string()
     }
 }
+
+/// The schema of a struct's fields, as that of arguments: what is not among them is refused, unless the type itself says
+/// something of that.
+///
+/// # Panics
+///
+/// When the type is no struct. A push fails then, with this message in its log.
+fn object(mut schema: Schema) -> String {
+    assert!(
+        schema.get("type").is_some_and(|kind| kind == "object"),
+        "a batched task takes a `Vec` of structs, whose fields are the arguments of a call by name"
+    );
+    schema.remove("title");
+    if OPEN.iter().all(|word| schema.get(*word).is_none()) {
+        schema.insert("additionalProperties".into(), false.into());
+    }
+    schema.to_value().to_string()
+}
+
+/// The words of a schema by which a type says what else an object may have.
+const OPEN: [&str; 6] = [
+    "additionalProperties",
+    "unevaluatedProperties",
+    "patternProperties",
+    "allOf",
+    "anyOf",
+    "oneOf",
+];
 
 /// The schema of a result.
 pub(crate) fn output<T: JsonSchema>() -> String {
@@ -112,6 +151,30 @@ mod tests {
             json!({"$ref": "#/$defs/Crop", "description": "Where."})
         );
         assert_eq!(schema["$defs"]["Crop"]["required"], json!(["left"]));
+    }
+
+    #[test]
+    fn the_fields_of_a_struct_are_the_arguments() {
+        #[derive(Deserialize, JsonSchema)]
+        #[expect(dead_code, reason = "only its schema is read")]
+        struct Part {
+            image: Bytes,
+            crop: Option<Crop>,
+        }
+        let schema = input(|schema| schema.call::<Part>());
+        assert_eq!(schema["type"], "object");
+        assert_eq!(schema["required"], json!(["image"]));
+        assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(schema["$defs"]["Crop"]["required"], json!(["left"]));
+        assert!(schema.get("title").is_none());
+        let open = input(|schema| schema.call::<std::collections::BTreeMap<String, u8>>());
+        assert!(open["additionalProperties"].is_object(), "{open}");
+    }
+
+    #[test]
+    #[should_panic(expected = "takes a `Vec` of structs")]
+    fn what_is_no_struct_has_no_fields() {
+        input(|schema| schema.call::<u32>());
     }
 
     #[test]

@@ -63,6 +63,23 @@ fn tidy() {
     context::progress(1.0, "tidied").unwrap();
 }
 
+#[crate::data]
+struct Word {
+    /// What is counted.
+    word: String,
+    twice: Option<bool>,
+}
+
+/// Counts letters.
+#[crate::task(batch = { max = 100, wait = "50ms" })]
+fn letters(words: Vec<Word>) -> Vec<Result<usize, Failure>> {
+    let letters = |it: Word| match it.word.as_str() {
+        "" => Err(Failure::new("no word").kind("empty")),
+        word => Ok(word.len() * if it.twice == Some(true) { 2 } else { 1 }),
+    };
+    words.into_iter().map(letters).collect()
+}
+
 #[cfg(any())]
 #[crate::task]
 fn left_out(missing: NoSuchType) {}
@@ -77,7 +94,41 @@ fn info(name: &str) -> TaskInfo {
 #[test]
 fn tasks_are_listed_by_name() {
     let names: Vec<_> = testing::tasks().iter().map(|task| task.name).collect();
-    assert_eq!(names, ["make-thumbnail", "run", "tidy"]);
+    assert_eq!(names, ["letters", "make-thumbnail", "run", "tidy"]);
+}
+
+#[test]
+fn a_batched_task_is_described_by_one_call() {
+    let task = info("letters");
+    let batch = crate::Batch {
+        max: 100,
+        wait_ms: 50,
+    };
+    assert_eq!(task.options.batch, Some(batch));
+    assert_eq!(task.input_schema["required"], json!(["word"]));
+    assert_eq!(task.input_schema["additionalProperties"], false);
+    assert_eq!(
+        task.input_schema["properties"]["word"]["description"],
+        "What is counted."
+    );
+    assert_eq!(task.output_schema["type"], "integer");
+}
+
+#[test]
+fn a_batched_task_answers_many_calls_and_one() {
+    let calls = [
+        json!({"word": "three", "twice": true}),
+        json!({"word": ""}),
+        json!({"words": 1}),
+        json!({"word": "no"}),
+    ];
+    let answers = testing::call_batch::<usize>("letters", &calls);
+    assert_eq!((&answers[0], &answers[3]), (&Ok(10), &Ok(2)));
+    let kinds = [&answers[1], &answers[2]].map(|it| it.as_ref().unwrap_err().kind.as_str());
+    assert_eq!(kinds, ["empty", "argument"]);
+    assert_eq!(testing::call("letters", &calls[3]), Ok(2_usize));
+    let each = testing::call_batch::<Value>("tidy", &[json!({}), json!({})]);
+    assert_eq!(each, [Ok(Value::Null), Ok(Value::Null)]);
 }
 
 #[test]
@@ -203,7 +254,7 @@ fn an_unknown_task_is_answered_with_the_list() {
     );
     assert_eq!(
         failure.message,
-        "this module has no task `resize`: its tasks are `make-thumbnail`, `run`, `tidy`"
+        "this module has no task `resize`: its tasks are `letters`, `make-thumbnail`, `run`, `tidy`"
     );
 }
 

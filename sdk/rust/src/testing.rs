@@ -19,7 +19,7 @@
 //! ```
 
 use crate::context::{Job, Saved};
-use crate::jobs::NewJob;
+use crate::jobs::{NewFlow, NewJob};
 use crate::{Failure, TaskOptions, registry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -69,6 +69,26 @@ pub fn call<T: DeserializeOwned>(task: &str, arguments: &impl Serialize) -> Resu
     Ok(rmp_serde::from_slice(&registry::run(task, &input)?)?)
 }
 
+/// Runs many calls of a batched task together, as a worker does: a result for each, in their order.
+pub fn call_batch<T: DeserializeOwned>(
+    task: &str,
+    calls: &[impl Serialize],
+) -> Vec<Result<T, Failure>> {
+    let inputs = calls.iter().map(rmp_serde::to_vec_named);
+    let inputs: Vec<_> = match inputs.collect::<Result<_, _>>() {
+        Ok(inputs) => inputs,
+        Err(error) => {
+            let failure = Failure::from(error);
+            return calls.iter().map(|_| Err(failure.clone())).collect();
+        }
+    };
+    let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
+    let answers = registry::run_batch(task, &inputs).into_iter();
+    answers
+        .map(|answer| Ok(rmp_serde::from_slice(&answer?)?))
+        .collect()
+}
+
 /// One call of [`crate::context::progress`].
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
@@ -87,6 +107,8 @@ pub struct Record {
     pub progress: Vec<Progress>,
     /// Each job it enqueued, in order.
     pub jobs: Vec<NewJob>,
+    /// Each flow it made, in order.
+    pub flows: Vec<NewFlow>,
     state: Option<Vec<u8>>,
 }
 
@@ -108,6 +130,8 @@ impl Record {
 #[must_use = "a context is for running something in it"]
 pub struct Context {
     job: Job,
+    /// Those that run with it, and itself; none where it runs alone.
+    batch: Vec<Job>,
     remaining: Duration,
     cancelled: bool,
     saved: Option<Saved<Vec<u8>>>,
@@ -130,6 +154,7 @@ impl Default for Context {
         };
         Self {
             job,
+            batch: Vec::new(),
             remaining: Duration::from_secs(60),
             cancelled: false,
             saved: None,
@@ -153,6 +178,19 @@ impl Context {
     /// Changes the job in other ways.
     pub fn job(mut self, change: impl FnOnce(&mut Job)) -> Self {
         change(&mut self.job);
+        self
+    }
+
+    /// The job is the first of a batch of so many: the others are like it, but for their ids.
+    pub fn batch(mut self, jobs: usize) -> Self {
+        let numbered = |number| Job {
+            id: match number {
+                0 => self.job.id.clone(),
+                number => format!("{}-{number}", self.job.id),
+            },
+            ..self.job.clone()
+        };
+        self.batch = (0..jobs).map(numbered).collect();
         self
     }
 
@@ -213,11 +251,26 @@ thread_local! {
 
 /// The host's side of the contract, natively.
 pub(crate) mod host {
-    use super::{CONTEXT, Duration, Job, NewJob, Progress, Saved};
+    use super::{CONTEXT, Duration, Job, NewFlow, NewJob, Progress, Saved};
     use crate::CallError;
 
     pub(crate) fn current() -> Job {
         CONTEXT.with_borrow(|context| context.job.clone())
+    }
+
+    pub(crate) fn batch() -> Vec<Job> {
+        CONTEXT.with_borrow(|context| match context.batch.as_slice() {
+            [] => vec![context.job.clone()],
+            jobs => jobs.to_vec(),
+        })
+    }
+
+    pub(crate) fn retain_calls(taken: &[bool]) {
+        CONTEXT.with_borrow_mut(|context| {
+            let mut taken = taken.iter();
+            let jobs = &mut context.batch;
+            jobs.retain(|_| taken.next().is_none_or(|taken| *taken));
+        });
     }
 
     pub(crate) fn remaining() -> Duration {
@@ -244,6 +297,13 @@ pub(crate) mod host {
 
     pub(crate) fn restore() -> Result<Option<Saved<Vec<u8>>>, CallError> {
         Ok(CONTEXT.with_borrow(|context| context.saved.clone()))
+    }
+
+    pub(crate) fn enqueue_flow(flow: NewFlow) -> Result<String, CallError> {
+        CONTEXT.with_borrow_mut(|context| {
+            context.record.flows.push(flow);
+            Ok(format!("flow-{}", context.record.flows.len() - 1))
+        })
     }
 
     pub(crate) fn enqueue(jobs: Vec<NewJob>) -> Result<Vec<String>, CallError> {

@@ -137,6 +137,7 @@ fn settlement(claimed: &Claimed, action: Action, ending: Option<Ending>) -> Sett
         action,
         attempt: ending.map(|ending| attempt(claimed, ending)),
         children: Vec::new(),
+        flows: Vec::new(),
     }
 }
 

@@ -46,14 +46,10 @@ fn number(name: &str) -> Option<u64> {
     )
 }
 
-/// Tries all cases, each of them over what `bench` gives it.
-fn try_all(
-    runtime: &Runtime,
-    mut case: impl FnMut(Vec<operations::Operation>) -> Result<(), String>,
-) {
-    let _within = runtime.enter();
+/// Tries so many cases, unless the environment says how many.
+pub(super) fn runner(cases: u32) -> TestRunner {
     let config = Config {
-        cases: number("LOVAGE_CASES").map_or(CASES, |cases| cases as u32),
+        cases: number("LOVAGE_CASES").map_or(cases, |cases| cases as u32),
         failure_persistence: None,
         max_shrink_iters: 2_000,
         ..Config::default()
@@ -61,9 +57,17 @@ fn try_all(
     let mut seed = [7; 32];
     seed[..8].copy_from_slice(&number("LOVAGE_SEED").unwrap_or(0).to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
-    let mut runner = TestRunner::new_with_rng(config, rng);
+    TestRunner::new_with_rng(config, rng)
+}
+
+/// Tries all cases, each of them over what `bench` gives it.
+fn try_all(
+    runtime: &Runtime,
+    mut case: impl FnMut(Vec<operations::Operation>) -> Result<(), String>,
+) {
+    let _within = runtime.enter();
     let case = Mutex::new(&mut case);
-    let tried = runner.run(&operations(STEPS), |operations| {
+    let tried = runner(CASES).run(&operations(STEPS), |operations| {
         let mut case = case.lock().unwrap();
         case(operations).map_err(TestCaseError::fail)
     });
@@ -74,7 +78,7 @@ fn try_all(
     }
 }
 
-fn runtime() -> Runtime {
+pub(super) fn runtime() -> Runtime {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()

@@ -428,6 +428,7 @@ impl Model {
             };
             QueueCounts {
                 queue: queue.into(),
+                pending: 0,
                 scheduled: count(State::Scheduled),
                 available: count(State::Available),
                 running: count(State::Running),

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lovage_queue::arguments::ArgumentsError;
-use lovage_queue::broker::BrokerError;
-use lovage_queue::client::ClientError;
+use lovage_queue::broker::{BrokerError, FlowState};
+use lovage_queue::client::{BoundError, ClientError};
 use lovage_queue::job::{IdError, State};
 use lovage_queue::task::NameError;
 
@@ -36,6 +36,22 @@ pub enum Verdict {
         /// How long was waited.
         after: Duration,
     },
+    /// The flow ended in another state than `completed`.
+    #[error("the flow is {}: {reason}", .state.as_str())]
+    Flow {
+        /// Its state.
+        state: FlowState,
+        /// Its first failure's own words.
+        reason: String,
+    },
+    /// The time was up.
+    #[error("the flow is still {} after {}; it goes on without us", .state.as_str(), Span(*.after))]
+    FlowTimeUp {
+        /// Its state.
+        state: FlowState,
+        /// How long was waited.
+        after: Duration,
+    },
     /// What was named does not exist.
     #[error("{0}")]
     Missing(String),
@@ -58,27 +74,18 @@ pub fn code(e: &anyhow::Error) -> u8 {
 fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if let Some(it) = e.downcast_ref::<Verdict>() {
         return Some(match it {
-            Verdict::Job { .. } | Verdict::Task(_) => 1,
+            Verdict::Job { .. } | Verdict::Flow { .. } | Verdict::Task(_) => 1,
             Verdict::Usage(_) => 2,
             Verdict::Missing(_) => 4,
             Verdict::Refused(_) | Verdict::Build(_) => 5,
-            Verdict::TimeUp { .. } => 6,
+            Verdict::TimeUp { .. } | Verdict::FlowTimeUp { .. } => 6,
         });
     }
     if let Some(it) = e.downcast_ref::<BrokerError>() {
         return Some(of_broker(it));
     }
     if let Some(it) = e.downcast_ref::<ClientError>() {
-        return Some(match it {
-            ClientError::Broker(it) => of_broker(it),
-            ClientError::Name(_) | ClientError::Schedule(_) => 2,
-            ClientError::UnknownModule(_)
-            | ClientError::UnknownRelease(..)
-            | ClientError::UnknownTask { .. }
-            | ClientError::UnknownJob(_)
-            | ClientError::UnknownSchedule(_) => 4,
-            ClientError::Arguments(_) | ClientError::Schema { .. } | ClientError::TooLarge(_) => 5,
-        });
+        return Some(of_client(it));
     }
     if let Some(it) = e.downcast_ref::<PushError>() {
         return Some(match it {
@@ -100,6 +107,31 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
     if refused { Some(5) } else { usage.then_some(2) }
 }
 
+fn of_client(e: &ClientError) -> u8 {
+    match e {
+        ClientError::Broker(it) | ClientError::Bound(BoundError::Broker(it)) => of_broker(it),
+        ClientError::Step { why, .. } => of_client(why),
+        // What a flow waited for has failed, or is gone.
+        ClientError::Bound(_) => 1,
+        ClientError::Name(_)
+        | ClientError::Schedule(_)
+        | ClientError::Flow(_)
+        | ClientError::Detailed(_) => 2,
+        ClientError::UnknownModule(_)
+        | ClientError::UnknownRelease(..)
+        | ClientError::UnknownTask { .. }
+        | ClientError::UnknownJob(_)
+        | ClientError::UnknownSchedule(_)
+        | ClientError::UnknownFlow(_)
+        | ClientError::UnknownStep { .. } => 4,
+        ClientError::Arguments(_)
+        | ClientError::Schema { .. }
+        | ClientError::TooLarge(_)
+        | ClientError::Mismatch(_)
+        | ClientError::Unended(..) => 5,
+    }
+}
+
 fn of_broker(e: &BrokerError) -> u8 {
     match e {
         BrokerError::Unreachable { .. }
@@ -116,13 +148,14 @@ fn of_broker(e: &BrokerError) -> u8 {
 /// What the user could do about an error, where there is something to say.
 pub fn hint(e: &anyhow::Error) -> Option<&'static str> {
     e.chain().find_map(|e| {
-        let broker = match e.downcast_ref::<ClientError>() {
-            Some(ClientError::UnknownModule(_)) => {
-                return Some("`lovage releases` lists the modules, and `lovage push` makes one");
-            }
-            Some(ClientError::UnknownSchedule(_)) => {
-                return Some("`lovage schedules` lists them");
-            }
+        if let Some(Verdict::Flow { .. }) = e.downcast_ref() {
+            return Some("`lovage flow show` draws where, and `lovage flow retry` goes on from there");
+        }
+        let client = e.downcast_ref::<ClientError>();
+        if let Some(hint) = client.and_then(hint_of) {
+            return Some(hint);
+        }
+        let broker = match client {
             Some(ClientError::Broker(it)) => Some(it),
             _ => match (e.downcast_ref(), e.downcast_ref()) {
                 (Some(PushError::Broker(it)), _) | (_, Some(WorkerError::Broker(it))) => Some(it),
@@ -145,6 +178,25 @@ pub fn hint(e: &anyhow::Error) -> Option<&'static str> {
             _ => None,
         }
     })
+}
+
+fn hint_of(e: &ClientError) -> Option<&'static str> {
+    match e {
+        ClientError::UnknownModule(_) => {
+            Some("`lovage releases` lists the modules, and `lovage push` makes one")
+        }
+        ClientError::UnknownSchedule(_) => Some("`lovage schedules` lists them"),
+        ClientError::UnknownFlow(_) => Some("`lovage flow list` lists them"),
+        ClientError::UnknownStep { .. } => {
+            Some("`lovage flow show --json` has the path of each step")
+        }
+        ClientError::Unended(..) => Some("`lovage flow wait` waits for its end"),
+        ClientError::Mismatch(_) => {
+            Some("take another result, or put a call between that makes the one of the other")
+        }
+        ClientError::Step { why, .. } => hint_of(why),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

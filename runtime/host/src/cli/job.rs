@@ -142,6 +142,7 @@ fn facts(context: &Context, job: &Record) -> Vec<(&'static str, String)> {
     ];
     let mut more = |name, value: Option<String>| facts.extend(value.map(|it| (name, it)));
     let waits = !job.state.is_final();
+    more("flow", call.seat.map(|it| it.flow.to_string()));
     more("lane", (!call.lane.is_empty()).then(|| call.lane.clone()));
     more("available", waits.then(|| moment(job.available)));
     more("expires", expiry(job).filter(|_| waits).map(moment));

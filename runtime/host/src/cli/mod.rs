@@ -20,6 +20,7 @@ mod dead;
 mod dev;
 pub mod exit;
 mod fate;
+mod flow;
 mod job;
 mod jobs;
 mod limit;
@@ -70,12 +71,12 @@ LOVAGE_LOG filters what is logged, as in `info` or `lovage=debug`.
 
 Exit codes:
     0  done
-    1  the job, or the task, failed
+    1  the job, the flow or the task failed
     2  wrong usage or configuration
     3  the broker cannot be reached or used, or it or a queue is full
     4  what was named does not exist
     5  a module, a call, or a change of a job was refused
-    6  the time was up before the job ended
+    6  the time was up before the job, or the flow, ended
     7  anything else";
 
 /// The command line.
@@ -144,6 +145,7 @@ enum Command {
     Pause(pause::Pause),
     Resume(pause::Resume),
     Schedules(schedules::Schedules),
+    Flow(flow::Flow),
     Bench(bench::Bench),
 }
 
@@ -226,6 +228,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Pause(it) => it.run(&context).await,
         Command::Resume(it) => it.run(&context).await,
         Command::Schedules(it) => it.run(&context).await,
+        Command::Flow(it) => it.run(&context).await,
         Command::Bench(it) => it.run(&context).await,
     }
 }

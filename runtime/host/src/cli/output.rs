@@ -62,6 +62,11 @@ impl Output {
 
     /// The state's word, coloured on a terminal.
     pub(super) fn state(&self, state: State) -> String {
+        self.coloured(state, state.as_str())
+    }
+
+    /// A word in the colour of a state.
+    pub(super) fn coloured(&self, state: State, word: &str) -> String {
         let colour = match state {
             State::Completed => 32,
             State::Discarded => 31,
@@ -70,9 +75,9 @@ impl Output {
             State::Pending | State::Scheduled | State::Available => 0,
         };
         if self.colour {
-            format!("\x1b[{colour}m{state}\x1b[0m")
+            format!("\x1b[{colour}m{word}\x1b[0m")
         } else {
-            state.to_string()
+            word.to_owned()
         }
     }
 
@@ -193,7 +198,7 @@ pub(super) fn job(job: &Job) -> Value {
         "input": payload(&call.input), "input_blob": blob(&call.input),
         "expiry": expiry(job).map(moment), "key": call.key.map(|it| it.to_string()),
         "unique": call.unique.map(|it| unique(&it)),
-        "result_ttl": call.result_ttl.map(exact),
+        "result_ttl": call.result_ttl.map(exact), "flow": call.seat.map(|it| it.flow),
         "state": job.state, "cancelling": job.cancelling,
         "delivery": job.delivery, "attempt": job.attempt, "crash": job.crash, "worker": job.worker,
         "enqueued": moment(job.enqueued), "available": moment(job.available),

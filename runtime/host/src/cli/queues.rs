@@ -17,8 +17,9 @@ use super::output::table;
 pub(super) struct Queues {}
 
 /// What stands above the numbers.
-const HEAD: [&str; 8] = [
+const HEAD: [&str; 9] = [
     "queue",
+    "pending",
     "available",
     "running",
     "scheduled",
@@ -68,11 +69,11 @@ impl Queues {
             let mut text = if held.iter().all(String::is_empty) {
                 table(HEAD, numbers)
             } else {
-                let [a, b, c, d, e, f, g, h] = HEAD;
+                let [a, b, c, d, e, f, g, h, i] = HEAD;
                 let rows = numbers
                     .zip(held)
-                    .map(|([a, b, c, d, e, f, g, h], held)| [a, b, c, d, e, f, g, h, held]);
-                table([a, b, c, d, e, f, g, h, "limits"], rows)
+                    .map(|([a, b, c, d, e, f, g, h, i], held)| [a, b, c, d, e, f, g, h, i, held]);
+                table([a, b, c, d, e, f, g, h, i, "limits"], rows)
             };
             if limits
                 .iter()
@@ -85,8 +86,9 @@ impl Queues {
     }
 }
 
-fn row(it: &QueueCounts) -> [String; 8] {
+fn row(it: &QueueCounts) -> [String; 9] {
     let numbers = [
+        it.pending,
         it.available,
         it.running,
         it.scheduled,
@@ -95,8 +97,8 @@ fn row(it: &QueueCounts) -> [String; 8] {
         it.discarded,
         it.cancelled,
     ];
-    let [a, b, c, d, e, f, g] = numbers.map(|n| n.to_string());
-    [it.queue.clone(), a, b, c, d, e, f, g]
+    let [a, b, c, d, e, f, g, h] = numbers.map(|n| n.to_string());
+    [it.queue.clone(), a, b, c, d, e, f, g, h]
 }
 
 /// What holds a queue, in a few words.

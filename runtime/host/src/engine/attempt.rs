@@ -1,4 +1,5 @@
-//! One attempt: a fresh instance, one call, an outcome.
+//! One attempt: a fresh instance, one call, an outcome. `batch` has those of many
+//! jobs.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,6 +9,7 @@ use wasmtime::component::{
 };
 use wasmtime::{Store, UpdateDeadline};
 
+use super::batch::{self, Batched};
 use super::bindings::lovage::task::types;
 use super::host::log::Tap;
 use super::host::{Host, State};
@@ -39,7 +41,7 @@ pub(super) async fn run(
     let mut store = store(engine, state);
     let answer = guarded(&mut store, async |store| {
         let instance = module.pre().instantiate_async(&mut *store).await?;
-        let run = function::<(&str, &[u8]), Run>(store, &instance, module.run())?;
+        let run = function::<(&str, &[u8]), Run>(store, &instance, &module.handler().run)?;
         run.call_async(&mut *store, (&task, &input)).await
     })
     .await;
@@ -54,13 +56,13 @@ pub(super) async fn run(
     })
 }
 
-/// Calls `describe` in an instance of its own, and makes sure that `run` has
-/// the type that a call will need.
+/// Calls `describe` in an instance of its own, and that of `batches` where there is
+/// one; and makes sure that `run` has the type that a call will need.
 pub(super) async fn describe(
     engine: &Engine,
     module: &Module,
     host: Arc<dyn Host>,
-) -> Result<Vec<types::TaskInfo>, Refusal> {
+) -> Result<(Vec<types::TaskInfo>, Vec<Batched>), Refusal> {
     let limits = Limits::of_describe();
     let context = JobContext::local(module.digest(), "");
     let started = Instant::now();
@@ -68,14 +70,16 @@ pub(super) async fn describe(
     let mut store = store(engine, State::new(context, limits, cancel, log, host));
     let answer = guarded(&mut store, async |store| {
         let instance = module.pre().instantiate_async(&mut *store).await?;
-        function::<(&str, &[u8]), Run>(store, &instance, module.run())?;
+        let handler = module.handler();
+        function::<(&str, &[u8]), Run>(store, &instance, &handler.run)?;
         let describe =
-            function::<(), (Vec<types::TaskInfo>,)>(store, &instance, module.describe())?;
-        describe.call_async(&mut *store, ()).await
+            function::<(), (Vec<types::TaskInfo>,)>(store, &instance, &handler.describe)?;
+        let (tasks,) = describe.call_async(&mut *store, ()).await?;
+        Ok((tasks, batch::describe(store, &instance, module).await?))
     })
     .await;
     let error = match answer {
-        Ok(Ok((tasks,))) => return Ok(tasks),
+        Ok(Ok(told)) => return Ok(told),
         Ok(Err(error)) => match error.downcast_ref::<Misfit>() {
             Some(misfit) => return Err(Refusal::World(misfit.to_string())),
             None => error,
@@ -88,8 +92,8 @@ pub(super) async fn describe(
     Err(Refusal::Describe(message.to_owned()))
 }
 
-/// A function of the handler, which must have the type that the contract says.
-fn function<Params, Return>(
+/// A function of an export, which must have the type that the contract says.
+pub(super) fn function<Params, Return>(
     store: &mut Store<State>,
     instance: &Instance,
     index: &ComponentExportIndex,
@@ -104,7 +108,7 @@ where
 }
 
 /// A store with every bound set.
-fn store(engine: &Engine, state: State) -> Store<State> {
+pub(super) fn store(engine: &Engine, state: State) -> Store<State> {
     let (fuel, transfer) = (state.limits.fuel, state.limits.transfer());
     let mut store = Store::new(engine.wasmtime(), state);
     store.set_fuel(fuel).expect("fuel is switched on");
@@ -132,7 +136,7 @@ fn store(engine: &Engine, state: State) -> Store<State> {
 
 /// Does `work`, and ends it from outside where it waits for its host past the
 /// deadline, or when it is stopped.
-async fn guarded<T>(
+pub(super) async fn guarded<T>(
     store: &mut Store<State>,
     work: impl AsyncFnOnce(&mut Store<State>) -> wasmtime::Result<T>,
 ) -> Result<wasmtime::Result<T>, Stop> {
@@ -149,7 +153,7 @@ async fn guarded<T>(
 }
 
 /// Reads the meters, and gives the slot back.
-fn conclude(
+pub(super) fn conclude(
     store: Store<State>,
     started: Instant,
     end: impl FnOnce(&Limits) -> wasmtime::Result<End>,

@@ -4,12 +4,13 @@
 
 wasmtime::component::bindgen!({
     path: "../../wit",
-    world: "task-module",
+    world: "batch-module",
     imports: {
         "lovage:task/context.progress": async,
         "lovage:task/context.checkpoint": async,
         "lovage:task/context.restore": async,
         "lovage:task/jobs.enqueue": async,
+        "lovage:task/jobs.enqueue-flow": async,
     },
     exports: { default: async },
 });

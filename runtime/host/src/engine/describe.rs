@@ -7,9 +7,10 @@ use lovage_queue::clock::Millis;
 use lovage_queue::job::{Conflict, MAX_PRIORITY, Until};
 use lovage_queue::retry::{Backoff, Retry};
 use lovage_queue::schedule::{CatchUp, Overlap, TaskSchedule, Trigger};
-use lovage_queue::task::{Failure, Rate, TaskInfo, TaskOptions, check_name};
+use lovage_queue::task::{Batch, Failure, Rate, TaskInfo, TaskOptions, check_name};
 use serde_json::Value;
 
+use super::batch::Batched;
 use super::bindings::lovage::task::types;
 use super::module::Refusal;
 use super::outcome::cut;
@@ -22,8 +23,11 @@ const SCHEDULES: usize = 16;
 /// read by dashboards.
 const TEXT: usize = 4 * 1024 * 1024;
 
-/// Reads the answer of `describe`.
-pub(super) fn read(tasks: Vec<types::TaskInfo>) -> Result<Vec<TaskInfo>, Refusal> {
+/// Reads the answers of `describe`: the handler's, and that of `batches`.
+pub(super) fn read(
+    tasks: Vec<types::TaskInfo>,
+    batched: Vec<Batched>,
+) -> Result<Vec<TaskInfo>, Refusal> {
     if tasks.is_empty() {
         return refuse("names no task: a module has at least one");
     }
@@ -46,7 +50,30 @@ pub(super) fn read(tasks: Vec<types::TaskInfo>) -> Result<Vec<TaskInfo>, Refusal
         }
         infos.push(info);
     }
+    for it in batched {
+        batch(it, &mut infos)?;
+    }
     Ok(infos)
+}
+
+/// Notes with a task that it is batched.
+fn batch(batched: Batched, tasks: &mut [TaskInfo]) -> Result<(), Refusal> {
+    let name = cut(&batched.task, 100);
+    let task = tasks.iter_mut().find(|task| task.name == batched.task);
+    let Some(task) = task else {
+        return refuse(format!("batches a task `{name}`, which the module lacks"));
+    };
+    let batch = Batch {
+        max: batched.max,
+        wait: Duration::from_millis(batched.wait_ms),
+    };
+    if let Err(error) = batch.check() {
+        return refuse(format!("of `{name}`: {error}"));
+    }
+    match task.options.batch.replace(batch) {
+        None => Ok(()),
+        Some(_) => refuse(format!("batches the task `{name}` twice")),
+    }
 }
 
 fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
@@ -167,6 +194,8 @@ fn options(options: types::TaskOptions) -> Result<TaskOptions, String> {
             period: Duration::from_millis(rate.period_ms),
         }),
         concurrency: options.concurrency,
+        // Told by an interface of its own.
+        batch: None,
     })
 }
 
@@ -243,7 +272,7 @@ mod tests {
     }
 
     fn refusal(tasks: Vec<types::TaskInfo>) -> String {
-        read(tasks).unwrap_err().to_string()
+        read(tasks, Vec::new()).unwrap_err().to_string()
     }
 
     #[test]
@@ -254,7 +283,7 @@ mod tests {
             until: types::Until::ForMs(100),
             conflict: types::Conflict::Replace,
         });
-        let infos = read(vec![task("a"), b]).unwrap();
+        let infos = read(vec![task("a"), b], Vec::new()).unwrap();
         assert_eq!(infos[0].options, TaskOptions::default());
         let options = &infos[1].options;
         assert_eq!(options.timeout, Some(Duration::from_millis(1500)));
@@ -284,5 +313,33 @@ mod tests {
             max_ms: 1,
         });
         assert!(refusal(vec![factor]).contains("NaN"));
+    }
+    #[test]
+    fn a_batched_task_is_there_once_and_has_its_bounds() {
+        let batched = |task: &str, max, wait_ms| Batched {
+            task: task.into(),
+            max,
+            wait_ms,
+        };
+        let infos = read(vec![task("a"), task("b")], vec![batched("b", 100, 50)]);
+        let infos = infos.unwrap();
+        let wait = Duration::from_millis(50);
+        assert_eq!(infos[0].options.batch, None);
+        assert_eq!(infos[1].options.batch, Some(Batch { max: 100, wait }));
+        let refused = |batched| {
+            let refused = read(vec![task("a")], batched).unwrap_err();
+            refused.to_string()
+        };
+        let text = refused(vec![batched("x", 1, 1)]);
+        assert!(text.contains("`x`, which the module lacks"), "{text}");
+        let text = refused(vec![batched("a", 1, 1), batched("a", 1, 1)]);
+        assert!(text.contains("`a` twice"), "{text}");
+        let text = refused(vec![batched("a", 1001, 1)]);
+        assert_eq!(
+            text,
+            "`describe` of `a`: a batch takes 1 to 1000 jobs, not 1001"
+        );
+        let text = refused(vec![batched("a", 2, 0)]);
+        assert!(text.contains("1 ms to 60s, not 0ns"), "{text}");
     }
 }

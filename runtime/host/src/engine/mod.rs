@@ -8,7 +8,7 @@
 //! - `load`: from bytes to a module: memory, disk, compiler
 //! - `cache`: compiled modules on disk; `shelf`: those in memory
 //! - `invocation`: what is run, and the flag that stops it
-//! - `attempt`: one run, in a fresh instance
+//! - `attempt`: one run, in a fresh instance; `batch`: one of many jobs together
 //! - `describe`: what a module says of its tasks, checked
 //! - [`limits`]: what an attempt may use; [`outcome`]: what became of it
 //! - [`host`]: what a module may call, one capability a file
@@ -23,6 +23,7 @@
 //! memories. A trap is an outcome: nothing that a guest does is an `Err` here.
 
 mod attempt;
+mod batch;
 mod bindings;
 mod cache;
 mod config;
@@ -42,10 +43,11 @@ use lovage_queue::task::TaskInfo;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use wasmtime::component::Linker;
 
+pub use self::batch::{BatchCall, BatchOutcome};
 pub use self::config::Settings;
 pub use self::host::local::NoHost;
 pub use self::host::log::Tap;
-pub use self::host::{CallError, ChildJob, Host, Reply, Request};
+pub use self::host::{CallError, ChildFlow, ChildJob, Host, Reply, Request};
 pub use self::invocation::{Cancel, Invocation, JobContext};
 pub use self::limits::Limits;
 pub use self::load::LoadError;
@@ -145,23 +147,49 @@ impl Engine {
         invocation: Invocation,
         host: Arc<dyn Host>,
     ) -> Outcome {
-        let cancel = invocation.cancel.clone();
-        // Dropped in reverse order: the slot is free once the instance is gone.
+        // Dropped last: the slot is free once the instance is gone.
+        let _slot = match self.admit(module, &invocation.cancel).await {
+            Ok(slot) => slot,
+            Err(end) => return Outcome::unrun(end),
+        };
+        let _working = self.0.ticker.working();
+        attempt::run(self, module, invocation, host).await
+    }
+
+    /// Runs one attempt at each of some jobs of a batched task in one instance, as
+    /// [`run`](Self::run) does. The invocation has their shared context and bounds; its
+    /// input is not looked at.
+    ///
+    /// # Panics
+    /// Outside a tokio runtime with a timer.
+    pub async fn run_batch(
+        &self,
+        module: &Module,
+        invocation: Invocation,
+        calls: Vec<BatchCall>,
+        host: Arc<dyn Host>,
+    ) -> BatchOutcome {
+        let _slot = match self.admit(module, &invocation.cancel).await {
+            Ok(slot) => slot,
+            Err(end) => return BatchOutcome::whole(Outcome::unrun(end), calls.len()),
+        };
+        let _working = self.0.ticker.working();
+        batch::run(self, module, invocation, calls, host).await
+    }
+
+    /// A slot for an attempt that can begin.
+    async fn admit(&self, module: &Module, cancel: &Cancel) -> Result<SemaphorePermit<'_>, End> {
         let slot = tokio::select! {
             biased;
-            () = cancel.stopped() => None,
-            slot = self.slot() => Some(slot),
-        };
-        let Some(_slot) = slot else {
-            return Outcome::unrun(End::Cancelled);
+            () = cancel.stopped() => return Err(End::Cancelled),
+            slot = self.slot() => slot,
         };
         if !self.made(module) {
             let text = "the module was compiled by another engine";
             let ending = lovage_queue::job::Ending::HostError;
-            return Outcome::unrun(End::trapped(ending, text));
+            return Err(End::trapped(ending, text));
         }
-        let _working = self.0.ticker.working();
-        attempt::run(self, module, invocation, host).await
+        Ok(slot)
     }
 
     /// Asks a module for its tasks, in the sandbox, within limits of its own.
@@ -173,7 +201,8 @@ impl Engine {
         let _slot = self.slot().await;
         let _working = self.0.ticker.working();
         let host = Arc::new(NoHost::default());
-        describe::read(attempt::describe(self, module, host).await?)
+        let (tasks, batched) = attempt::describe(self, module, host).await?;
+        describe::read(tasks, batched)
     }
 
     fn made(&self, module: &Module) -> bool {

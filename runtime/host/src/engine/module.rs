@@ -11,6 +11,8 @@ use super::outcome::{bytes, cut};
 
 /// What every module exports. A name of a compatible version is found by it.
 const HANDLER: &str = "lovage:task/handler@0.1.0";
+/// What a module exports besides that may have batched tasks.
+const BATCHES: &str = "lovage:task/batches@0.1.0";
 
 /// Why a module is not taken. Meant for its author: each says what is wrong,
 /// and what to do.
@@ -58,9 +60,14 @@ struct Inner {
     digest: Digest,
     size: u64,
     pre: InstancePre<State>,
-    /// Found once, so that a call looks up no names.
-    run: ComponentExportIndex,
-    describe: ComponentExportIndex,
+    handler: Functions,
+    batches: Option<Functions>,
+}
+
+/// The exports of an interface, found once, so that a call looks up no names.
+pub(super) struct Functions {
+    pub(super) run: ComponentExportIndex,
+    pub(super) describe: ComponentExportIndex,
 }
 
 impl Module {
@@ -95,17 +102,22 @@ impl Module {
                 false => format!("it exports {}", names.join(", ")),
             })
         })?;
-        let export = |name: &str| {
-            let index = component.get_export_index(Some(&handler), name);
-            index.ok_or_else(|| Refusal::World(format!("its handler lacks `{name}`")))
+        let functions = |of: &ComponentExportIndex, what: &str| {
+            let export = |name: &str| {
+                let index = component.get_export_index(Some(of), name);
+                index.ok_or_else(|| Refusal::World(format!("{what} lacks `{name}`")))
+            };
+            let (run, describe) = (export("run")?, export("describe")?);
+            Ok(Functions { run, describe })
         };
-        let (run, describe) = (export("run")?, export("describe")?);
+        let batches = component.get_export_index(None, BATCHES);
+        let batches = batches.map(|it| functions(&it, "its `batches`"));
         Ok(Module(Arc::new(Inner {
             digest,
             size,
             pre,
-            run,
-            describe,
+            handler: functions(&handler, "its handler")?,
+            batches: batches.transpose()?,
         })))
     }
 
@@ -129,12 +141,12 @@ impl Module {
         &self.0.pre
     }
 
-    pub(super) fn run(&self) -> &ComponentExportIndex {
-        &self.0.run
+    pub(super) fn handler(&self) -> &Functions {
+        &self.0.handler
     }
 
-    pub(super) fn describe(&self) -> &ComponentExportIndex {
-        &self.0.describe
+    pub(super) fn batches(&self) -> Option<&Functions> {
+        self.0.batches.as_ref()
     }
 }
 

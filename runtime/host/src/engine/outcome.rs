@@ -101,10 +101,10 @@ pub(crate) enum Stop {
     Cancelled,
 }
 
-/// An export of the handler's name and of another type. Raised when it is looked
+/// An export of a name of the contract's and of another type. Raised when it is looked
 /// up, which at a push is when the module is described.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("its handler has another type: {0}")]
+#[error("one of its exports has another type: {0}")]
 pub(crate) struct Misfit(pub(crate) String);
 
 /// What else is known of an attempt that did not return.

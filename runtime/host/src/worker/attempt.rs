@@ -5,157 +5,145 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lovage_queue::broker::{BrokerError, Claimed};
-use lovage_queue::client::ClientError;
-use lovage_queue::clock::Millis;
-use lovage_queue::job::{
-    Action, Attempt, CLAIM_CHECK, Ending, Job, JobId, NewJob, Payload, Settlement,
-};
+use lovage_queue::client::MAX_INPUT;
+use lovage_queue::job::{Action, Attempt, Ending, Job, Payload};
 use lovage_queue::registry::Digest;
 use lovage_queue::retry::Policy;
-use lovage_queue::task::{Failure, TaskOptions};
+use lovage_queue::task::{Batch, Failure, TaskOptions};
 use tokio::sync::SemaphorePermit;
 
+use super::batch;
+use super::delivery::{BROKEN, Delivery, Offspring, Unrun};
 use super::hands::Grip;
 use super::host::JobHost;
 use super::modules::{Loaded, Unloadable};
 use super::resolve;
 use super::session::Session;
-use super::settle::AGAIN;
 use crate::engine::{End, Invocation, Limits, Module, Outcome};
 
 /// A claimed job that finds no free slot for so long goes back: another worker
 /// may have one.
-const PATIENCE: Duration = Duration::from_millis(50);
+pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 /// When to look again for a module that is being compiled.
 const COMPILING: Duration = Duration::from_millis(250);
-/// When to try again what went wrong on our own side.
-const BROKEN: Duration = Duration::from_secs(1);
 
-/// Runs a claimed job and settles it.
+/// Runs a claimed job and settles it; or leaves that to the batch that it joins.
 pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, grip: Grip) {
     let job = std::mem::replace(&mut claimed.job, Err(String::new()));
     let mut delivery = Delivery::new(session, claimed, grip);
-    if delivery.number == 0 {
-        // Not even its header can be read: the broker has put it on the dead
-        // list, and there is nothing to settle.
-        let reason = job.err().unwrap_or_default();
-        tracing::error!(job = %delivery.id, reason, "the record of a job cannot be read");
-        delivery.settled = true;
-        return;
-    }
-    let mut children = Vec::new();
-    let (mut action, mut attempt) = match attempt(&delivery, job, &mut children).await {
-        Ok(done) => (done.0, Some(done.1)),
-        Err(Unrun::GiveBack(wait)) => (Action::GiveBack(wait), None),
-        Err(Unrun::Discard(ending, failure)) => {
-            let outcome = Outcome::unrun(End::Trapped { ending, failure });
-            (Action::Discard, Some(delivery.record(&outcome, None)))
-        }
+    let mut job = match job {
+        Ok(job) => job,
+        Err(reason) => return unreadable(delivery, &reason).await,
     };
-    if delivery.let_go() {
-        // However it ended: who asked for it to stop waits for that.
-        action = Action::Cancel;
-        attempt = Some(delivery.cancelled(attempt));
-    }
-    if let Action::Complete(Payload::Inline(result)) = &mut action
-        && result.len() > CLAIM_CHECK
-    {
-        action = delivery.upload(std::mem::take(result)).await;
-    }
-    if !matches!(action, Action::Complete(_)) {
-        children = Vec::new();
-    }
-    if children.iter().any(|child| child.input.is_large()) {
-        match delivery.store_inputs(children).await {
-            Ok(stored) => children = stored,
-            Err(instead) => (action, children) = (instead, Vec::new()),
-        }
-    }
-    if let Action::GiveBack(_) = action {
-        // That run does not count.
-        attempt = None;
-    }
-    delivery.settle(action, attempt, children);
+    let mut offspring = Offspring::default();
+    let done = match prepare(&delivery, &job).await {
+        Ok(prepared) => match batch::collects(&delivery.session, &job, &prepared) {
+            Some(batch) => return batch::join(delivery, job, prepared, batch),
+            None => alone(&delivery, &mut job, &prepared, &mut offspring).await,
+        },
+        Err(unrun) => Err(unrun),
+    };
+    delivery.conclude(done, offspring).await;
 }
 
-/// Why there was no run.
-enum Unrun {
-    GiveBack(Duration),
-    Discard(Ending, Failure),
+async fn unreadable(mut delivery: Delivery, reason: &str) {
+    tracing::error!(job = %delivery.id, reason, "the record of a job cannot be read");
+    if delivery.number == 0 {
+        return delivery.leave();
+    }
+    let text = format!("the job's record cannot be read: {reason}");
+    let failure = Failure::fatal("corrupt-record", text);
+    let unrun = Unrun::Discard(Ending::HostError, failure);
+    delivery.conclude(Err(unrun), Offspring::default()).await;
 }
 
-/// A job that can run now.
-struct Ready<'a> {
-    digest: Digest,
-    release: u32,
-    module: Module,
-    policy: Policy,
-    limits: Limits,
-    input: Vec<u8>,
-    slot: SemaphorePermit<'a>,
+/// What a job runs, and within what.
+pub(super) struct Prepared {
+    pub(super) digest: Digest,
+    pub(super) release: u32,
+    pub(super) module: Module,
+    pub(super) policy: Policy,
+    pub(super) limits: Limits,
+    /// Where its task is batched.
+    pub(super) batch: Option<Batch>,
 }
 
-/// `children` gets what is to be made with the job's completion.
-async fn attempt(
-    delivery: &Delivery,
-    job: Result<Job, String>,
-    children: &mut Vec<NewJob>,
-) -> Result<(Action, Attempt), Unrun> {
-    let mut job = job.map_err(|reason| {
-        tracing::error!(job = %delivery.id, reason, "the record of a job cannot be read");
-        let text = format!("the job's record cannot be read: {reason}");
-        Unrun::Discard(Ending::HostError, Failure::fatal("corrupt-record", text))
-    })?;
-    let ready = tokio::select! {
+async fn prepare(delivery: &Delivery, job: &Job) -> Result<Prepared, Unrun> {
+    let (digest, release) = target(delivery, job)?;
+    let loaded = tokio::select! {
         biased;
-        ready = ready(delivery, &mut job) => ready?,
+        loaded = load(delivery, digest) => loaded?,
+        () = delivery.grip.cancel.stopped() => return Err(Unrun::GiveBack(Duration::ZERO)),
+    };
+    let options = options(&loaded, job)?;
+    Ok(Prepared {
+        digest,
+        release,
+        policy: resolve::policy(job, options),
+        limits: resolve::limits(&delivery.session.settings.limits, job, options),
+        batch: options.batch,
+        module: loaded.module,
+    })
+}
+
+/// Runs a job in a slot of its own. `offspring` gets what is to be made with its
+/// completion.
+pub(super) async fn alone(
+    delivery: &Delivery,
+    job: &mut Job,
+    prepared: &Prepared,
+    offspring: &mut Offspring,
+) -> Result<(Action, Attempt), Unrun> {
+    let session = &delivery.session;
+    let (slot, bytes) = tokio::select! {
+        biased;
+        begins = begins(delivery, job) => begins?,
         // Whatever it waits for.
         () = delivery.grip.cancel.stopped() => return Err(Unrun::GiveBack(Duration::ZERO)),
     };
-    let session = &delivery.session;
-    let host = Arc::new(JobHost::new(session.clone(), &job));
-    let room = ready.limits.log;
+    let host = Arc::new(JobHost::new(session.clone(), job, prepared.batch.is_some()));
     let invocation = Invocation {
         task: job.call.task.clone(),
-        input: ready.input,
-        limits: ready.limits,
+        input: bytes,
+        limits: prepared.limits.clone(),
         cancel: delivery.grip.cancel.clone(),
-        context: resolve::context(&mut job, ready.digest, &ready.policy),
+        context: resolve::context(job, prepared.digest, &prepared.policy),
         log: delivery.grip.log.clone(),
     };
     let engine = session.modules.engine();
     let outcome = if session.settings.echo {
         Outcome::unrun(End::Completed(invocation.input))
     } else {
-        engine.run(&ready.module, invocation, host.clone()).await
+        engine.run(&prepared.module, invocation, host.clone()).await
     };
-    *children = host.children();
-    drop(ready.slot);
-
-    let mut attempt = delivery.record(&outcome, Some((ready.digest, ready.release)));
-    resolve::fit(&mut attempt, room);
+    *offspring = host.offspring();
+    drop(slot);
     let age = delivery.started.since(job.enqueued) + outcome.wall;
-    Ok((action(&job, &ready.policy, age, outcome)?, attempt))
+    done(delivery, job, prepared, age, outcome)
 }
 
-async fn ready<'a>(delivery: &'a Delivery, job: &mut Job) -> Result<Ready<'a>, Unrun> {
-    let (digest, release) = target(delivery, job)?;
-    let loaded = load(delivery, digest).await?;
-    let options = options(&loaded, job)?;
-    let policy = resolve::policy(job, options);
-    let limits = resolve::limits(&delivery.session.settings.limits, job, options);
-    let slot = slot(&delivery.session).await?;
+/// A slot, and what the job was given.
+async fn begins<'a>(
+    delivery: &'a Delivery,
+    job: &mut Job,
+) -> Result<(SemaphorePermit<'a>, Vec<u8>), Unrun> {
+    let slot = slot(&delivery.session, PATIENCE).await?;
     // Last, so that no more large inputs are in memory than jobs that run.
-    let input = input(delivery, std::mem::take(&mut job.call.input)).await?;
-    Ok(Ready {
-        digest,
-        release,
-        module: loaded.module,
-        policy,
-        limits,
-        input,
-        slot,
-    })
+    Ok((slot, input(delivery, job).await?))
+}
+
+/// What the outcome comes to, and the attempt as it is kept.
+pub(super) fn done(
+    delivery: &Delivery,
+    job: &Job,
+    prepared: &Prepared,
+    age: Duration,
+    outcome: Outcome,
+) -> Result<(Action, Attempt), Unrun> {
+    let ran = (prepared.digest, prepared.release);
+    let mut attempt = delivery.record(&outcome, Some(ran));
+    resolve::fit(&mut attempt, prepared.limits.log);
+    Ok((action(job, &prepared.policy, age, outcome)?, attempt))
 }
 
 fn target(delivery: &Delivery, job: &Job) -> Result<(Digest, u32), Unrun> {
@@ -182,8 +170,17 @@ async fn load(delivery: &Delivery, digest: Digest) -> Result<Loaded, Unrun> {
         })
 }
 
+/// What a job was given, with what it takes of others' results.
+pub(super) async fn input(delivery: &Delivery, job: &mut Job) -> Result<Vec<u8>, Unrun> {
+    let given = stored(delivery, std::mem::take(&mut job.call.input)).await?;
+    match job.call.options.binds.is_empty() {
+        true => Ok(given),
+        false => bound(delivery, job, given).await,
+    }
+}
+
 /// The bytes of the input, wherever they lie.
-async fn input(delivery: &Delivery, input: Payload) -> Result<Vec<u8>, Unrun> {
+async fn stored(delivery: &Delivery, input: Payload) -> Result<Vec<u8>, Unrun> {
     let digest = match input {
         Payload::Inline(bytes) => return Ok(bytes),
         Payload::Blob { digest, .. } => digest,
@@ -204,6 +201,18 @@ async fn input(delivery: &Delivery, input: Payload) -> Result<Vec<u8>, Unrun> {
     }
 }
 
+async fn bound(delivery: &Delivery, job: &Job, input: Vec<u8>) -> Result<Vec<u8>, Unrun> {
+    let client = delivery.session.client(&delivery.tenant);
+    let bound = client.bound_input(job, input, MAX_INPUT).await;
+    bound.map_err(|e| match e.kind() {
+        Some(kind) => Unrun::Discard(Ending::HostError, Failure::fatal(kind, e.to_string())),
+        None => {
+            tracing::warn!(job = %delivery.id, error = %e, "could not read the results that a job takes; it goes back");
+            Unrun::GiveBack(BROKEN)
+        }
+    })
+}
+
 /// The task's own defaults; a task that the release no longer has is a failure
 /// like an argument that it does not take.
 fn options<'a>(loaded: &'a Loaded, job: &Job) -> Result<&'a TaskOptions, Unrun> {
@@ -217,11 +226,14 @@ fn options<'a>(loaded: &'a Loaded, job: &Job) -> Result<&'a TaskOptions, Unrun> 
     })
 }
 
-async fn slot(session: &Session) -> Result<SemaphorePermit<'_>, Unrun> {
+pub(super) async fn slot(
+    session: &Session,
+    patience: Duration,
+) -> Result<SemaphorePermit<'_>, Unrun> {
     if let Ok(slot) = session.slots.try_acquire() {
         return Ok(slot);
     }
-    match tokio::time::timeout(PATIENCE, session.slots.acquire()).await {
+    match tokio::time::timeout(patience, session.slots.acquire()).await {
         Ok(Ok(slot)) => Ok(slot),
         // No slot in time, or the worker is draining.
         _ => Err(Unrun::GiveBack(Duration::ZERO)),
@@ -244,162 +256,4 @@ fn action(job: &Job, policy: &Policy, age: Duration, outcome: Outcome) -> Result
     let failed = job.attempt + 1;
     let wait = policy.next(failed, age, ending, failure.retry, rand::random());
     Ok(wait.map_or(Action::Discard, Action::Retry))
-}
-
-/// A job in this worker's hands. It is settled exactly once: if a step should
-/// panic, the job goes back when this is dropped.
-struct Delivery {
-    session: Arc<Session>,
-    tenant: String,
-    id: JobId,
-    queue: String,
-    number: u32,
-    started: Millis,
-    target: Option<(Digest, u32)>,
-    /// Stops it, wherever it is.
-    grip: Grip,
-    held: bool,
-    settled: bool,
-    /// Whether the job ended here, and did not just go back.
-    ended: bool,
-}
-
-impl Delivery {
-    fn new(session: Arc<Session>, claimed: Claimed, grip: Grip) -> Self {
-        Delivery {
-            session,
-            tenant: claimed.tenant,
-            id: claimed.id,
-            queue: claimed.queue,
-            number: claimed.delivery,
-            started: claimed.started,
-            target: claimed.target,
-            grip,
-            held: true,
-            settled: false,
-            ended: false,
-        }
-    }
-
-    /// From here on nobody can stop it; whether a user had asked for that.
-    fn let_go(&mut self) -> bool {
-        let held = std::mem::take(&mut self.held);
-        held && self.session.hands.let_go(self.id, self.number)
-    }
-
-    fn record(&self, outcome: &Outcome, ran: Option<(Digest, u32)>) -> Attempt {
-        let mut log = outcome.log.bytes.clone();
-        if outcome.log.truncated {
-            log.extend_from_slice(resolve::CUT);
-        }
-        Attempt {
-            ending: outcome.end.ending(),
-            delivery: self.number,
-            worker: self.session.worker,
-            digest: ran.map(|(digest, _)| digest),
-            release: ran.map_or(0, |(_, release)| release),
-            started: self.started,
-            took: outcome.wall,
-            fuel: outcome.fuel,
-            peak_memory: outcome.peak_memory,
-            failure: outcome.end.failure().cloned(),
-            log,
-        }
-    }
-
-    /// The attempt at a job that a user stopped, as it is kept on the record.
-    fn cancelled(&self, attempt: Option<Attempt>) -> Attempt {
-        let ran = attempt.is_some();
-        let unrun = || self.record(&Outcome::unrun(End::Cancelled), None);
-        let mut attempt = attempt.unwrap_or_else(unrun);
-        // It looked, and returned: whatever that was is not kept.
-        if attempt.ending == Ending::Completed {
-            attempt.ending = Ending::Cancelled;
-        }
-        attempt.failure.get_or_insert_with(|| {
-            let when = if ran { "while" } else { "before" };
-            Failure::fatal("cancelled", format!("cancelled {when} it ran"))
-        });
-        attempt
-    }
-
-    /// Puts a result where there is room for it. As a settlement, it is tried until
-    /// it is there; a worker at its end gives the job back.
-    async fn upload(&self, result: Vec<u8>) -> Action {
-        let (session, tenant) = (self.session.clone(), self.tenant.clone());
-        // To pack it takes a while, which guests must not wait for.
-        let mut put = self.session.threads.spawn(async move {
-            loop {
-                match session.broker.put_blob(&tenant, &result).await {
-                    Ok(digest) => {
-                        let size = result.len() as u64;
-                        return Action::Complete(Payload::Blob { digest, size });
-                    }
-                    Err(e @ BrokerError::Invalid(_)) => {
-                        tracing::error!(error = %e, "the broker refused a result for good");
-                        return Action::Discard;
-                    }
-                    Err(e) => {
-                        tracing::warn!(error = %e, "could not store a result; will try again");
-                        tokio::time::sleep(AGAIN).await;
-                    }
-                }
-            }
-        });
-        tokio::select! {
-            stored = &mut put => stored.unwrap_or(Action::GiveBack(BROKEN)),
-            () = self.session.hands.stopped() => {
-                put.abort();
-                Action::GiveBack(Duration::ZERO)
-            }
-        }
-    }
-
-    /// Puts the large inputs of children where there is room for them, as a result; or
-    /// what is to be done instead.
-    async fn store_inputs(&self, mut children: Vec<NewJob>) -> Result<Vec<NewJob>, Action> {
-        let client = self.session.client(&self.tenant);
-        loop {
-            let stored = tokio::select! {
-                stored = client.store_inputs(&mut children) => stored,
-                () = self.session.hands.stopped() => return Err(Action::GiveBack(Duration::ZERO)),
-            };
-            match stored {
-                Ok(()) => return Ok(children),
-                Err(ClientError::Broker(e @ BrokerError::Invalid(_))) => {
-                    tracing::error!(error = %e, "the broker refused an input for good");
-                    return Err(Action::Discard);
-                }
-                Err(e) => {
-                    tracing::warn!(error = %e, "could not store an input; will try again");
-                    tokio::time::sleep(AGAIN).await;
-                }
-            }
-        }
-    }
-
-    fn settle(&mut self, action: Action, attempt: Option<Attempt>, children: Vec<NewJob>) {
-        self.settled = true;
-        self.ended = !matches!(action, Action::GiveBack(_));
-        self.session.settle(Settlement {
-            tenant: std::mem::take(&mut self.tenant),
-            id: self.id,
-            delivery: self.number,
-            queue: std::mem::take(&mut self.queue),
-            action,
-            attempt,
-            children,
-        });
-    }
-}
-
-impl Drop for Delivery {
-    fn drop(&mut self) {
-        self.let_go();
-        if !self.settled {
-            tracing::error!(job = %self.id, "an attempt was cut short; the job goes back");
-            self.settle(Action::GiveBack(BROKEN), None, Vec::new());
-        }
-        self.session.load.release(self.ended);
-    }
 }

@@ -1,15 +1,18 @@
 //! What a running job may ask for, answered by the broker.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lovage_queue::arguments::Arguments;
 use lovage_queue::broker::{BrokerError, Note};
-use lovage_queue::client::{Call, ClientError};
+use lovage_queue::client::{Call, ClientError, Line};
+use lovage_queue::flow::Flow;
 use lovage_queue::job::{Job, JobId, JobOptions, NewJob, When};
 use lovage_queue::task::TaskName;
 
+use super::delivery::Offspring;
 use super::session::Session;
-use crate::engine::{CallError, ChildJob, Host, Reply, Request};
+use crate::engine::{CallError, ChildFlow, ChildJob, Host, Reply, Request};
 
 /// Answers one attempt.
 pub(super) struct JobHost {
@@ -20,8 +23,14 @@ pub(super) struct JobHost {
     /// Where its line of children began, and how long that is by now.
     root: JobId,
     depth: u32,
-    /// Children that are made when it completes.
-    later: Mutex<Vec<NewJob>>,
+    /// Whether it could as well run with others, in one run that is no single job's.
+    batched: bool,
+    /// What is made when it completes.
+    later: Mutex<Offspring>,
+    /// Calls of the flows that it has made.
+    flow_calls: AtomicUsize,
+    /// Bytes of those that begin with its completion, as they were written.
+    flow_bytes: AtomicUsize,
 }
 
 /// The longest line of children and their children.
@@ -31,9 +40,11 @@ const DEPTH: u32 = 32;
 const LATER: usize = 1_000;
 /// Bytes of their inputs together.
 const LATER_BYTES: usize = 16 * 1024 * 1024;
+/// Calls of all flows that an attempt makes.
+const FLOW_CALLS: usize = 10_000;
 
 impl JobHost {
-    pub(super) fn new(session: Arc<Session>, job: &Job) -> Self {
+    pub(super) fn new(session: Arc<Session>, job: &Job, batched: bool) -> Self {
         JobHost {
             session,
             tenant: job.tenant.clone(),
@@ -41,12 +52,15 @@ impl JobHost {
             delivery: job.delivery,
             root: job.call.options.root.unwrap_or(job.call.id),
             depth: job.call.options.depth,
+            batched,
             later: Mutex::default(),
+            flow_calls: AtomicUsize::new(0),
+            flow_bytes: AtomicUsize::new(0),
         }
     }
 
-    /// The children that are to be made with the job's completion.
-    pub(super) fn children(&self) -> Vec<NewJob> {
+    /// What is to be made with the job's completion.
+    pub(super) fn offspring(&self) -> Offspring {
         std::mem::take(&mut *self.lock())
     }
 }
@@ -54,6 +68,9 @@ impl JobHost {
 #[async_trait::async_trait]
 impl Host for JobHost {
     async fn call(&self, request: Request) -> Result<Reply, CallError> {
+        if self.batched {
+            batched(&request)?;
+        }
         match request {
             Request::Progress(progress) => {
                 self.note(Note {
@@ -74,6 +91,7 @@ impl Host for JobHost {
                 saved.map(Reply::Restored).map_err(|e| unavailable(&e))
             }
             Request::Enqueue(children) => self.enqueue(children).await,
+            Request::EnqueueFlow(flow) => self.enqueue_flow(flow).await,
         }
     }
 }
@@ -96,10 +114,7 @@ impl JobHost {
     }
 
     async fn enqueue(&self, children: Vec<ChildJob>) -> Result<Reply, CallError> {
-        if self.depth >= DEPTH {
-            let text = format!("this job is the last of a line of {DEPTH} children's children");
-            return Err(CallError::Limit(text));
-        }
+        self.check_depth()?;
         let client = self.session.client(&self.tenant);
         let (mut ids, mut now, mut later) = (Vec::new(), Vec::new(), Vec::new());
         for child in children {
@@ -121,13 +136,65 @@ impl JobHost {
                     .for_each(|id| *id = there);
             }
         }
-        self.lock().extend(later);
+        self.lock().jobs.extend(later);
         Ok(Reply::Enqueued(ids))
+    }
+
+    async fn enqueue_flow(&self, child: ChildFlow) -> Result<Reply, CallError> {
+        self.check_depth()?;
+        let invalid = |e: &dyn std::fmt::Display| CallError::Invalid(e.to_string());
+        if !child.at_once {
+            self.check_flow_bytes(child.flow.len())?;
+        }
+        let json = lovage_queue::flow::read_json(&child.flow).map_err(|e| invalid(&e))?;
+        let flow = Flow::from_json_within(json, "flow", FLOW_CALLS).map_err(|e| invalid(&e))?;
+        let client = self.session.client(&self.tenant);
+        let prepared = client.prepare_flow(&flow).await.map_err(refused)?;
+        let calls = self.flow_calls.load(Ordering::Relaxed) + prepared.len();
+        if calls > FLOW_CALLS {
+            let text = format!("the flows of an attempt have at most {FLOW_CALLS} calls together");
+            return Err(CallError::Limit(text));
+        }
+        self.flow_calls.store(calls, Ordering::Relaxed);
+        let line = Line {
+            parent: self.id,
+            root: self.root,
+            depth: self.depth + 1,
+        };
+        // What begins with its maker's completion is made by one attempt alone.
+        let prepared = prepared.child_of(line, child.at_once.then(|| child.id(self.id)));
+        let id = prepared.id();
+        if child.at_once {
+            client.send_flow(&prepared).await.map_err(refused)?;
+        } else {
+            self.lock().flows.push(prepared);
+        }
+        Ok(Reply::Enqueued(vec![id]))
+    }
+
+    /// Whether flows of so many bytes more may wait for the job's completion.
+    fn check_flow_bytes(&self, more: usize) -> Result<(), CallError> {
+        let bytes = self.flow_bytes.load(Ordering::Relaxed) + more;
+        if bytes > LATER_BYTES {
+            let text = "the flows that begin with the completion of the one that makes them take at most 16 MiB; let the others begin at once";
+            return Err(CallError::Limit(text.into()));
+        }
+        self.flow_bytes.store(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn check_depth(&self) -> Result<(), CallError> {
+        match self.depth >= DEPTH {
+            true => Err(CallError::Limit(format!(
+                "this job is the last of a line of {DEPTH} children's children"
+            ))),
+            false => Ok(()),
+        }
     }
 
     /// Whether so many more may wait for the job's completion.
     fn check_later(&self, more: &[NewJob]) -> Result<(), CallError> {
-        let waiting = self.lock();
+        let waiting = &self.lock().jobs;
         if waiting.len() + more.len() > LATER {
             let text = format!(
                 "at most {LATER} jobs wait for the completion of the one that enqueues them; enqueue the others at once"
@@ -142,7 +209,7 @@ impl JobHost {
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<NewJob>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Offspring> {
         self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -170,6 +237,61 @@ impl JobHost {
     }
 }
 
+/// Answers all jobs of a batch at once.
+pub(super) struct BatchHost {
+    session: Arc<Session>,
+    tenant: String,
+    /// Each with its delivery.
+    jobs: Vec<(JobId, u32)>,
+}
+
+impl BatchHost {
+    pub(super) fn new(session: Arc<Session>, tenant: &str, jobs: Vec<(JobId, u32)>) -> Self {
+        BatchHost {
+            session,
+            tenant: tenant.into(),
+            jobs,
+        }
+    }
+}
+
+#[async_trait::async_trait]
+impl Host for BatchHost {
+    async fn call(&self, request: Request) -> Result<Reply, CallError> {
+        batched(&request)?;
+        let Request::Progress(progress) = request else {
+            return Ok(Reply::Restored(None));
+        };
+        // How far the run is, each of its jobs is.
+        let notes = self.jobs.iter().map(|(id, delivery)| Note {
+            tenant: self.tenant.clone(),
+            id: *id,
+            delivery: *delivery,
+            progress: Some(progress.clone()),
+            checkpoint: None,
+            log: None,
+        });
+        let notes: Vec<Note> = notes.collect();
+        let noted = self.session.broker.note(self.session.worker, &notes).await;
+        noted.map(|()| Reply::Done).map_err(|e| unavailable(&e))
+    }
+}
+
+/// Refuses what a batched task cannot ask for. It does so also of a job that runs alone:
+/// what works with one call must work with a hundred.
+fn batched(request: &Request) -> Result<(), CallError> {
+    let why = match request {
+        Request::Progress(_) | Request::Restore => return Ok(()),
+        Request::Checkpoint(_) => {
+            "a batched task saves no checkpoint: its next run may be of other jobs"
+        }
+        Request::Enqueue(_) | Request::EnqueueFlow(_) => {
+            "a batched task enqueues no jobs: its run is no single job's, which could be their parent"
+        }
+    };
+    Err(CallError::Invalid(why.into()))
+}
+
 /// What the module's author hears: of the broker no more than that it is away.
 fn unavailable(e: &BrokerError) -> CallError {
     tracing::warn!(error = %e, "could not do what a job asked for");
@@ -185,5 +307,34 @@ fn refused(e: ClientError) -> CallError {
         ClientError::Broker(e) => unavailable(&e),
         ClientError::TooLarge(_) => CallError::Limit(e.to_string()),
         e => CallError::Invalid(e.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lovage_queue::job::{Checkpoint, Progress};
+    use lovage_queue::registry::Digest;
+
+    use super::*;
+
+    #[test]
+    fn a_batched_task_may_tell_how_far_it_is_and_no_more() {
+        let progress = Progress {
+            share: None,
+            message: None,
+        };
+        assert_eq!(batched(&Request::Progress(progress)), Ok(()));
+        assert_eq!(batched(&Request::Restore), Ok(()));
+        let checkpoint = Checkpoint {
+            digest: Digest([0; 32]),
+            state: Vec::new(),
+        };
+        for request in [
+            Request::Checkpoint(checkpoint),
+            Request::Enqueue(Vec::new()),
+        ] {
+            let refused = batched(&request).unwrap_err().to_string();
+            assert!(refused.contains("a batched task"), "{refused}");
+        }
     }
 }

@@ -52,8 +52,9 @@ async fn promote(session: &Session, outage: &Outage) {
             match session.broker.promote(partition, STEP).await {
                 Ok(promoted) => {
                     let fired = promoted.schedules && scheduler::fire(session, partition).await;
+                    let more = fired || promoted.jobs == STEP || promoted.flows;
                     let wait = match promoted.next {
-                        _ if fired || promoted.jobs == STEP => Duration::ZERO,
+                        _ if more => Duration::ZERO,
                         // They are due, and the broker does not say which.
                         _ if promoted.schedules => AGAIN,
                         wait => wait.unwrap_or(next),

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lovage_queue::broker::Claimed;
+use lovage_queue::job::Job;
 use tokio::sync::Notify;
 
 /// A worker claims no more than this much work beyond what runs, by its own
@@ -15,6 +16,9 @@ const MOST_AHEAD: f64 = 1000.0;
 /// Bytes of records that one claim should bring at most, by what the last ones
 /// brought: one step of the broker must not carry a hundred megabytes.
 const BYTES: f64 = 8.0 * 1024.0 * 1024.0;
+/// Bytes of the jobs that may be set aside: they wait for others of their kind, or run
+/// with them.
+const ASIDE: usize = 64 * 1024 * 1024;
 /// A shorter stretch says little of the rate.
 const STRETCH: Duration = Duration::from_millis(20);
 
@@ -22,6 +26,8 @@ const STRETCH: Duration = Duration::from_millis(20);
 #[derive(Default)]
 pub(super) struct Load {
     held: AtomicUsize,
+    /// Bytes of those beside them that want no slot of their own.
+    aside: AtomicUsize,
     ended: AtomicU64,
     /// How few must be held for somebody to be told.
     enough: AtomicUsize,
@@ -40,6 +46,45 @@ impl Load {
     /// A job is out of the worker's hands; whether it came to an end in them.
     pub(super) fn release(&self, ended: bool) {
         self.ended.fetch_add(u64::from(ended), Ordering::Relaxed);
+        self.fall();
+    }
+
+    /// A job of so many bytes wants no slot of its own for now, and is not held
+    /// meanwhile; whether there was room for it.
+    pub(super) fn set_aside(&self, weight: usize) -> bool {
+        let more = |aside: usize| (aside < ASIDE).then_some(aside + weight);
+        let aside = self
+            .aside
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more);
+        if aside.is_ok() {
+            self.fall();
+        }
+        aside.is_ok()
+    }
+
+    /// It wants one again.
+    pub(super) fn bring_back(&self, weight: usize) {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        self.aside.fetch_sub(weight, Ordering::SeqCst);
+    }
+
+    /// The same as [`release`](Self::release) of one that is set aside.
+    pub(super) fn release_aside(&self, weight: usize, ended: bool) {
+        self.ended.fetch_add(u64::from(ended), Ordering::Relaxed);
+        if self.aside.fetch_sub(weight, Ordering::SeqCst) == weight {
+            self.fell.notify_one();
+        }
+    }
+
+    /// Whether a job is here, held or set aside, of a worker that sets none aside any
+    /// more. If so, [`fell`](Self::fell) comes back once there may be none.
+    pub(super) fn is_any(&self) -> bool {
+        // In this order: who is brought back is held before it is no longer aside.
+        let aside = self.aside.load(Ordering::SeqCst) > 0;
+        self.is_above(0) || aside
+    }
+
+    fn fall(&self) {
         // In one order with `is_above`: either that sees the job gone, or this sees
         // what is waited for.
         let left = self.held.fetch_sub(1, Ordering::SeqCst) - 1;
@@ -94,7 +139,8 @@ impl Pace {
     /// What a claim brought.
     pub(super) fn brought(&mut self, jobs: &[Claimed]) {
         if !jobs.is_empty() {
-            let bytes: usize = jobs.iter().map(weight).sum();
+            let jobs_read = jobs.iter().flat_map(|it| &it.job);
+            let bytes: usize = jobs_read.map(weight).sum();
             self.weight = (self.weight + bytes as f64 / jobs.len() as f64) / 2.0;
         }
     }
@@ -134,8 +180,7 @@ impl Pace {
 }
 
 /// The bytes of a record that vary most.
-fn weight(claimed: &Claimed) -> usize {
-    let Ok(job) = &claimed.job else { return 0 };
+pub(super) fn weight(job: &Job) -> usize {
     let logs: usize = job.attempts.iter().map(|it| it.log.len()).sum();
     job.call.input.inline().map_or(0, <[u8]>::len) + logs
 }
@@ -183,6 +228,33 @@ mod tests {
         load.release(true);
         load.fell().await;
         assert!(!load.is_above(1));
+    }
+
+    #[tokio::test]
+    async fn what_is_set_aside_leaves_room_and_is_not_forgotten() {
+        let load = Load::default();
+        load.take(2);
+        assert!(load.set_aside(10) && load.set_aside(20));
+        assert!(!load.is_above(0), "others may be claimed");
+        assert!(load.is_any());
+        load.bring_back(10);
+        assert_eq!(load.held(), 1);
+        load.release(true);
+        assert!(load.is_any());
+        load.release_aside(20, true);
+        load.fell().await;
+        assert!(!load.is_any());
+    }
+
+    #[test]
+    fn no_more_is_set_aside_than_there_is_room_for() {
+        let load = Load::default();
+        load.take(3);
+        assert!(load.set_aside(ASIDE - 1) && load.set_aside(5));
+        assert!(!load.set_aside(1));
+        assert_eq!(load.held(), 1);
+        load.release_aside(5, false);
+        assert!(load.set_aside(1));
     }
 
     #[test]

@@ -7,8 +7,9 @@
 //! - `claim`: the claim loop; `load`: how many jobs it may hold
 //! - `guests`: the threads that attempts run on
 //! - `hands`: the jobs that it holds, and how they are told to stop
-//! - `attempt`: one job from claim to settlement; `resolve`: what it may use;
-//!   `host`: what it may call
+//! - `attempt`: one job from claim to settlement; `delivery`: how that ends;
+//!   `resolve`: what it may use; `host`: what it may call
+//! - `batch`: many jobs of one task in one run; `collect`: how they come together
 //! - `modules`: from a digest to something that runs
 //! - `settle`: settlements on their way to the broker; `live`: logs before them
 //! - `lease`: the heartbeat, on a thread that no guest can starve
@@ -18,7 +19,10 @@
 //! the processor with them by the operating system's fairness, not by theirs.
 
 mod attempt;
+mod batch;
 mod claim;
+mod collect;
+mod delivery;
 mod guests;
 mod hands;
 mod host;

@@ -3,7 +3,7 @@
 
 use std::mem::take;
 
-use lovage_queue::job::{Attempt, Job};
+use lovage_queue::job::{Attempt, Ending, Job};
 use lovage_queue::registry::Digest;
 use lovage_queue::retry::Policy;
 use lovage_queue::task::TaskOptions;
@@ -63,6 +63,19 @@ fn texts(attempt: &Attempt) -> usize {
     failure + attempt.log.len()
 }
 
+/// Whether a job of a batched task runs alone: an earlier run of it failed as a whole,
+/// or took its worker with it, and it may be the one that did that. So it fails its
+/// peers once.
+pub(super) fn runs_alone(job: &Job) -> bool {
+    job.crash > 0 || job.attempts.last().is_some_and(|it| is_whole(it.ending))
+}
+
+/// Whether an attempt that ended so took its whole run with it.
+fn is_whole(ending: Ending) -> bool {
+    use Ending::{Cancelled, Completed, Expired, Failed, NoModule};
+    !matches!(ending, Completed | Failed | Cancelled | Expired | NoModule)
+}
+
 /// The job's own words move into it: most tasks never ask for them.
 pub(super) fn context(job: &mut Job, digest: Digest, policy: &Policy) -> JobContext {
     JobContext {
@@ -108,7 +121,7 @@ mod tests {
 
     use super::*;
     use lovage_queue::clock::Millis;
-    use lovage_queue::job::{Ending, WorkerId};
+    use lovage_queue::job::WorkerId;
     use lovage_queue::task::Failure;
 
     const LOG: usize = 64 * 1024;
@@ -146,6 +159,16 @@ mod tests {
         let details: usize = attempts.iter().map(texts).sum();
         assert!(details <= 4 * LOG + 1_000 * LINE, "{details}");
         assert_eq!(texts(&attempts[0]), LOG);
+    }
+
+    #[test]
+    fn only_what_failed_as_a_whole_is_run_alone() {
+        for ending in [Ending::Completed, Ending::Failed, Ending::Cancelled] {
+            assert!(!is_whole(ending), "{ending}");
+        }
+        for ending in [Ending::Trapped, Ending::OutOfFuel, Ending::Deadline] {
+            assert!(is_whole(ending), "{ending}");
+        }
     }
 
     #[test]

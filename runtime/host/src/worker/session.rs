@@ -11,6 +11,7 @@ use lovage_queue::registry::Digest;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
+use super::batch::Batches;
 use super::hands::Hands;
 use super::lease::Pulse;
 use super::load::Load;
@@ -19,7 +20,7 @@ use super::{Phase, Settings};
 use crate::engine::Engine;
 
 /// What a cancelled job has to tidy up before it is stopped.
-const TIDY_UP: Duration = Duration::from_millis(50);
+pub(super) const TIDY_UP: Duration = Duration::from_millis(50);
 /// Tenants whose clients are remembered.
 const CLIENTS: usize = 1000;
 
@@ -48,6 +49,8 @@ pub struct Session {
     pub(super) pulse: Pulse,
     pub(super) staged: Mutex<Option<mpsc::UnboundedReceiver<(String, Digest)>>>,
     pub(super) hands: Hands,
+    /// Those of them that wait for others of their kind.
+    pub(super) batches: Batches,
     /// The worker's own threads: guests have others, and the heartbeat too.
     pub(super) threads: Handle,
     clients: Mutex<HashMap<String, Client>>,
@@ -72,6 +75,7 @@ impl Session {
             pulse,
             staged: Mutex::new(Some(staged)),
             hands: Hands::default(),
+            batches: Batches::default(),
             threads: Handle::current(),
             clients: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
@@ -118,6 +122,7 @@ impl Session {
     /// waits for; then it is stopped.
     pub(super) fn cancel(&self, id: JobId) {
         if let Some(cancel) = self.hands.ask(id) {
+            self.batches.remove(id);
             self.threads.spawn(async move {
                 tokio::time::sleep(TIDY_UP).await;
                 cancel.stop();
@@ -128,6 +133,7 @@ impl Session {
     /// Ends all attempts at their next yield, and those that begin later.
     pub(super) fn stop_running(&self) {
         self.slots.close();
+        self.batches.close();
         self.hands.stop_all();
     }
 
@@ -155,6 +161,7 @@ impl Session {
     /// once: closed slots turn away whoever waits for one.
     pub(super) async fn drain(&self, phase: &mut watch::Receiver<Phase>) {
         self.slots.close();
+        self.batches.close();
         tracing::info!(held = self.load.held(), "draining");
         tokio::select! {
             () = self.emptied() => return,
@@ -172,7 +179,7 @@ impl Session {
 
     async fn emptied(&self) {
         // The claim loop, which also listens for changes, is over by now.
-        while self.load.is_above(0) {
+        while self.load.is_any() {
             self.load.fell().await;
         }
     }

@@ -130,6 +130,7 @@ mod tests {
             action: Action::Complete(vec![0; bytes].into()),
             attempt: None,
             children: Vec::new(),
+            flows: Vec::new(),
         }
     }
 

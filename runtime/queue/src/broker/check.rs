@@ -1,22 +1,37 @@
 //! What both implementations refuse before they touch the store, and how they
 //! read a settlement.
 
-use super::{BrokerError, Declared, MAX_BATCH, Result};
-use crate::job::{Action, Ending, MAX_PRIORITY, NewJob, Partition, Settlement};
+use super::{
+    BrokerError, Declared, FlowNode, MAX_ABOUT, MAX_BATCH, MAX_NEEDS, MAX_NODES_ADDED, NewFlow,
+    Result,
+};
+use crate::job::{
+    Action, Ending, JobId, MAX_NODES, MAX_PRIORITY, NewJob, Partition, Settlement, When,
+};
 use crate::limits::Scope;
 use crate::schedule::check_schedule_name;
 use crate::task::{NameError, check_lane, check_name};
 
 /// What both implementations refuse before they touch the store.
 pub(crate) fn check_jobs(tenant: &str, jobs: &[NewJob], partitions: u16) -> Result<()> {
+    if let Some(job) = jobs.iter().find(|job| job.seat.is_some()) {
+        let said = format!("job {} has a seat in a flow: add it as a node", job.id);
+        return Err(BrokerError::Invalid(said));
+    }
+    check_calls(tenant, jobs.iter(), jobs.len(), partitions)
+}
+
+fn check_calls<'a>(
+    tenant: &str,
+    jobs: impl Iterator<Item = &'a NewJob>,
+    count: usize,
+    partitions: u16,
+) -> Result<()> {
     let invalid = |e: NameError| BrokerError::Invalid(e.to_string());
     check_name(tenant, "tenant").map_err(invalid)?;
     let partition = Partition::of(tenant, partitions);
-    if jobs.len() > MAX_BATCH {
-        let said = format!(
-            "a batch has at most {MAX_BATCH} jobs, this one {}",
-            jobs.len()
-        );
+    if count > MAX_BATCH {
+        let said = format!("a batch has at most {MAX_BATCH} jobs, this one {count}");
         return Err(BrokerError::Invalid(said));
     }
     for job in jobs {
@@ -38,6 +53,68 @@ pub(crate) fn check_jobs(tenant: &str, jobs: &[NewJob], partitions: u16) -> Resu
             );
             return Err(BrokerError::Invalid(said));
         }
+    }
+    Ok(())
+}
+
+/// What can be seen of a flow before it has nodes.
+pub(crate) fn check_flow(tenant: &str, flow: &NewFlow, partitions: u16) -> Result<()> {
+    let invalid = |said: String| Err(BrokerError::Invalid(said));
+    check_name(tenant, "tenant").map_err(|e| BrokerError::Invalid(e.to_string()))?;
+    if flow.id.partition() != Partition::of(tenant, partitions) {
+        return invalid(format!(
+            "flow {} is not of the partition of tenant `{tenant}`",
+            flow.id
+        ));
+    }
+    let most = MAX_NODES as u32;
+    if flow.nodes == 0 || flow.nodes > most {
+        return invalid(format!(
+            "a flow has 1 to {most} nodes, this one {}",
+            flow.nodes
+        ));
+    }
+    if flow.about.len() > MAX_ABOUT {
+        return invalid(format!(
+            "{} bytes about a flow are too many: at most {MAX_ABOUT}",
+            flow.about.len()
+        ));
+    }
+    Ok(())
+}
+
+/// What is refused of nodes before the store is touched.
+pub(crate) fn check_nodes(
+    tenant: &str,
+    flow: JobId,
+    nodes: &[FlowNode],
+    partitions: u16,
+) -> Result<()> {
+    let jobs = nodes.iter().map(|it| &it.job);
+    check_calls(tenant, jobs, nodes.len(), partitions)?;
+    if nodes.len() > MAX_NODES_ADDED {
+        let said = format!(
+            "at most {MAX_NODES_ADDED} nodes are added in a call, and not {}",
+            nodes.len()
+        );
+        return Err(BrokerError::Invalid(said));
+    }
+    for FlowNode { job, needs } in nodes {
+        let wrong = if job.seat.is_none_or(|seat| seat.flow != flow) {
+            "has no seat in it"
+        } else if job.key.is_some() || job.unique.is_some() || job.result_ttl.is_some() {
+            "has a key, is unique, or says how long it is kept"
+        } else if matches!(job.eta, When::At(_)) || matches!(job.expiry, Some(When::At(_))) {
+            "has a fixed time"
+        } else if needs.len() > MAX_NEEDS {
+            "needs too many joints: let another node gather them"
+        } else if !needs.is_sorted_by(|a, b| a < b) {
+            "needs a joint twice, or out of order"
+        } else {
+            continue;
+        };
+        let said = format!("node {} of flow {flow} {wrong}", job.id);
+        return Err(BrokerError::Invalid(said));
     }
     Ok(())
 }

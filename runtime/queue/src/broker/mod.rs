@@ -3,7 +3,7 @@
 //! # Layout
 //! - this file: the contract, word for word what both implementations promise
 //! - `words`: what is asked and answered; `check`: what is refused at once
-//! - `schedules`: the contract of schedules
+//! - `schedules`: the contract of schedules; `flows`: that of jobs that wait for others
 //! - [`redis`]: the production broker; its operations are Lua scripts
 //! - [`Place`]: from a URL to a broker
 //! - [`sqlite`]: the embedded broker; the same operations as transactions
@@ -11,6 +11,7 @@
 //! Nothing outside this room knows which one is there.
 
 mod check;
+mod flows;
 mod place;
 pub mod redis;
 mod schedules;
@@ -20,7 +21,12 @@ mod words;
 use std::time::Duration;
 
 pub(crate) use self::check::{
-    check_declared, check_jobs, check_pause, check_settlements, counts_as_failed,
+    check_declared, check_flow, check_jobs, check_nodes, check_pause, check_settlements,
+    counts_as_failed,
+};
+pub use self::flows::{
+    FlowNode, FlowState, FlowStatus, Flows, MAX_ABOUT, MAX_FLOWS_LISTED, MAX_NEEDS,
+    MAX_NODES_ADDED, NewFlow,
 };
 pub use self::place::Place;
 pub use self::schedules::{
@@ -28,8 +34,9 @@ pub use self::schedules::{
     Planned, Schedules, Turn,
 };
 pub use self::words::{
-    Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, MAX_BATCH, Note, Page, Promoted, Pulse,
-    QueueCounts, Reclaimed, Requeued, Retention, Settled, Signal, Signals,
+    Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, MAX_BATCH, Note, Page,
+    Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Retention, Settled, Signal, Signals,
+    StepWatch,
 };
 
 use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, WorkerId};
@@ -108,7 +115,7 @@ pub type Result<T> = std::result::Result<T, BrokerError>;
 /// answer was lost: enqueue by the job's id, claim by its number, settle by the
 /// delivery.
 #[async_trait::async_trait]
-pub trait Broker: Registry + Schedules + Send + Sync {
+pub trait Broker: Flows + Registry + Schedules + Send + Sync {
     /// How many partitions there are; fixed for a broker's life.
     fn partitions(&self) -> u16;
 
@@ -262,6 +269,16 @@ pub trait Broker: Registry + Schedules + Send + Sync {
     /// Processor time that the store's own server has used since it started; `None`
     /// where there is no such server.
     async fn processor_time(&self) -> Result<Option<Duration>>;
+
+    /// Has the store's own server take note of its long steps; `None` where there is no
+    /// such server, or it lets nobody tell it so. That is a setting of the server, and
+    /// stays until [`longest_step`](Broker::longest_step) is asked: for a benchmark, on a
+    /// server of its own.
+    async fn watch_steps(&self) -> Result<Option<StepWatch>>;
+
+    /// The longest step since then that took a millisecond, if any did; nothing is
+    /// watched any more.
+    async fn longest_step(&self, watch: StepWatch) -> Result<Option<LongStep>>;
 
     /// What a worker of this identity should hear of, in all partitions.
     async fn signals(&self, worker: WorkerId) -> Result<Signals>;

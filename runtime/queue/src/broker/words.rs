@@ -17,6 +17,24 @@ pub enum Enqueued {
     Instead(JobId),
 }
 
+/// What a store's server is told again once its steps are watched no longer.
+#[derive(Clone, Debug)]
+pub struct StepWatch {
+    /// Settings, as they were.
+    pub(crate) settings: Vec<(String, String)>,
+    /// The first note that was taken since then.
+    pub(crate) since: u64,
+}
+
+/// A step that took long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LongStep {
+    /// Which one.
+    pub name: String,
+    /// How long the server did nothing else.
+    pub took: Duration,
+}
+
 /// The largest batch of jobs that is taken in one step.
 pub const MAX_BATCH: usize = 10_000;
 
@@ -82,7 +100,8 @@ pub struct Claimed {
     /// What is to be run: the digest and its release number (0 where a digest
     /// was pinned). `None` where the name has no such release.
     pub target: Option<(Digest, u32)>,
-    /// The job; or what is wrong with its record.
+    /// The job; or what is wrong with its record. If it takes the results of at most four
+    /// nodes of its flow, those of them come [along](Job::upstream) whose records are short.
     pub job: std::result::Result<Job, String>,
 }
 
@@ -153,6 +172,8 @@ pub struct Promoted {
     pub next: Option<Duration>,
     /// Whether schedules are to be looked at: see [`due`](super::Schedules::due).
     pub schedules: bool,
+    /// Whether flows have more to do at once.
+    pub flows: bool,
 }
 
 /// What a reclaim did.
@@ -247,6 +268,8 @@ pub struct Page {
 pub struct QueueCounts {
     /// The queue's name.
     pub queue: String,
+    /// Waiting for other jobs of their flows.
+    pub pending: u64,
     /// Waiting for their time.
     pub scheduled: u64,
     /// Waiting for a worker.
@@ -264,10 +287,11 @@ pub struct QueueCounts {
 }
 
 impl QueueCounts {
-    /// The number of jobs in a state. Nothing is ever pending in a queue.
+    /// The number of jobs in a state.
     pub(crate) fn of(&mut self, state: State) -> &mut u64 {
         match state {
-            State::Pending | State::Scheduled => &mut self.scheduled,
+            State::Pending => &mut self.pending,
+            State::Scheduled => &mut self.scheduled,
             State::Available => &mut self.available,
             State::Running => &mut self.running,
             State::Retryable => &mut self.retryable,

@@ -83,19 +83,55 @@ impl Known {
 
     /// What is wrong with a task's arguments.
     pub(super) fn problems(&self, task: &str, arguments: &Arguments) -> Vec<String> {
+        self.problems_beside(task, arguments, &[])
+    }
+
+    /// The same where these arguments are yet to come.
+    pub(super) fn problems_beside(
+        &self,
+        task: &str,
+        arguments: &Arguments,
+        coming: &[&str],
+    ) -> Vec<String> {
         let check = self.checks.get(task);
-        check.map_or(Vec::new(), |check| problems(check, &arguments.to_json()))
+        check.map_or(Vec::new(), |check| {
+            problems(check, &arguments.to_json(), coming)
+        })
     }
 }
 
 /// What is wrong with arguments, each with its place in them.
-fn problems(check: &jsonschema::Validator, arguments: &serde_json::Value) -> Vec<String> {
+fn problems(
+    check: &jsonschema::Validator,
+    arguments: &serde_json::Value,
+    coming: &[&str],
+) -> Vec<String> {
     const SHOWN: usize = 5;
     let say = |e: jsonschema::ValidationError<'_>| match e.instance_path().as_str() {
         "" => e.to_string(),
         path => format!("at `{path}`: {e}"),
     };
-    check.iter_errors(arguments).take(SHOWN).map(say).collect()
+    let errors = check.iter_errors(arguments);
+    let now = errors.filter(|e| coming.is_empty() || !may_pass(e, coming));
+    now.take(SHOWN).map(say).collect()
+}
+
+/// Whether it may be right once these arguments have come.
+fn may_pass(e: &jsonschema::ValidationError<'_>, coming: &[&str]) -> bool {
+    use jsonschema::error::ValidationErrorKind as Kind;
+    let of_all = e.instance_path().as_str().is_empty();
+    of_all
+        && match e.kind() {
+            Kind::Required { property } => {
+                property.as_str().is_some_and(|name| coming.contains(&name))
+            }
+            Kind::AnyOf { .. }
+            | Kind::OneOfNotValid { .. }
+            | Kind::OneOfMultipleValid { .. }
+            | Kind::Not { .. }
+            | Kind::MinProperties { .. } => true,
+            _ => false,
+        }
 }
 
 #[cfg(test)]
@@ -109,10 +145,26 @@ mod tests {
             "properties": {"side": {"type": "integer", "minimum": 0}},
         });
         let check = jsonschema::validator_for(&schema).unwrap();
-        assert!(problems(&check, &serde_json::json!({"side": 3})).is_empty());
-        let said = problems(&check, &serde_json::json!({"side": "x"}));
+        assert!(problems(&check, &serde_json::json!({"side": 3}), &[]).is_empty());
+        let said = problems(&check, &serde_json::json!({"side": "x"}), &[]);
         assert!(said[0].contains("`/side`"), "{said:?}");
-        let said = problems(&check, &serde_json::json!({"sid": 3}));
+        let said = problems(&check, &serde_json::json!({"sid": 3}), &[]);
         assert!(said.iter().any(|it| it.contains("side")), "{said:?}");
+    }
+    #[test]
+    fn an_argument_that_is_to_come_is_not_missing() {
+        let schema = serde_json::json!({
+            "type": "object", "required": ["a", "b"],
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "anyOf": [{"required": ["a"]}, {"required": ["c"]}],
+        });
+        let check = jsonschema::validator_for(&schema).unwrap();
+        let none = serde_json::json!({});
+        assert_eq!(problems(&check, &none, &[]).len(), 3);
+        assert!(problems(&check, &none, &["a", "b"]).is_empty());
+        let said = problems(&check, &none, &["a"]);
+        assert!(said.len() == 1 && said[0].contains("\"b\""), "{said:?}");
+        let said = problems(&check, &serde_json::json!({"a": "x"}), &["b"]);
+        assert!(said.len() == 1 && said[0].contains("`/a`"), "{said:?}");
     }
 }

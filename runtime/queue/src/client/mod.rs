@@ -16,21 +16,32 @@
 //! - this file: [`Client`]
 //! - `call`: a [`Call`], and what of it is left to its task
 //! - `known`: what a client remembers of modules
+//! - `flows`: to run them, to look at them, and to let them go on
+//! - `results`: inputs that are put together from the results of others; `splice`: of
+//!   their bytes
 //! - `schedules`: to keep them, to look at them, and to fire them
 
 mod call;
+mod flows;
 mod known;
+mod results;
 mod schedules;
+mod splice;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use self::call::{Call, Unique};
+pub use self::flows::{Branch, FlowTree, Leaf, Line, Many, Mismatch, Part, PreparedFlow};
+pub use self::results::{BoundError, FailedNode, NoResult};
 pub use self::schedules::{SCHEDULE, SCHEDULED_FOR};
 
 use self::known::{Known, Shelf};
 use crate::arguments::ArgumentsError;
-use crate::broker::{Broker, BrokerError, Cancelled, Enqueued, Place, Requeued};
+use crate::broker::{
+    Broker, BrokerError, Cancelled, Enqueued, FlowState, MAX_ABOUT, Place, Requeued,
+};
+use crate::flow::FlowError;
 use crate::job::{DEFAULT_PRIORITY, Job, JobId, Key, NewJob, Partition, Payload, Pin};
 use crate::registry::Digest;
 use crate::schedule::ScheduleError;
@@ -87,6 +98,42 @@ pub enum ClientError {
     /// There is no schedule of this name.
     #[error("there is no schedule `{0}`")]
     UnknownSchedule(String),
+    /// A flow that cannot be.
+    #[error(transparent)]
+    Flow(#[from] FlowError),
+    /// What is wrong with one step of a flow.
+    #[error("{path}: {why}")]
+    Step {
+        /// The step, as it was written.
+        path: String,
+        /// What.
+        why: Box<ClientError>,
+    },
+    /// A result that cannot be the argument that it is to be.
+    #[error(transparent)]
+    Mismatch(Box<Mismatch>),
+    /// How a flow is written takes more room than is kept for that.
+    #[error(
+        "how the flow is written takes {0} bytes, and may take {MAX_ABOUT}: write groups of calls rather than of chains, or make several flows"
+    )]
+    Detailed(usize),
+    /// There is no flow of this id.
+    #[error("there is no flow {0}; those that have ended are kept for a limited time")]
+    UnknownFlow(JobId),
+    /// The flow has no such step.
+    #[error("flow {flow} has no step `{path}`")]
+    UnknownStep {
+        /// The flow.
+        flow: JobId,
+        /// What was asked for.
+        path: String,
+    },
+    /// The flow's result is not there yet.
+    #[error("flow {0} has not ended: it is {state}", state = .1.as_str())]
+    Unended(JobId, FlowState),
+    /// Results that could not be put together.
+    #[error(transparent)]
+    Bound(#[from] BoundError),
 }
 
 /// A tenant's way to a broker. Cheap to clone; all clones share a connection.

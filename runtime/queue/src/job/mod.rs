@@ -15,6 +15,7 @@
 
 mod id;
 mod payload;
+mod seat;
 mod terms;
 
 use std::collections::BTreeMap;
@@ -23,9 +24,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
 pub use self::id::{IdError, JobId, Partition, WorkerId};
 pub use self::payload::{CLAIM_CHECK, Payload};
+pub use self::seat::{Bind, From, MAX_NODES, Seat, WithoutNode};
+pub(crate) use self::seat::{MAX_GIVEN_BYTES, few_nodes};
 pub(crate) use self::terms::Terms;
 pub use self::terms::{Conflict, Key, Unique, Until, When};
 
@@ -149,7 +153,7 @@ impl Ending {
 }
 
 /// Which release of its module a job runs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pin {
     /// The one that is active when the job is claimed.
@@ -203,6 +207,13 @@ pub struct JobOptions {
     /// How many jobs there are between it and nobody: 0 for a root.
     #[serde(rename = "d", skip_serializing_if = "is_zero")]
     pub depth: u32,
+    /// Arguments that are results of other nodes of its flow: whoever runs it puts
+    /// them together.
+    #[serde(rename = "i", skip_serializing_if = "Vec::is_empty")]
+    pub binds: Vec<Bind>,
+    /// What counts as its result where it does not complete, in MessagePack.
+    #[serde(rename = "o", skip_serializing_if = "Option::is_none")]
+    pub default: Option<ByteBuf>,
 }
 
 fn is_zero(number: &u32) -> bool {
@@ -242,6 +253,8 @@ pub struct NewJob {
     /// How long its record is kept once it has completed, where that is not
     /// for the broker's retention to say.
     pub result_ttl: Option<Duration>,
+    /// Its place in a flow, if it is of one.
+    pub seat: Option<Seat>,
     /// The rest.
     pub options: JobOptions,
 }
@@ -271,6 +284,7 @@ impl NewJob {
             key: None,
             unique: None,
             result_ttl: None,
+            seat: None,
             options: JobOptions::default(),
         }
     }
@@ -337,10 +351,15 @@ pub struct Job {
     pub result: Option<Payload>,
     /// Whether a running job was asked to stop.
     pub cancelling: bool,
+    /// Whether a cancelled job was cancelled with its flow, and comes back with it.
+    pub with_flow: bool,
     /// How far the running attempt is, where the task says so.
     pub progress: Option<Progress>,
     /// What the running attempt has written so far, as of a moment ago.
     pub log: Option<Vec<u8>>,
+    /// Nodes of its flow whose results it takes, by their places: a claim brings few and
+    /// short ones along. Nothing is said of those that are not there.
+    pub upstream: Vec<(u32, Job)>,
 }
 
 impl Job {
@@ -391,6 +410,8 @@ pub struct Settlement {
     /// other. None of them is refused: a full queue takes them, a second one of a
     /// kind is not made.
     pub children: Vec<NewJob>,
+    /// Flows that are whole, and begin in that step.
+    pub flows: Vec<JobId>,
 }
 
 /// What a settlement does to the job.

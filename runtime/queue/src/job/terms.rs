@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Payload;
+use super::{Payload, Seat, WithoutNode};
 use crate::clock::{Millis, millis};
 
 /// A moment by the broker's clock.
@@ -160,6 +160,24 @@ pub(crate) struct Terms {
     /// The digest of an input that lies in a blob, in hexadecimal.
     #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
     input: Option<String>,
+    /// The flow that it is a node of, as people write it: scripts read no bytes here.
+    #[serde(rename = "w", skip_serializing_if = "Option::is_none")]
+    flow: Option<String>,
+    /// The joint that it is of.
+    #[serde(rename = "j", skip_serializing_if = "Option::is_none")]
+    joins: Option<u32>,
+    /// The joint that its failure frees.
+    #[serde(rename = "h", skip_serializing_if = "Option::is_none")]
+    alarms: Option<u32>,
+    /// What becomes of the flow without it: [`WithoutNode::letter`].
+    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
+    without: Option<char>,
+    /// The nodes whose results it takes, where these are few: a claim brings them along.
+    #[serde(rename = "n", skip_serializing_if = "Option::is_none")]
+    takes: Option<Vec<u32>>,
+    /// How long it waits from when it is free.
+    #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
+    delay: Option<u64>,
 }
 
 impl Terms {
@@ -171,6 +189,15 @@ impl Terms {
             input: job.input.blob().map(|digest| digest.to_string()),
             ..Terms::default()
         };
+        if let Some(seat) = job.seat {
+            terms.flow = Some(seat.flow.to_string());
+            (terms.joins, terms.alarms) = (seat.joins, seat.alarms);
+            terms.without = Some(seat.without.letter());
+            terms.takes = super::few_nodes(&job.options.binds);
+            if let When::In(span) = job.eta {
+                terms.delay = Some(millis(span));
+            }
+        }
         match job.expiry {
             None => {}
             Some(When::Now) => terms.expires_in = Some(0),
@@ -230,6 +257,25 @@ impl Terms {
         })
     }
 
+    pub(crate) fn seat(&self) -> Option<Seat> {
+        Some(Seat {
+            flow: self.flow.as_ref()?.parse().ok()?,
+            joins: self.joins,
+            alarms: self.alarms,
+            without: WithoutNode::from_letter(self.without.unwrap_or_default()),
+        })
+    }
+
+    /// Whose results a node takes, where these are few.
+    pub(crate) fn takes(&self) -> &[u32] {
+        self.takes.as_deref().unwrap_or_default()
+    }
+
+    /// How long a node waits from when it is free.
+    pub(crate) fn delay(&self) -> Duration {
+        Duration::from_millis(self.delay.unwrap_or(0))
+    }
+
     pub(crate) fn result_ttl(&self) -> Option<Duration> {
         self.result_ttl.map(Duration::from_millis)
     }
@@ -264,6 +310,12 @@ mod tests {
             digest: crate::registry::Digest::of(b"large"),
             size: 70_000,
         };
+        job.seat = Some(Seat {
+            flow: JobId::new(Partition(3)),
+            joins: Some(u32::MAX),
+            alarms: Some(1),
+            without: WithoutNode::Waits,
+        });
         let bytes = rmp_serde::to_vec_named(&Terms::of(&job).unwrap()).unwrap();
         assert!(
             bytes.len() <= 255,
@@ -274,6 +326,7 @@ mod tests {
         assert_eq!(terms.expiry(Millis(1_000)), Some(Millis(6_000)));
         assert_eq!((terms.key(), terms.unique()), (job.key, job.unique));
         assert_eq!(terms.result_ttl(), job.result_ttl);
+        assert_eq!(terms.seat(), job.seat);
         assert_eq!(terms.input, job.input.blob().map(|it| it.to_string()));
     }
 

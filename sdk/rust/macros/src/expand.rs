@@ -1,12 +1,13 @@
 //! What the attributes become. The author's function stays an ordinary one; beside it stands an entry in the module's
 //! list of tasks, which decodes the arguments, calls the function and encodes the result.
 
+use crate::batch;
 use crate::function::Function;
 use crate::options::Options;
 use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Error, Item, ItemFn, Result};
+use syn::{Error, Item, ItemFn, Result, Type};
 
 pub(crate) fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
     // A function that cannot be a task is kept as it stands, or each of its uses would be reported as well.
@@ -25,18 +26,21 @@ fn expand_task(attribute: TokenStream, item: TokenStream) -> Result<TokenStream>
         Some(name) => name.clone(),
         None => function.checked_name(&item)?,
     };
-    let entry = entry(&name, &function, &options, &item);
+    let code = match options.batch {
+        Some(_) => batched(&name, batch::one(&function, &item)?, &item),
+        None => single(&name, &function, &item),
+    };
+    let entry = entry(&name, &function.doc, &options, &code, &item);
     Ok(quote!(#item #entry))
 }
 
-fn entry(name: &str, function: &Function, options: &Options, item: &ItemFn) -> TokenStream {
-    let Function {
-        doc,
-        arguments,
-        output,
-        ..
-    } = function;
-    let call = &item.sig.ident;
+/// What calls a task's function, and what knows its types.
+struct Code {
+    functions: TokenStream,
+    run_batch: TokenStream,
+}
+
+fn entry(name: &str, doc: &str, options: &Options, code: &Code, item: &ItemFn) -> TokenStream {
     // A function that a `cfg` leaves out leaves no entry behind.
     let cfgs = item
         .attrs
@@ -44,6 +48,39 @@ fn entry(name: &str, function: &Function, options: &Options, item: &ItemFn) -> T
         .filter(|attribute| attribute.path().is_ident("cfg"));
     let schedules = options.schedule.tokens();
     let options = options.tokens();
+    let Code {
+        functions,
+        run_batch,
+    } = code;
+    quote! {
+        #(#cfgs)*
+        const _: () = {
+            use ::lovage::__private::{self, Plain as _};
+
+            #functions
+
+            __private::inventory::submit! {
+                __private::Task {
+                    name: #name,
+                    doc: #doc,
+                    options: #options,
+                    schedules: #schedules,
+                    run: __lovage_run,
+                    run_batch: #run_batch,
+                    input: __lovage_input,
+                    output: __lovage_output,
+                }
+            }
+        };
+    }
+}
+
+/// A task whose function takes the arguments of one call.
+fn single(name: &str, function: &Function, item: &ItemFn) -> Code {
+    let Function {
+        arguments, output, ..
+    } = function;
+    let call = &item.sig.ident;
     let names: Vec<_> = arguments.iter().map(|argument| &argument.name).collect();
     // Names of our own, so that no argument shadows what stands around it.
     let values: Vec<_> = (0..arguments.len())
@@ -59,38 +96,58 @@ fn entry(name: &str, function: &Function, options: &Options, item: &ItemFn) -> T
         quote_spanned!(kind.span()=> __schema.argument::<#kind>(#name, #doc);)
     });
     let returned = quote_spanned!(output.span()=> __private::Returned::<#output>::new());
-    quote! {
-        #(#cfgs)*
-        const _: () = {
-            use ::lovage::__private::{self, Plain as _};
+    let functions = quote! {
+        fn __lovage_run(input: &[u8]) -> ::core::result::Result<::std::vec::Vec<u8>, ::lovage::Failure> {
+            #[allow(unused_mut, unused_variables)]
+            let mut __arguments = __private::Arguments::read(#name, &[#(#names),*], input)?;
+            #(#takes)*
+            #returned.encode(#call(#(#values),*))
+        }
 
-            fn __lovage_run(input: &[u8]) -> ::core::result::Result<::std::vec::Vec<u8>, ::lovage::Failure> {
-                #[allow(unused_mut, unused_variables)]
-                let mut __arguments = __private::Arguments::read(#name, &[#(#names),*], input)?;
-                #(#takes)*
-                #returned.encode(#call(#(#values),*))
-            }
+        fn __lovage_input(__schema: &mut __private::InputSchema) {
+            #(#schemas)*
+        }
 
-            fn __lovage_input(__schema: &mut __private::InputSchema) {
-                #(#schemas)*
-            }
+        fn __lovage_output() -> ::std::string::String {
+            #returned.schema()
+        }
+    };
+    let run_batch = quote!(::core::option::Option::None);
+    Code {
+        functions,
+        run_batch,
+    }
+}
 
-            fn __lovage_output() -> ::std::string::String {
-                #returned.schema()
-            }
+/// A task whose function takes many calls, each of the one type, and returns a result of the other for each.
+fn batched(name: &str, (kind, result): (Type, Type), item: &ItemFn) -> Code {
+    let call = &item.sig.ident;
+    let returned = quote_spanned!(result.span()=> __private::Returned::<#result>::new());
+    let run = quote_spanned!(kind.span()=> __private::batch::run::<#kind, #result>);
+    let schema = quote_spanned!(kind.span()=> __schema.call::<#kind>(););
+    let functions = quote! {
+        fn __lovage_run_batch(
+            inputs: &[&[u8]],
+        ) -> ::std::vec::Vec<::core::result::Result<::std::vec::Vec<u8>, ::lovage::Failure>> {
+            #run(#name, inputs, #call, |result| #returned.encode(result))
+        }
 
-            __private::inventory::submit! {
-                __private::Task {
-                    name: #name,
-                    doc: #doc,
-                    options: #options,
-                    schedules: #schedules,
-                    run: __lovage_run,
-                    input: __lovage_input,
-                    output: __lovage_output,
-                }
-            }
-        };
+        fn __lovage_run(input: &[u8]) -> ::core::result::Result<::std::vec::Vec<u8>, ::lovage::Failure> {
+            __private::batch::one(__lovage_run_batch, input)
+        }
+
+        fn __lovage_input(__schema: &mut __private::InputSchema) {
+            #schema
+        }
+
+        fn __lovage_output() -> ::std::string::String {
+            #returned.schema()
+        }
+    };
+    let run_batch = quote!(::core::option::Option::Some(__lovage_run_batch));
+    Code {
+        functions,
+        run_batch,
     }
 }
 
@@ -157,6 +214,35 @@ mod tests {
             text.contains("let __argument_0 : i64 = __arguments . take (\"a\")"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_batched_task_is_called_with_many_and_described_by_one() {
+        let text = expanded(
+            quote!(batch = { max = 10, wait = "5ms" }),
+            quote!(
+                fn embed(texts: Vec<Text>) -> Vec<Result<f64, Failure>> {
+                    todo!()
+                }
+            ),
+        );
+        for said in [
+            "Batch { max : 10u32 , wait_ms : 5u64 }",
+            "__schema . call :: < Text > ()",
+            "Returned :: < Result < f64 , Failure > >",
+            "Some (__lovage_run_batch)",
+        ] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+        let text = expanded(
+            quote!(batch(max = 10, wait = "5ms")),
+            quote!(
+                fn embed(text: Text) -> f64 {
+                    0.0
+                }
+            ),
+        );
+        assert!(text.contains("takes one argument, its calls"), "{text}");
     }
 
     #[test]

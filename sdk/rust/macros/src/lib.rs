@@ -3,11 +3,13 @@
 //! # Layout
 //!
 //! - `options`: what stands in the parentheses of `#[task(…)]`
+//! - `batch`: that its calls are collected, and what its function looks like then
 //! - `schedule`: those of them that say when a task is called by itself
 //! - `values`: durations, sizes, rates and names, as they are written
 //! - `function`: the function below the attribute
 //! - `expand`: both put together into a registered task
 
+mod batch;
 mod expand;
 mod function;
 mod options;

@@ -1,5 +1,6 @@
 //! What stands in the parentheses of `#[task(…)]`. An option that is unknown, doubled or wrong is refused at its span.
 
+use crate::batch::{self, Batch};
 use crate::schedule::{self, Schedule};
 use crate::values::{self, Conflict, Rate, Until};
 use proc_macro2::{Ident, TokenStream};
@@ -9,7 +10,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Error, LitBool, LitFloat, LitInt, LitStr, Result, Token};
 
 const VALID: &str = "name, queue, priority, retries, backoff, max_age, retry_exhausted, timeout, soft_timeout, \
-    expires, result_ttl, unique, on_conflict, fuel, memory, rate, concurrency";
+    expires, result_ttl, unique, on_conflict, fuel, memory, rate, concurrency, batch";
 const VALID_BACKOFF: &str = "base, factor, max";
 
 /// How the waits between attempts grow. What an author leaves out is the host's own default, spelled out, since the
@@ -52,6 +53,8 @@ pub(crate) struct Options {
     pub(crate) memory: Option<u64>,
     pub(crate) rate: Option<Rate>,
     pub(crate) concurrency: Option<u32>,
+    /// That calls of the task are collected.
+    pub(crate) batch: Option<Batch>,
     /// When the task is called by itself.
     pub(crate) schedule: Schedule,
 }
@@ -117,6 +120,7 @@ impl Options {
                 option,
                 number(input, 1, u64::from(u32::MAX))? as u32,
             ),
+            "batch" => once(&mut self.batch, option, batch::parse(input)?),
             unknown => Err(Error::new(
                 option.span(),
                 format!(
@@ -146,6 +150,7 @@ impl Options {
         let fuel = optional(&self.fuel);
         let memory = optional(&self.memory);
         let concurrency = optional(&self.concurrency);
+        let batch = optional(&self.batch.as_ref().map(Batch::tokens));
         let backoff = optional(&self.backoff.as_ref().map(
             |Backoff {
                  base_ms,
@@ -175,6 +180,7 @@ impl Options {
                 memory: #memory,
                 rate: #rate,
                 concurrency: #concurrency,
+                batch: #batch,
             }
         }
     }
@@ -226,7 +232,7 @@ fn queue(input: ParseStream) -> Result<String> {
     Ok(literal.value())
 }
 
-fn number(input: ParseStream, least: u64, most: u64) -> Result<u64> {
+pub(crate) fn number(input: ParseStream, least: u64, most: u64) -> Result<u64> {
     input.parse::<Token![=]>()?;
     let literal: LitInt = input.parse()?;
     let value = literal

@@ -20,7 +20,7 @@ fn every_option() {
     let options = parse(
         r#"name = "make-thumbnail", queue = "media", priority = 7, retries = 3, backoff(base = "1s", factor = 2, max = "1m"),
            max_age = "1h", retry_exhausted = true, timeout = "30s", soft_timeout = "25s", expires = "10m",
-           result_ttl = "1d", unique = "done", on_conflict = "replace", fuel = 10_000_000, memory = "64MiB", rate = "100/1m", concurrency = 4,"#,
+           result_ttl = "1d", unique = "done", on_conflict = "replace", fuel = 10_000_000, memory = "64MiB", rate = "100/1m", concurrency = 4, batch(max = 100, wait = "50ms"),"#,
     )
     .unwrap();
     assert_eq!(options.name.as_deref(), Some("make-thumbnail"));
@@ -53,6 +53,11 @@ fn every_option() {
         })
     );
     assert_eq!(options.concurrency, Some(4));
+    let batch = Batch {
+        max: 100,
+        wait_ms: 50,
+    };
+    assert_eq!(options.batch, Some(batch));
 }
 
 #[test]
@@ -104,6 +109,10 @@ fn a_doubled_option_is_refused_at_the_second() {
     assert_eq!(
         refused(r#"backoff(base = "1s", base = "2s")"#).0,
         "option `base` is given twice"
+    );
+    assert_eq!(
+        refused(r#"batch(max = 1, wait = "1s"), batch = { max = 1, wait = "1s" }"#).0,
+        "option `batch` is given twice"
     );
 }
 

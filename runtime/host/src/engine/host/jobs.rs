@@ -8,7 +8,7 @@ use lovage_queue::task::{TaskName, check_lane, check_name};
 use serde::{Deserialize, Serialize};
 
 use super::{CallError, Reply, Request, State, mismatch, types};
-use crate::engine::bindings::lovage::task::jobs::{Host, NewJob};
+use crate::engine::bindings::lovage::task::jobs::{Host, NewFlow, NewJob};
 use crate::engine::outcome::bytes;
 
 /// Headers a job may carry.
@@ -17,6 +17,8 @@ const HEADERS: usize = 64;
 const HEADER_BYTES: usize = 16 * 1024;
 /// Jobs that an attempt may enqueue in all.
 const CHILDREN: u64 = 10_000;
+/// Flows that an attempt may make.
+const FLOWS: u64 = 100;
 /// Bytes of a child's key.
 const KEY: usize = 256;
 
@@ -123,7 +125,65 @@ impl ChildJob {
     }
 }
 
+/// A flow that a task makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildFlow {
+    /// The flow, in JSON.
+    pub flow: String,
+    /// What the author calls it among its parent's.
+    pub key: Option<String>,
+    /// Its place among all that the attempt made, from 0.
+    pub ordinal: u64,
+    /// Whether it begins at once, and not when its parent completes.
+    pub at_once: bool,
+}
+
+impl ChildFlow {
+    /// The id of one that begins at once: as a [`ChildJob`]'s.
+    pub fn id(&self, parent: JobId) -> JobId {
+        match &self.key {
+            Some(key) => JobId::child(parent, &format!("flow-key:{key}")),
+            None => JobId::child(parent, &format!("flow-ordinal:{}", self.ordinal)),
+        }
+    }
+
+    /// As [`ChildJob::check`].
+    pub fn check(&self, max_input: usize) -> Result<(), CallError> {
+        if self.key.as_ref().is_some_and(|key| key.len() > KEY) {
+            return Err(CallError::Limit(format!("a key takes at most {KEY} bytes")));
+        }
+        if self.flow.len() > max_input {
+            return Err(CallError::Limit(format!(
+                "a flow of {} is larger than {}",
+                bytes(self.flow.len() as u64),
+                bytes(max_input as u64)
+            )));
+        }
+        Ok(())
+    }
+}
+
 impl Host for State {
+    async fn enqueue_flow(&mut self, flow: NewFlow) -> Result<String, types::CallError> {
+        if self.flows >= FLOWS {
+            let text = format!("an attempt makes at most {FLOWS} flows");
+            return Err(CallError::Limit(text).into());
+        }
+        let flow = ChildFlow {
+            flow: flow.flow,
+            key: flow.key,
+            ordinal: self.flows,
+            at_once: flow.at_once,
+        };
+        flow.check(self.limits.input)?;
+        // Used up as a child's place is.
+        self.flows += 1;
+        match self.ask(Request::EnqueueFlow(flow)).await? {
+            Reply::Enqueued(ids) if ids.len() == 1 => Ok(ids[0].to_string()),
+            _ => Err(mismatch().into()),
+        }
+    }
+
     async fn enqueue(&mut self, jobs: Vec<NewJob>) -> Result<Vec<String>, types::CallError> {
         let most = self.limits.jobs;
         if jobs.len() > most {

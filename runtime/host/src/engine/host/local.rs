@@ -24,7 +24,7 @@ impl Host for NoHost {
                 Ok(Reply::Done)
             }
             Request::Restore => Ok(Reply::Restored(saved.clone())),
-            Request::Enqueue(_) => Err(CallError::Denied(
+            Request::Enqueue(_) | Request::EnqueueFlow(_) => Err(CallError::Denied(
                 "this run has no queue behind it, so it cannot enqueue jobs".into(),
             )),
         }

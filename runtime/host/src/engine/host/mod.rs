@@ -23,7 +23,7 @@ use lovage_queue::job::{Checkpoint, JobId, Progress};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{HasSelf, Linker};
 
-pub use self::jobs::ChildJob;
+pub use self::jobs::{ChildFlow, ChildJob};
 
 use super::bindings::lovage::task::types;
 use super::invocation::{Cancel, JobContext};
@@ -59,6 +59,8 @@ pub enum Request {
     Restore,
     /// Jobs to be enqueued, all or none; answered with [`Reply::Enqueued`].
     Enqueue(Vec<ChildJob>),
+    /// A flow of jobs; answered with [`Reply::Enqueued`].
+    EnqueueFlow(ChildFlow),
 }
 
 /// What the host answers.
@@ -69,7 +71,7 @@ pub enum Reply {
     Done,
     /// The state that an earlier attempt saved.
     Restored(Option<Checkpoint>),
-    /// The new jobs' ids, in the order of the request.
+    /// The new jobs' ids, in the order of the request; or a flow's.
     Enqueued(Vec<JobId>),
 }
 
@@ -120,6 +122,8 @@ pub(crate) struct State {
     host: Arc<dyn Host>,
     calls: u32,
     children: u64,
+    /// Flows that it has made so far.
+    flows: u64,
     progress_at: Option<Instant>,
     /// Whether the newest progress said that all is done.
     done: bool,
@@ -145,6 +149,7 @@ impl State {
             host,
             calls: 0,
             children: 0,
+            flows: 0,
             progress_at: None,
             done: false,
         }

@@ -104,14 +104,17 @@ impl Connection {
     async fn info(&self, section: &str, name: &str) -> Result<Option<String>> {
         let mut info = redis::cmd("INFO");
         info.arg(section);
-        let answer = self
-            .send(&info)
-            .await
-            .map_err(|e| meaning(&self.place, &e))?;
+        let answer = self.plain(&info).await?;
         let text: String = redis::from_redis_value(answer).unwrap_or_default();
         let pairs = text.lines().filter_map(|line| line.split_once(':'));
         let mut values = pairs.filter(|(key, _)| *key == name);
         Ok(values.next().map(|(_, value)| value.trim().to_owned()))
+    }
+
+    /// Sends a command that is no script's.
+    pub(super) async fn plain(&self, command: &Cmd) -> Result<Value> {
+        let answer = self.send(command).await;
+        answer.map_err(|e| meaning(&self.place, &e))
     }
 
     /// Runs a script's command; tries again where the connection broke, and

@@ -53,14 +53,19 @@ impl RedisBroker {
         let mut command = self.command(&scripts::SETTLE, first.id.partition());
         command.arg(&id_bytes(worker));
         let alike = |a: &Settlement, b: &Settlement| {
-            a.children.is_empty() && b.children.is_empty() && Ending::of(a) == Ending::of(b)
+            let plain = |it: &Settlement| it.children.is_empty() && it.flows.is_empty();
+            plain(a) && plain(b) && Ending::of(a) == Ending::of(b)
         };
         for group in settlements.chunk_by(alike) {
             let children = &group[0].children;
             let mut batch = Cmd::new();
             write_batch(&mut batch, children)?;
             Ending::of(&group[0]).write(&mut command);
-            command.arg(group.len()).arg(batch.args_iter().count());
+            let flows = &group[0].flows;
+            command
+                .arg(group.len())
+                .arg(batch.args_iter().count())
+                .arg(flows.len());
             for it in group {
                 let fuel = it.attempt.as_ref().map_or(0, |attempt| attempt.fuel);
                 let mut head = [0; 28];
@@ -73,6 +78,9 @@ impl RedisBroker {
             }
             if !children.is_empty() {
                 write_batch(&mut command, children)?;
+            }
+            for flow in flows {
+                command.arg(flow.to_string());
             }
         }
         let answer = self.bytes_of(&scripts::SETTLE, &command).await?;
@@ -160,6 +168,7 @@ fn read_claimed(reply: &mut Reply, claim: &Claim) -> Result<Vec<Claimed>> {
     while !reply.is_empty() {
         let (tenant, queue, ids) = (reply.text()?, reply.text()?, reply.ids()?);
         let (places, mut records) = (reply.bytes()?, reply.list()?);
+        let first = jobs.len();
         for (id, place) in ids.into_iter().zip(places.as_chunks::<2>().0) {
             let mut record = records.bytes()?;
             let header = write_claim(&mut record, claim.worker, now);
@@ -174,8 +183,31 @@ fn read_claimed(reply: &mut Reply, claim: &Claim) -> Result<Vec<Claimed>> {
                 queue: queue.clone(),
             });
         }
+        read_given(&mut reply.list()?, &mut jobs[first..])?;
     }
     Ok(jobs)
+}
+
+/// The nodes whose results some jobs take. One that cannot be read is left out: whoever
+/// asks for it hears why.
+fn read_given(given: &mut Reply, jobs: &mut [Claimed]) -> Result<()> {
+    while !given.is_empty() {
+        let (head, record) = (given.bytes()?, given.bytes()?);
+        let (which, place, id) = given.place(&head)?;
+        let job = jobs.get_mut(which.wrapping_sub(1) as usize);
+        let Some(Claimed {
+            tenant,
+            job: Ok(job),
+            ..
+        }) = job
+        else {
+            continue;
+        };
+        if let Ok(node) = record::decode(tenant, id, &record) {
+            job.upstream.push((place, node));
+        }
+    }
+    Ok(())
 }
 
 fn read_target(bytes: &[u8]) -> Option<(Digest, u32)> {

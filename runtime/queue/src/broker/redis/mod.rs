@@ -6,11 +6,11 @@
 //! - `scripts.rs`: how they are put together; `keys.rs`: roots and channels
 //! - `hot.rs`: a job's way through: enqueue, claim, settle
 //! - `connection.rs`: reconnecting, and what Redis' errors mean
-//! - `reply.rs`: reading answers; `signals.rs`: being woken
+//! - `reply.rs`: reading answers; `signals.rs`: being woken; `slow.rs`: long steps
 //! - `control.rs`: cancel, requeue, delete, limits, pauses
 //! - `read.rs`: looking at jobs, and waiting for them
 //! - `blobs.rs`: inputs and results that are too large for a record
-//! - `registry.rs`: modules and releases; `schedules.rs`: schedules
+//! - `registry.rs`: modules and releases; `schedules.rs`: schedules; `flows.rs`: flows
 //!
 //! What survives a crash of Redis is what its persistence setting says: with
 //! `appendfsync always` everything accepted, with `everysec` all but the last
@@ -19,6 +19,7 @@
 mod blobs;
 mod connection;
 mod control;
+mod flows;
 mod hot;
 mod keys;
 mod read;
@@ -27,6 +28,7 @@ mod reply;
 mod schedules;
 mod scripts;
 mod signals;
+mod slow;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -40,8 +42,9 @@ use self::reply::Reply;
 use self::scripts::Script;
 use self::signals::Waiters;
 use super::{
-    Broker, BrokerError, Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, Note, Page,
-    Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Result, Retention, Settled, Signals,
+    Broker, BrokerError, Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, Note,
+    Page, Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Result, Retention, Settled, Signals,
+    StepWatch,
 };
 use crate::clock::{Clock, millis};
 use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, WorkerId};
@@ -241,6 +244,7 @@ impl Broker for RedisBroker {
             jobs,
             next: u64::try_from(reply.int()?).ok().map(Duration::from_millis),
             schedules: reply.int()? == 1,
+            flows: reply.int()? == 1,
         })
     }
 
@@ -330,6 +334,14 @@ impl Broker for RedisBroker {
 
     async fn processor_time(&self) -> Result<Option<Duration>> {
         self.connection.processor_time().await.map(Some)
+    }
+
+    async fn watch_steps(&self) -> Result<Option<StepWatch>> {
+        self.connection.watch_steps().await
+    }
+
+    async fn longest_step(&self, watch: StepWatch) -> Result<Option<LongStep>> {
+        self.connection.longest_step(watch).await
     }
 
     async fn signals(&self, worker: WorkerId) -> Result<Signals> {

@@ -76,6 +76,17 @@ impl Reply {
         }
     }
 
+    /// Two numbers and an id, in one.
+    pub(super) fn place(&self, bytes: &[u8]) -> Result<(u32, u32, JobId)> {
+        let parts = bytes
+            .split_first_chunk::<4>()
+            .and_then(|(which, rest)| Some((which, rest.split_first_chunk::<4>()?)));
+        let wrong = || unexpected(self.script, "a place of a wrong length");
+        let (which, (place, id)) = parts.ok_or_else(wrong)?;
+        let id = JobId(id.try_into().map_err(|_| wrong())?);
+        Ok((u32::from_le_bytes(*which), u32::from_le_bytes(*place), id))
+    }
+
     /// The next of some ids that other parts of the answer count on.
     pub(super) fn one_more(&self, ids: &mut impl Iterator<Item = JobId>) -> Result<JobId> {
         ids.next()

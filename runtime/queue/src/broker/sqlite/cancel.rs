@@ -22,13 +22,21 @@ pub(super) enum Why {
     Abandoned,
     /// Its time to begin was over.
     Expired,
+    /// Its flow was stopped.
+    WithFlow,
 }
 
 /// Cancels one job. What only a later Lovage can read, or nobody, is left alone.
 pub(super) fn cancel(step: &mut Step<'_>, tenant: &str, id: JobId) -> Done<Cancelled> {
-    let Some(mut job) = Stored::by_id(&step.db, tenant, id)? else {
-        return Ok(Cancelled::Missing);
-    };
+    match Stored::by_id(&step.db, tenant, id)? {
+        Some(job) => cancel_job(step, job, Why::Stopped),
+        None => Ok(Cancelled::Missing),
+    }
+}
+
+/// The same for a job that has been looked up, which is stopped for this where nobody runs
+/// it.
+pub(super) fn cancel_job(step: &mut Step<'_>, mut job: Stored, why: Why) -> Done<Cancelled> {
     let Some(header) = &mut job.header else {
         return Ok(Cancelled::Missing);
     };
@@ -37,7 +45,7 @@ pub(super) fn cancel(step: &mut Step<'_>, tenant: &str, id: JobId) -> Done<Cance
     }
     if job.state != State::Running {
         step.pull(&job)?;
-        close(step, job, Why::Stopped)?;
+        close(step, job, why)?;
         return Ok(Cancelled::Now);
     }
     let worker = header.worker;
@@ -48,7 +56,7 @@ pub(super) fn cancel(step: &mut Step<'_>, tenant: &str, id: JobId) -> Done<Cance
         let row = params![job.n, worker.cast_signed()];
         step.db.run(sql!("lease", "ask"), row)?;
     }
-    step.effects.asked.push((worker, id));
+    step.effects.asked.push((worker, job.id));
     Ok(Cancelled::Asked)
 }
 
@@ -73,6 +81,11 @@ pub(super) fn entry(header: &Header, why: Why) -> Attempt {
             "cancelled, and its worker gave it back or died",
         ),
         Why::Expired => (Ending::Expired, "it had not begun when its time was over"),
+        Why::WithFlow => (Ending::Cancelled, "cancelled with its flow"),
+    };
+    let kind = match why {
+        Why::WithFlow => "upstream",
+        _ => ending.as_str(),
     };
     let began = matches!(why, Why::Abandoned);
     Attempt {
@@ -85,7 +98,7 @@ pub(super) fn entry(header: &Header, why: Why) -> Attempt {
         took: Duration::ZERO,
         fuel: 0,
         peak_memory: 0,
-        failure: Some(Failure::new(ending.as_str(), said)),
+        failure: Some(Failure::new(kind, said)),
         log: Vec::new(),
     }
 }

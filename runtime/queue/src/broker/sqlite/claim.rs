@@ -9,7 +9,7 @@ use super::sql::sql;
 use super::step::Step;
 use crate::broker::{BrokerError, Claim, Claimed};
 use crate::clock::Millis;
-use crate::job::{JobId, Pin};
+use crate::job::{JobId, MAX_GIVEN_BYTES, Pin};
 use crate::record::{self, Header, Route};
 use crate::registry::Digest;
 
@@ -30,6 +30,8 @@ pub(super) struct Taken {
     started: Millis,
     target: Option<(Digest, u32)>,
     record: Vec<u8>,
+    /// Places, ids and records of nodes whose results it takes.
+    upstream: Vec<(u32, JobId, Vec<u8>)>,
 }
 
 impl Taken {
@@ -40,7 +42,15 @@ impl Taken {
 
     /// Reads the record.
     pub(super) fn read(self) -> Claimed {
-        let job = record::decode(&self.tenant, self.id, &self.record);
+        let mut job = record::decode(&self.tenant, self.id, &self.record);
+        if let Ok(job) = &mut job {
+            let nodes = self.upstream.into_iter();
+            // One that cannot be read is left out: whoever asks for it hears why.
+            let read = nodes.filter_map(|(place, id, record)| {
+                Some((place, record::decode(&self.tenant, id, &record).ok()?))
+            });
+            job.upstream = read.collect();
+        }
         Claimed {
             target: self.target.filter(|_| job.is_ok()),
             tenant: self.tenant,
@@ -288,9 +298,9 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
         started: Millis,
         record: Vec<u8>,
     ) -> Done<()> {
-        let target = match Route::decode(&record) {
-            Ok((route, _)) => self.target(tenant, &route)?,
-            Err(_) => None,
+        let (target, upstream) = match Route::decode(&record) {
+            Ok((route, _)) => (self.target(tenant, &route)?, self.upstream(n, &route)?),
+            Err(_) => (None, Vec::new()),
         };
         let (tenant, queue) = (tenant.to_owned(), queue.to_owned());
         self.claimed.push(Taken {
@@ -302,8 +312,25 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
             started,
             target,
             record,
+            upstream,
         });
         Ok(())
+    }
+
+    /// The nodes whose results a job takes, where they are few and short: it need not
+    /// ask.
+    fn upstream(&self, n: i64, route: &Route<'_>) -> Done<Vec<(u32, JobId, Vec<u8>)>> {
+        let mut nodes = Vec::new();
+        let terms = match route.terms.is_empty() {
+            true => return Ok(nodes),
+            false => route.terms().unwrap_or_default(),
+        };
+        for place in terms.takes() {
+            let which = params![n, place, MAX_GIVEN_BYTES as i64];
+            let read = |row: &rusqlite::Row<'_>| Ok((*place, id_at(row, 0)?, row.get(1)?));
+            nodes.extend(self.step.db.one(sql!("claim", "upstream"), which, read)?);
+        }
+        Ok(nodes)
     }
 
     /// What a job runs, in the same step that hands it out.

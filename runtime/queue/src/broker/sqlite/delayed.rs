@@ -1,5 +1,5 @@
-//! What there is to do at a time: jobs that become available or expire, and scopes
-//! that allow more.
+//! What there is to do at a time: jobs that become available or expire, scopes that
+//! allow more, and what is left to do of flows.
 
 use rusqlite::params;
 
@@ -11,7 +11,7 @@ use super::parking::STRIDE;
 use super::sql::sql;
 use super::step::Step;
 use super::stored::Stored;
-use super::terms;
+use super::{flow, terms};
 use crate::broker::Promoted;
 use crate::job::State;
 
@@ -34,6 +34,7 @@ pub(super) fn promote(step: &mut Step<'_>, limit: u32) -> Done<Promoted> {
         step.db.run(sql!("promote", "woken"), [tenant, scope])?;
         step.let_on(tenant, scope, STRIDE)?;
     }
+    flow::work(step)?;
     step.effects.delayed |= !expired.is_empty() || !awake.is_empty();
     let look = params![time(step.now), 1];
     let schedules = step.db.one(sql!("schedules", "look"), look, |_| Ok(()))?;
@@ -42,6 +43,7 @@ pub(super) fn promote(step: &mut Step<'_>, limit: u32) -> Done<Promoted> {
         jobs,
         next,
         schedules: schedules.is_some(),
+        flows: flow::has_work(step)?,
     })
 }
 
@@ -69,6 +71,12 @@ fn promote_jobs(step: &mut Step<'_>, limit: u32) -> Done<u32> {
                 // promotion does not put it before what came meanwhile.
                 header.available = now;
                 promoted += 1;
+            }
+            // A node that was free before this one could read it.
+            (State::Pending, Some(_)) => {
+                flow::release(step, job)?;
+                promoted += 1;
+                continue;
             }
             (_, None) => promoted += u32::from(!newer),
             // It has ended since it was set aside.

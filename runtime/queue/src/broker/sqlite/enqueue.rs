@@ -9,8 +9,9 @@ use super::sql::sql;
 use super::step::Step;
 use super::{blobs, terms};
 use crate::broker::{BrokerError, Enqueued, Result};
+use crate::clock::Millis;
 use crate::job::{JobId, NewJob, Payload, State};
-use crate::record;
+use crate::record::{self, Header};
 
 /// A job with its call encoded, which is done before the writer is troubled.
 pub(super) struct Ready {
@@ -150,6 +151,36 @@ fn add(step: &mut Step<'_>, tenant: &str, job: &Ready, lenient: bool) -> Done<En
     }
     step.count(tenant, &head.queue, None, Some(state));
     Ok(Enqueued::New)
+}
+
+/// Adds a node of a flow, which waits for others; its row. How much waits in its queue
+/// does not matter: it was accepted with the flow.
+pub(super) fn add_pending(step: &mut Step<'_>, tenant: &str, job: &Ready) -> Done<i64> {
+    let head = &job.head;
+    let invalid = |said: String| BrokerError::Invalid(format!("node {}: {said}", head.id));
+    let mut record = record::encode(head, job.version, &job.call, step.now);
+    let mut header = Header::decode(&record).map_err(|error| invalid(error.to_string()))?;
+    (header.state, header.available) = (State::Pending, Millis(0));
+    record[..record::HEADER].copy_from_slice(&header.encode());
+    let row = params![
+        tenant,
+        head.id.0,
+        head.queue,
+        State::Pending as u8,
+        time(step.now),
+        record
+    ];
+    if step.db.run(sql!("enqueue", "insert"), row)? == 0 {
+        return Err(invalid("there is another job of this id".into()).into());
+    }
+    let n = step.db.last_insert();
+    if let Some(digest) = head.input.blob()
+        && !blobs::refer(step, tenant, n, digest)?
+    {
+        return Err(BrokerError::Missing(format!("blob {digest}")).into());
+    }
+    step.count(tenant, &head.queue, None, Some(State::Pending));
+    Ok(n)
 }
 
 /// Only queues with a depth pay for it. What the batch did is undone where it is

@@ -273,6 +273,9 @@ impl Step<'_> {
     /// the next claim sees to that.
     pub(super) fn pull(&mut self, job: &Stored) -> rusqlite::Result<()> {
         let db = &self.db;
+        if job.state == State::Pending {
+            return Ok(());
+        }
         if job.state != State::Available {
             db.run(sql!("moves", "undelay"), [job.n])?;
             self.effects.delayed = true;

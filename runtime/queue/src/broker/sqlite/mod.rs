@@ -11,6 +11,7 @@
 //!   scripts; `read`: what needs no writer
 //! - `numbers`: where the jobs lie that this process has claimed
 //! - `schedules`: what is kept of schedules; `fire`: how they fire
+//! - `flows`: jobs that wait for others; `flow`: what steps do with them
 //! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
 //!   whether they may start, `terms` what only some have, `blobs` large bytes
 //! - `sql/*.sql`: the statements, twins of those scripts; `sql`: finds them
@@ -28,6 +29,8 @@ mod delayed;
 mod enqueue;
 mod fault;
 mod fire;
+mod flow;
+mod flows;
 mod lanes;
 mod lease;
 mod limits;
@@ -59,8 +62,9 @@ use open::Core;
 use step::Step;
 
 use super::{
-    Broker, BrokerError, Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, Note, Page,
-    Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Result, Retention, Settled, Signals,
+    Broker, BrokerError, Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, Note,
+    Page, Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Result, Retention, Settled, Signals,
+    StepWatch,
 };
 use crate::clock::Clock;
 use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, WorkerId};
@@ -360,6 +364,14 @@ impl Broker for SqliteBroker {
     }
 
     async fn processor_time(&self) -> Result<Option<Duration>> {
+        Ok(None)
+    }
+
+    async fn watch_steps(&self) -> Result<Option<StepWatch>> {
+        Ok(None)
+    }
+
+    async fn longest_step(&self, _: StepWatch) -> Result<Option<LongStep>> {
         Ok(None)
     }
 

@@ -8,7 +8,7 @@ use super::db::{millis_at, state_at, time};
 use super::fault::Done;
 use super::sql::sql;
 use super::step::Step;
-use super::{blobs, registry, requeue};
+use super::{blobs, flow, registry, requeue};
 use crate::broker::Retention;
 use crate::clock::{Millis, millis};
 use crate::job::State;
@@ -34,11 +34,19 @@ pub(super) fn prune(step: &mut Step<'_>, keep: &Retention, limit: u32) -> Done<u
         let (tenant, jobs): (String, i64) = (row.get(0)?, row.get(2)?);
         Ok((tenant, state_at(row, 1)?, jobs))
     })?;
+    let mut tallies = flow::tallies(step)?;
     let mut tenants: BTreeMap<String, Vec<(State, i64)>> = BTreeMap::new();
     for (tenant, state, jobs) in kinds {
+        // Nodes leave with their flows, and are not counted with the others.
+        let word = flow::word_of_nodes(state);
+        let nodes = tallies
+            .iter()
+            .find(|it| it.what == word && it.tenant == tenant);
+        let jobs = jobs - nodes.map_or(0, |it| it.many);
         tenants.entry(tenant).or_default().push((state, jobs));
     }
-    let mut left = limit;
+    let mut left = limit - flow::leave(step, keep, &mut tallies, limit)?;
+    step.flush_weights()?;
     for (tenant, kinds) in tenants {
         let kept = step
             .db
@@ -97,6 +105,12 @@ impl Sweep<'_, '_> {
             }
             over = over && end && self.over > 0;
         }
+        while over && self.over > 0 && self.left > 0 {
+            let Some((gone, bytes)) = flow::make_room(self.step, &self.tenant, self.left)? else {
+                break;
+            };
+            (self.left, self.over) = (self.left - gone, self.over - bytes);
+        }
         Ok(())
     }
 
@@ -133,8 +147,8 @@ impl Sweep<'_, '_> {
 
     /// The oldest of a kind that are too old, too many or too much. All are the
     /// front of one list, so the walk ends at the first that is neither; but it
-    /// passes over what leaves at a time of its own. How many went, and whether
-    /// the list ended.
+    /// passes over what leaves at a time of its own, or with its flow. How many went,
+    /// and whether the list ended.
     fn oldest(
         &mut self,
         state: State,
@@ -180,7 +194,7 @@ impl Sweep<'_, '_> {
             }
         }
         if let Some((at, n)) = passed {
-            let row = params![self.tenant, at, n];
+            let row = params![self.tenant, state as u8, at, n];
             self.step.db.run(sql!("prune", "pass"), row)?;
         }
         Ok((gone, end))
@@ -188,13 +202,10 @@ impl Sweep<'_, '_> {
 
     /// Up to where a kind need not be looked at.
     fn passed(&self, state: State) -> Done<(i64, i64)> {
-        let key = [&self.tenant];
-        let passed = match state {
-            State::Completed => self.step.db.one(sql!("prune", "passed"), key, |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?,
-            _ => None,
-        };
+        let key = params![self.tenant, state as u8];
+        let passed = self.step.db.one(sql!("prune", "passed"), key, |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
         Ok(passed.unwrap_or((i64::MIN, i64::MIN)))
     }
 }

@@ -4,6 +4,7 @@ use rusqlite::{Row, params};
 
 use super::db::{Db, id_at, state_at};
 use super::fault::Done;
+use super::flow;
 use super::sql::sql;
 use crate::broker::{Filter, Page, QueueCounts, corrupt};
 use crate::job::{Checkpoint, Job, JobId, Progress, State};
@@ -63,18 +64,24 @@ pub(super) fn jobs(db: &Db<'_>, tenant: &str, ids: &[JobId]) -> Done<Vec<Option<
     Ok(found)
 }
 
-/// Drops those that have ended or are not there: for these nobody need wait.
+/// Drops those that have ended or are not there: for these nobody need wait. An id may
+/// be a flow's.
 pub(super) fn keep_waiting(db: &Db<'_>, tenant: &str, ids: &mut Vec<JobId>) -> Done<()> {
-    let mut failure = None;
-    ids.retain(|id| {
-        match db.one(sql!("read", "state"), params![tenant, id.0], |row| {
+    let goes_on = |id: &JobId| {
+        let state = db.one(sql!("read", "state"), params![tenant, id.0], |row| {
             state_at(row, 0)
-        }) {
-            Ok(state) => state.is_some_and(|state| !state.is_final()),
-            Err(error) => {
-                failure = Some(error);
-                true
-            }
+        })?;
+        match state {
+            Some(state) => Ok(!state.is_final()),
+            None => flow::goes_on(db, tenant, *id),
+        }
+    };
+    let mut failure: Option<rusqlite::Error> = None;
+    ids.retain(|id| match goes_on(id) {
+        Ok(goes_on) => goes_on,
+        Err(error) => {
+            failure = Some(error);
+            true
         }
     });
     failure.map_or(Ok(()), |error| Err(error.into()))

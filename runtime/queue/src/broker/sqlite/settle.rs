@@ -10,7 +10,7 @@ use super::lanes::End;
 use super::sql::sql;
 use super::step::Step;
 use super::stored::Stored;
-use super::{blobs, enqueue, terms};
+use super::{blobs, enqueue, flow, terms};
 use crate::broker::{Note, Result, Settled, counts_as_failed};
 use crate::job::{Action, JobId, Payload, Settlement, State, WorkerId};
 use crate::record::{self, BLOBS, CANCELLING};
@@ -29,6 +29,7 @@ pub(super) struct Ready {
     fuel: u64,
     is_failed: bool,
     children: Vec<enqueue::Ready>,
+    flows: Vec<JobId>,
 }
 
 impl Ready {
@@ -48,6 +49,7 @@ impl Ready {
         let children = it.children.iter().map(enqueue::Ready::new);
         Ok(Ready {
             children: children.collect::<Result<_>>()?,
+            flows: it.flows.clone(),
             tenant: it.tenant.clone(),
             id: it.id,
             n,
@@ -126,6 +128,9 @@ fn apply(step: &mut Step<'_>, worker: WorkerId, mut job: Stored, settlement: Rea
         Action::Complete(result) => {
             complete(step, job, &result)?;
             enqueue::add_children(step, &settlement.tenant, &settlement.children)?;
+            for id in &settlement.flows {
+                flow::start_if_whole(step, &settlement.tenant, *id)?;
+            }
         }
         Action::Cancel => step.end(job, State::Cancelled)?,
         Action::Discard => step.end(job, State::Discarded)?,

@@ -5,7 +5,12 @@
 macro_rules! sql {
     ($file:literal, $name:literal) => {{
         const STATEMENT: &str = $crate::broker::sqlite::sql::statement(
-            include_str!(concat!("sql/", $file, ".sql")),
+            include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/src/broker/sqlite/sql/",
+                $file,
+                ".sql"
+            )),
             $name,
         );
         STATEMENT
@@ -61,6 +66,7 @@ mod tests {
         include_str!("sql/claim.sql"),
         include_str!("sql/control.sql"),
         include_str!("sql/enqueue.sql"),
+        include_str!("sql/flows.sql"),
         include_str!("sql/lease.sql"),
         include_str!("sql/limits.sql"),
         include_str!("sql/moves.sql"),
@@ -117,8 +123,10 @@ mod tests {
         "first_due",
         "holding",
         "last_claimed",
+        "next_work",
         "running",
         "stagings",
+        "tallies",
         "tombstones",
         "unsaid",
         "uploads",

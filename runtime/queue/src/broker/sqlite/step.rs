@@ -3,14 +3,13 @@
 
 use rusqlite::{Connection, params};
 
-use super::blobs;
 use super::db::{Db, millis_at, time};
 use super::lanes::{End, Joined, Rank};
 use super::limits::Limits;
 use super::schedules::{self, Concern};
 use super::sql::sql;
 use super::stored::Stored;
-use super::terms;
+use super::{blobs, flow, terms};
 use crate::clock::Millis;
 use crate::job::{JobId, State};
 use crate::record::{self, BLOBS, CANCELLING};
@@ -26,7 +25,7 @@ pub(super) struct Effects {
     pub(super) delayed: bool,
     /// A module was staged.
     pub(super) staged: bool,
-    /// Jobs that ended.
+    /// Jobs and flows that ended.
     pub(super) ended: Vec<JobId>,
     /// Jobs that are to stop, and who runs them.
     pub(super) asked: Vec<(u64, JobId)>,
@@ -57,6 +56,8 @@ pub(super) struct Step<'c> {
     notes: Option<bool>,
     /// What the ends of jobs may have to do with schedules.
     pub(super) concern: Option<Concern>,
+    /// What was looked up of flows, and what changed in them.
+    pub(super) flows: flow::Flows,
     tallies: Vec<(String, String, State, i64)>,
     /// By how many bytes more each tenant's ended jobs take.
     grown: Vec<(String, i64)>,
@@ -76,6 +77,7 @@ impl<'c> Step<'c> {
             joined: None,
             notes: None,
             concern: None,
+            flows: flow::Flows::default(),
             tallies: Vec::new(),
             grown: Vec::new(),
             fronts: Vec::new(),
@@ -90,11 +92,19 @@ impl<'c> Step<'c> {
             self.push(End::Front, lane.each_ref().map(String::as_str), rank, n)?;
         }
         self.flush_limits()?;
-        for (tenant, more) in self.grown.iter().filter(|it| it.1 != 0) {
+        self.flush_weights()?;
+        self.flush_tallies()?;
+        self.flush_flows()?;
+        Ok(self.effects)
+    }
+
+    /// Writes by how much the bytes of ended jobs grew so far.
+    pub(super) fn flush_weights(&mut self) -> rusqlite::Result<()> {
+        let grown = std::mem::take(&mut self.grown);
+        for (tenant, more) in grown.iter().filter(|it| it.1 != 0) {
             self.db.run(sql!("moves", "keep"), params![tenant, more])?;
         }
-        self.flush_tallies()?;
-        Ok(self.effects)
+        Ok(())
     }
 
     /// Writes what was counted so far.
@@ -189,20 +199,28 @@ impl<'c> Step<'c> {
 
     /// Ends a job: nothing holds it any more, and whoever waits for it hears.
     pub(super) fn end(&mut self, mut job: Stored, state: State) -> rusqlite::Result<()> {
+        let terms = job.terms();
+        let node = flow::Ending::of(self, &job, &terms, state)?;
         if let Some(header) = &mut job.header {
             (header.state, header.finished) = (state, self.now);
             header.flags &= BLOBS;
+            if node.as_ref().is_some_and(|node| node.marked) {
+                header.flags |= CANCELLING;
+            }
         }
         self.write(&mut job, state, self.now)?;
         if self.has_notes()? {
             self.db.run(sql!("moves", "drop_note"), [job.n])?;
         }
-        terms::end(self, &job, state)?;
+        terms::end(self, &job, &terms, state)?;
         schedules::ended(self, &job, state)?;
         let weight = blobs::weight(&self.db, &job)?;
         self.weigh(&job.tenant, weight);
         self.effects.ended.push(job.id);
-        Ok(())
+        match node {
+            Some(node) => flow::ended(self, &job.tenant, &node),
+            None => Ok(()),
+        }
     }
 
     fn has_notes(&mut self) -> rusqlite::Result<bool> {
@@ -239,7 +257,7 @@ pub(super) fn first_due(db: &Db<'_>) -> rusqlite::Result<Option<Millis>> {
             rusqlite::types::ValueRef::Null => Ok(None),
             _ => millis_at(row, column).map(Some),
         };
-        let due: [Option<Millis>; 4] = [due(0)?, due(1)?, due(2)?, due(3)?];
+        let due: [Option<Millis>; 5] = [due(0)?, due(1)?, due(2)?, due(3)?, due(4)?];
         Ok(due.into_iter().flatten().min())
     })?;
     Ok(first.flatten())

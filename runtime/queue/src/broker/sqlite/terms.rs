@@ -145,6 +145,11 @@ pub(super) fn begin(step: &mut Step<'_>, n: i64, terms: &Terms) -> rusqlite::Res
 /// A job that ran waits again: if it has not failed yet, its time still counts.
 pub(super) fn wait_again(step: &mut Step<'_>, job: &Stored) -> rusqlite::Result<()> {
     step.db.run(sql!("moves", "drop_log"), [job.n])?;
+    wait_to_begin(step, job)
+}
+
+/// The time that a job has to begin runs, unless it has failed before.
+pub(super) fn wait_to_begin(step: &mut Step<'_>, job: &Stored) -> rusqlite::Result<()> {
     let Some(header) = job.header.as_ref().filter(|it| it.attempt == 0) else {
         return Ok(());
     };
@@ -155,9 +160,13 @@ pub(super) fn wait_again(step: &mut Step<'_>, job: &Stored) -> rusqlite::Result<
 }
 
 /// A job has ended.
-pub(super) fn end(step: &mut Step<'_>, job: &Stored, state: State) -> rusqlite::Result<()> {
-    let terms = job.terms();
-    if terms == Terms::default() {
+pub(super) fn end(
+    step: &mut Step<'_>,
+    job: &Stored,
+    terms: &Terms,
+    state: State,
+) -> rusqlite::Result<()> {
+    if *terms == Terms::default() {
         return Ok(());
     }
     step.effects.delayed |= step.db.run(sql!("terms", "unexpire"), [job.n])? > 0;

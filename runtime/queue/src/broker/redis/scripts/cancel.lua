@@ -6,5 +6,6 @@
 local answer = {}
 for i = 3, #ARGV do answer[#answer + 1] = cancel(ARGV[2], ARGV[i]) end
 flush_finished()
+flush_lanes()
 flush_counts()
 return table.concat(answer)

@@ -5,8 +5,10 @@
 --   queue: name, share of the first round
 -- Returns {now, targets, turn, …}; 'dead' where the worker was declared dead. A turn
 --   is tenant, queue, ids one behind the other, for each the place of its target (2
---   bytes), and a list of the records. They are as they lay there: the caller writes
---   the claim into its copies.
+--   bytes), a list of the records, and one of the nodes whose results they take: for
+--   each which of the turn's jobs takes it (4 bytes), its place (4) and its id in one,
+--   and its record. Records are as they lay there: the caller writes the claim into its
+--   copies.
 local worker, claim, max = ARGV[2], ARGV[3], tonumber(ARGV[4])
 if not renew(worker, tonumber(ARGV[5]), claim == '1') then return 'dead' end
 local taken = 0
@@ -21,7 +23,11 @@ local function hand_out_again(jobs)
       local id = sub(ids, at, at + 15)
       local record = call('GET', job_key(turn.tenant, id))
       local is_held = record and byte(record, 4) == RUNNING and sub(record, 9, 16) == worker
-      if is_held then hand_out(turn, id, record, place_of_job(turn.tenant, record)) end
+      if is_held then
+        hand_out(turn, id, record, place_of_job(turn.tenant, record))
+        local terms = terms_of(record)
+        if terms.n then give(turn, terms) end
+      end
     end
   end
 end
@@ -51,7 +57,7 @@ local function claim_after(delivery)
 end
 
 -- Starts an available job that all of its gates let pass.
-local function start(turn, id, key, record, gates)
+local function start(turn, id, key, record, terms, gates)
   local tenant = turn.tenant
   call('SETRANGE', key, '3', claim_after(sub(record, 5, 8)))
   if gates[1] then
@@ -59,27 +65,26 @@ local function start(turn, id, key, record, gates)
     for _, g in ipairs(gates) do counted = bit.bor(counted, pass(g)) end
     call('SETRANGE', key, '52', char(counted))
   end
-  if byte(record, 1) > 1 then
-    local terms = terms_of(record)
-    if terms.u and terms.m == 's' then let_go(tenant, id, ':u:', terms.u) end
-    if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
-  end
+  if terms.u and terms.m == 's' then let_go(tenant, id, ':u:', terms.u) end
+  if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
   held[#held + 1] = id .. tenant
   turn.started = turn.started + 1
   taken = taken + 1
   hand_out(turn, id, record, place_of_job(tenant, record))
+  if terms.n then give(turn, terms) end
 end
 
--- Whether an entry is that of a job that may be started; what else it is, is dealt
--- with here. One whose time is not the record's was left by an earlier stay. What
+-- The terms of an entry's job, if that may be started; what else it is, is dealt with
+-- here. One whose time is not the record's was left by an earlier stay. What
 -- was read together is known from before the first of it began, hence `seen`.
-local function is_startable(turn, id, key, entry, record)
+local function startable(turn, id, key, entry, record)
   if seen[key] then return false end
   local tenant, queue, state = turn.tenant, turn.queue, state_of(record)
   if state == AVAILABLE and sub(record, 27, 32) == sub(entry, 1, 6) then
     seen[key] = true
-    local expiry = byte(record, 1) > 1 and number(record, 23, 2) == 0 and expiry_of(record, terms_of(record))
-    if not expiry or expiry > now then return true end
+    local terms = terms_of(record)
+    local expiry = number(record, 23, 2) == 0 and expiry_of(record, terms)
+    if not expiry or expiry > now then return terms end
     close(tenant, id, record, CANCELLED, EXPIRED)
   elseif newer(record) then
     delay(tenant, now + 1000, { id }) -- for a worker that knows its version
@@ -120,7 +125,8 @@ local function start_some(it, queue, lane, popped, priorities, gates)
     local records = call('MGET', unpack(keys))
     for i, id in ipairs(ids) do
       local at, record = from + i - 1, records[i]
-      if record and is_startable(turn, id, keys[i], popped[at], record) then
+      local terms = record and startable(turn, id, keys[i], popped[at], record)
+      if terms then
         local all, closed = gates, nil
         if it.tasks then all, closed = gates_of_job(it, lane, record, gates) end
         if closed and lane ~= '' then
@@ -129,7 +135,7 @@ local function start_some(it, queue, lane, popped, priorities, gates)
         elseif closed or (lane == '' and all ~= gates and is_behind(tenant, queue, record)) then
           push_job(tenant, id, record, sub(record, 27, 32))
         else
-          start(turn, id, keys[i], record, all)
+          start(turn, id, keys[i], record, terms, all)
         end
       end
     end

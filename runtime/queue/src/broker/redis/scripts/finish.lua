@@ -26,7 +26,7 @@ end
 -- What a job's end brings with it: its place among the ended, its note and its
 -- keys gone, its waiters told. `record` is what it was before, at least header
 -- and route; `length` what it takes from now on; `left` what it is from now on,
--- where the caller has it at hand.
+-- where the caller has it at hand. Whether it was cancelled with its flow.
 local function finish(tenant, id, state, record, length, left)
   local terms, flags = terms_of(record), byte(record, 53)
   if state == COMPLETED then tell_of(tenant, record) end
@@ -38,7 +38,7 @@ local function finish(tenant, id, state, record, length, left)
     call('ZADD', R .. tenant .. ':ended:' .. state, now, id)
   end
   grown[tenant] = (grown[tenant] or 0) + weight(tenant, id, record, length)
-  if flags == 0 and terms == NO_TERMS then return end
+  if flags == 0 and terms == NO_TERMS then return false end
   if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
   if terms.u and terms.m ~= 't' then let_go(tenant, id, ':u:', terms.u) end
   if bit.band(flags, NOTED) > 0 then call('UNLINK', note_key(tenant, id)) end
@@ -50,9 +50,11 @@ local function finish(tenant, id, state, record, length, left)
     for _, name in ipairs(call('SMEMBERS', held)) do expect('@fires', tenant .. '\0' .. name, now) end
     call('DEL', held)
   end
+  return terms.w and end_node(tenant, state, byte(record, 4), terms)
 end
 
 local function flush_finished()
+  flush_flows()
   for tenant, ids in pairs(finished) do each_batch('RPUSH', R .. tenant .. ':completed', ids) end
   for tenant, bytes in pairs(grown) do call('INCRBY', R .. tenant .. ':bytes', bytes) end
 end
@@ -77,10 +79,10 @@ local function close(tenant, id, head, state, why, began)
   if before == AVAILABLE then free_lane(tenant, queue, lane) end
   if before == SCHEDULED or before == RETRYABLE then call('ZREM', R .. tenant .. ':delayed', id) end
   local length = call('APPEND', key, entry(why[1], head, began, why[2], why[3]))
-  finish(tenant, id, state, head, length)
+  local with_flow = finish(tenant, id, state, head, length)
   call('SETRANGE', key, 3, char(state) .. sub(head, 5, 8) .. NOBODY)
   call('SETRANGE', key, 32, time6(now))
-  call('SETRANGE', key, 52, char(bit.band(byte(head, 53), BLOBS)))
+  call('SETRANGE', key, 52, char(bit.band(byte(head, 53), BLOBS) + (with_flow and CANCELLING or 0)))
   count(tenant, queue, before, -1)
   count(tenant, queue, state, 1)
 end

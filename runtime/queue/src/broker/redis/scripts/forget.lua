@@ -7,7 +7,10 @@ local function forget(tenant, id, head)
   local _, queue = route(head)
   local terms = terms_of(head)
   local length = call('STRLEN', job_key(tenant, id))
-  shrunk[tenant] = (shrunk[tenant] or 0) + weight(tenant, id, head, length)
+  -- A node of a flow that nobody started has not ended.
+  if byte(head, 4) >= COMPLETED then
+    shrunk[tenant] = (shrunk[tenant] or 0) + weight(tenant, id, head, length)
+  end
   for _, digest in ipairs(blobs_of(tenant, id, head)) do
     local references, size, grace = blob_of(tenant, digest)
     if references and references <= 1 and grace <= now then

@@ -15,12 +15,13 @@
 --                              waits there may go on
 --   @fires               zset  tenant .. '\0' .. schedule -> when to look at it
 --   @tenants             set   all tenants
+--   @freeing             list  what flows have left to do (work.lua)
 --   @staged              hash  digest .. tenant -> when it was staged
 --   @staged:DIGEST+T     hash  worker -> 'ok' or why it cannot compile it
 --   T:j:ID               str   the job's record
 --   T:n:ID               hash  its note: p(rogress), c(heckpoint), l(og)
 --   T:r:ID               str   digests of the blobs that it refers to
---   T:w:ID               set   channels of those who wait for its end
+--   T:w:ID               set   channels of those who wait for its end, or a flow's
 --   T:then:ID            set   schedules that hold fires until its end
 --   T:delayed            zset  id -> when it is due
 --   T:expiring           zset  id -> by when it must have begun
@@ -55,6 +56,21 @@
 --   T:needed             hash  task -> how many schedules go by its completions
 --   T:watched            hash  such a task -> when it completed last
 --   T:watch:TASK         set   schedules that wait for it to complete
+--   T:flows              zset  flows, as people write their ids -> when they were begun
+--   T:flows:going        zset  flows -> when they go, if that is known
+--   T:flows:ended:c, :f  zset  the others that ended, f(ailed) or not -> when
+--   T:flows:leaving      list  flows that are being forgotten
+--   T:f:FLOW             hash  a flow: name, nodes, state (flows.rs; g on its way out), stop
+--                              ('', u stopped by a failure, c cancelled, b nothing runs
+--                              any more), turns (how often that changed), swept, added,
+--                              joints, forks (1 where a node waits for several), live,
+--                              pending, done, failed, begun, ended, keep
+--   T:f:FLOW:ids         list  its nodes, in the order of their places
+--   T:f:FLOW:left        hash  joint -> how many of its nodes are still to complete
+--   T:f:FLOW:out:JOINT   list  nodes that wait for a joint; `start` for none
+--   T:f:FLOW:waits       hash  node that needs several joints -> how many still
+--   T:f:FLOW:lost        set   its nodes that cannot be read, once that was seen
+--   T:f:FLOW:about       str   what is kept of it for its clients
 --   T:active             hash  module name -> release number .. digest
 --   T:rel:NAME           hash  number -> digest .. time .. by; n -> the newest
 --   T:m:DIGEST           str   manifest
@@ -135,7 +151,8 @@ local function task_of(module, record, at)
 end
 
 -- A record's header, route and task, without the rest of a large call.
-local function head_of(tenant, id) return call('GETRANGE', job_key(tenant, id), 0, HEADER + 1400) end
+local HEAD_END = tostring(HEADER + 1400)
+local function head_of(tenant, id) return call('GETRANGE', job_key(tenant, id), '0', HEAD_END) end
 
 -- A command over a list of any length, in calls that unpack() bears.
 local function each_batch(command, key, list)

@@ -1,9 +1,10 @@
 -- Does what the time is there for: makes delayed jobs available, cancels what has
--- expired, and lets those go on whose rate allows it again.
+-- expired, and lets those go on whose rate allows it again. And what flows have left to
+-- do.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', limit
 -- Returns {how many jobs became available, ms until there is more to do or -1, 1 where
---   schedules are to be looked at}.
+--   schedules are to be looked at, 1 where flows have more to do}.
 local limit, promoted, done = tonumber(ARGV[2]), 0, 0
 local TENANTS = 100
 
@@ -62,6 +63,7 @@ for _, waits in ipairs(call('ZRANGEBYSCORE', R .. '@waits', '-inf', now, 'LIMIT'
   local tenant, scope = string.match(waits, '^([^%z]*)%z(.*)$')
   let_on(limits_of(tenant), scope)
 end
+work_some()
 flush_finished()
 flush_lanes()
 flush_counts()
@@ -69,4 +71,6 @@ local due = call('ZRANGE', R .. '@due', 0, 0, 'WITHSCORES')[2]
 local wait = call('ZRANGE', R .. '@waits', 0, 0, 'WITHSCORES')[2]
 local fire = tonumber(call('ZRANGE', R .. '@fires', 0, 0, 'WITHSCORES')[2] or math.huge)
 local next = math.min(tonumber(due or math.huge), tonumber(wait or math.huge), fire)
-return { promoted, next < math.huge and math.max(0, next - now) or -1, fire <= now and 1 or 0 }
+local more = call('EXISTS', R .. '@freeing')
+if more == 1 then next = now end
+return { promoted, next < math.huge and math.max(0, next - now) or -1, fire <= now and 1 or 0, more }

@@ -3,9 +3,10 @@
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', worker, then groups of settlements that are alike: tenant, queue,
 --   action (c r d x g), wait in ms, failed runs to add, the digest of the result's
---   blob or '', how many, how many arguments the children take; then for each: id,
---   delivery (4 bytes) and fuel (8) in one, the attempt's entry or ''; then the
---   children, a batch (add.lua), which only a group of one job has
+--   blob or '', how many, how many arguments the children take, how many flows begin;
+--   then for each: id, delivery (4 bytes) and fuel (8) in one, the attempt's entry or '';
+--   then the children, a batch (add.lua), and the flows, which only a group of one job
+--   has
 -- Returns one character a settlement: 'r' recorded, 's' stale, 'm' missing.
 local worker = ARGV[2]
 local answer, left, stopped = {}, {}, {}
@@ -68,7 +69,7 @@ local function settle(it, id, said, attempt, record)
     if flags ~= byte(record, 53) then record = flagged(record, flags) end
     flags = bit.band(flags, BLOBS)
     new = after(record, state, it.failed, nil, NOW, sub(said, 21, 28), flags, attempt)
-    finish(tenant, id, state, record, #new, new)
+    if finish(tenant, id, state, record, #new, new) then new = flagged(new, flags + CANCELLING) end
   else
     state, available = move(it, id, record, action)
     flags = bit.band(flags, 255 - ALL_COUNTED)
@@ -105,7 +106,7 @@ local at = 3
 while ARGV[at] do
   local it = { tenant = ARGV[at], queue = ARGV[at + 1], action = ARGV[at + 2], blob = ARGV[at + 5], left = {} }
   it.wait, it.failed = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local jobs, from = tonumber(ARGV[at + 6]), at + 8
+  local jobs, children, begin, from = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7]), tonumber(ARGV[at + 8]), at + 9
   for done = 0, jobs - 1, CHUNK do settle_some(it, from + 2 * done, math.min(CHUNK, jobs - done)) end
   for state, moved in pairs(it.left) do
     count(it.tenant, it.queue, RUNNING, -moved)
@@ -114,9 +115,12 @@ while ARGV[at] do
   at = from + 2 * jobs
   -- In the step that records their parent's end, and in no other: a repeat finds it
   -- recorded.
-  local children = tonumber(ARGV[at - 2 * jobs - 1])
   if children > 0 and it.completed then add(it.tenant, at, at + children - 1, true) end
   at = at + children
+  for i = at, at + begin - 1 do
+    if it.completed then start_flow(flow_of(it.tenant, ARGV[i])) end
+  end
+  at = at + begin
 end
 each_batch('SREM', worker_key(worker, 'held'), left)
 each_batch('SREM', worker_key(worker, 'cancel'), stopped)

@@ -1,4 +1,4 @@
--- Which of these jobs have ended; for each of the others, a channel to be told
+-- Which of these jobs and flows have ended; for each of the others, a channel to be told
 -- on. Reading and registering are one step, so no end falls between them.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', tenant, channel, ids
@@ -15,6 +15,15 @@ for i = 4, #ARGV do
     local flags = byte(head, 53)
     if flags % 2 == 0 then call('SETRANGE', job_key(tenant, ARGV[i]), 52, char(flags + WAITED)) end
     open[#open + 1] = ARGV[i]
+  elseif not state then
+    local digits = string.gsub(ARGV[i], '.', function(one) return string.format('%02x', byte(one)) end)
+    local name = string.gsub(digits, '^(%x%x%x%x%x%x%x%x)(%x%x%x%x)(%x%x%x%x)(%x%x%x%x)', '%1-%2-%3-%4-')
+    local flow = call('HGET', R .. tenant .. ':f:' .. name, 'state')
+    if flow == 'r' or flow == 'b' then
+      call('SADD', R .. tenant .. ':w:' .. ARGV[i], channel)
+      call('EXPIRE', R .. tenant .. ':w:' .. ARGV[i], DAY)
+      open[#open + 1] = ARGV[i]
+    end
   end
 end
 return open

@@ -89,3 +89,10 @@ SELECT digest, number FROM history WHERE tenant = ?1 AND name = ?2 AND number = 
 
 -- name: digest
 SELECT digest, 0 FROM module WHERE tenant = ?1 AND digest = ?2;
+
+-- Another node of the flow that a job is of, if its record is short.
+-- name: upstream
+SELECT j.id, j.record
+FROM node own CROSS JOIN node d ON d.flow = own.flow AND d.place = ?2
+CROSS JOIN job j ON j.n = d.n
+WHERE own.n = ?1 AND length(j.record) <= ?3;

@@ -58,13 +58,14 @@ INSERT INTO delayed (due, n) VALUES (?1, ?2);
 DELETE FROM delayed WHERE n = ?1 AND due = (SELECT at FROM job WHERE n = ?1);
 
 -- What there is to do at a time: jobs that become available, jobs that expire,
--- scopes that allow more, and schedules.
+-- scopes that allow more, schedules, and at once what is left to do of flows.
 -- name: first_due
 SELECT
     (SELECT due FROM delayed ORDER BY due, n LIMIT 1),
     (SELECT at FROM expiry ORDER BY at LIMIT 1),
     (SELECT at FROM wake ORDER BY at LIMIT 1),
-    (SELECT wake FROM schedule INDEXED BY schedule_wake WHERE wake IS NOT NULL ORDER BY wake LIMIT 1);
+    (SELECT wake FROM schedule INDEXED BY schedule_wake WHERE wake IS NOT NULL ORDER BY wake LIMIT 1),
+    (SELECT 0 FROM flow_work LIMIT 1);
 
 -- name: hold
 INSERT INTO inflight (n, worker, number, pos, delivery) VALUES (?1, ?2, ?3, ?4, ?5);

@@ -5,9 +5,10 @@
 SELECT tenant, state, sum(jobs) FROM tally WHERE state >= 5 GROUP BY tenant, state;
 
 -- Those of a kind behind a place, oldest first; the last column says whether a job
--- leaves at a time of its own. Of the record only the header is read.
+-- leaves at a time of its own, or with its flow. Of the record only the header is read.
 -- name: oldest
-SELECT j.n, j.at, EXISTS (SELECT 1 FROM leaving l WHERE l.n = j.n)
+SELECT j.n, j.at,
+    EXISTS (SELECT 1 FROM leaving l WHERE l.n = j.n) OR EXISTS (SELECT 1 FROM node d WHERE d.n = j.n)
 FROM job j
 WHERE j.tenant = ?1 AND j.state = ?2 AND j.state >= 5 AND (j.at, j.n) > (?3, ?4)
 ORDER BY j.at, j.n LIMIT ?5;
@@ -16,10 +17,10 @@ ORDER BY j.at, j.n LIMIT ?5;
 SELECT n, at FROM leaving WHERE tenant = ?1 AND at <= ?2 ORDER BY at LIMIT ?3;
 
 -- name: passed
-SELECT at, n FROM passed WHERE tenant = ?1;
+SELECT at, n FROM passed WHERE tenant = ?1 AND state = ?2;
 
 -- name: pass
-INSERT INTO passed (tenant, at, n) VALUES (?1, ?2, ?3)
+INSERT INTO passed (tenant, state, at, n) VALUES (?1, ?2, ?3, ?4)
 ON CONFLICT DO UPDATE SET at = excluded.at, n = excluded.n;
 
 -- name: kept

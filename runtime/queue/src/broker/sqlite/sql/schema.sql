@@ -6,9 +6,11 @@
 --   scheduled/retryable delayed
 --   running             inflight, and asked if it is to stop
 --   completed           leaving, if it says itself how long it is kept
+--   pending             edge, once for each joint of its flow that it waits for
 --
 -- `expiry` holds it while it waits and has not begun, `keyed` and `refer` as long
--- as there is a record. `rule` and `held` are of scopes, not of jobs.
+-- as there is a record, and `node` as long as its flow is kept. `rule` and `held` are
+-- of scopes, not of jobs.
 --
 -- WITHOUT ROWID where a row is little more than its key.
 
@@ -138,12 +140,14 @@ CREATE TABLE leaving (
 ) STRICT;
 CREATE INDEX leaving_at ON leaving (tenant, at);
 
--- Up to where only such are left among a tenant's completed jobs: prune need not
--- pass over them again and again.
+-- Up to where only such, and nodes, are left among a tenant's ended jobs of a state:
+-- prune need not pass over them again and again.
 CREATE TABLE passed (
-    tenant TEXT    PRIMARY KEY,
+    tenant TEXT    NOT NULL,
+    state  INTEGER NOT NULL,
     at     INTEGER NOT NULL,
-    n      INTEGER NOT NULL
+    n      INTEGER NOT NULL,
+    PRIMARY KEY (tenant, state)
 ) STRICT, WITHOUT ROWID;
 
 -- Bytes of what has ended, with its blobs.
@@ -330,4 +334,88 @@ CREATE TABLE watched (
     task      TEXT    NOT NULL,
     completed INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, task)
+) STRICT, WITHOUT ROWID;
+
+-- Flows. `state` is `b`, `r`, `c`, `f` or `x` as `broker/flows.rs` has them, or `g` for
+-- one that is on its way out; `stop` why the rest of it is cancelled, if it is: `u`
+-- because a node failed, `b` because nothing runs that the rest could wait for, `c`
+-- because somebody said so. `live` are its nodes that neither wait for others nor have
+-- ended, and the rows of `flow_work`.
+CREATE TABLE flow (
+    flow    INTEGER PRIMARY KEY,
+    tenant  TEXT    NOT NULL,
+    id      BLOB    NOT NULL,
+    name    TEXT    NOT NULL,
+    nodes   INTEGER NOT NULL,
+    keep    INTEGER,
+    state   TEXT    NOT NULL,
+    stop    TEXT    NOT NULL DEFAULT '',
+    added   INTEGER NOT NULL DEFAULT 0,
+    pending INTEGER NOT NULL DEFAULT 0,
+    live    INTEGER NOT NULL DEFAULT 0,
+    done    INTEGER NOT NULL DEFAULT 0,
+    failed  INTEGER NOT NULL DEFAULT 0,
+    begun   INTEGER NOT NULL,
+    ended   INTEGER NOT NULL DEFAULT 0,
+    -- When one that has ended leaves that says so itself.
+    leaves  INTEGER,
+    UNIQUE (tenant, id)
+) STRICT;
+CREATE INDEX flow_of ON flow (tenant) WHERE state <> 'g';
+CREATE INDEX flow_building ON flow (begun) WHERE state = 'b';
+CREATE INDEX flow_going ON flow (state) WHERE state = 'g';
+CREATE INDEX flow_leaves ON flow (leaves) WHERE leaves IS NOT NULL AND state <> 'g';
+CREATE INDEX flow_ended ON flow (tenant, state, ended) WHERE ended > 0;
+CREATE INDEX flow_aged ON flow (tenant, state, ended) WHERE ended > 0 AND keep IS NULL;
+
+-- What clients want to know of a flow, apart: it may be large, and nothing changes it.
+CREATE TABLE flow_about (
+    flow  INTEGER PRIMARY KEY,
+    about BLOB    NOT NULL
+) STRICT;
+
+-- A flow's jobs. `waits` is how many joints have yet to free one that needs several.
+CREATE TABLE node (
+    n     INTEGER PRIMARY KEY,
+    flow  INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    waits INTEGER NOT NULL,
+    UNIQUE (flow, place)
+) STRICT;
+
+-- How many members of a joint have yet to complete; those without members have none.
+CREATE TABLE joint (
+    flow  INTEGER NOT NULL,
+    joint INTEGER NOT NULL,
+    open  INTEGER NOT NULL,
+    PRIMARY KEY (flow, joint)
+) STRICT, WITHOUT ROWID;
+
+-- Whom a joint frees, until it has. Joint -1 is the flow's beginning.
+CREATE TABLE edge (
+    flow  INTEGER NOT NULL,
+    joint INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    PRIMARY KEY (flow, joint, place)
+) STRICT, WITHOUT ROWID;
+
+-- What is more of a flow than one step should do, the first first: a joint's nodes are
+-- freed (`f`), nodes are cancelled (`u`, `b`, `c` as in `flow`), come back (`v`), or are
+-- tried again (`t`), from a place on.
+CREATE TABLE flow_work (
+    seq   INTEGER PRIMARY KEY AUTOINCREMENT,
+    flow  INTEGER NOT NULL,
+    kind  TEXT    NOT NULL,
+    joint INTEGER NOT NULL,
+    place INTEGER NOT NULL
+) STRICT;
+CREATE INDEX flow_work_of ON flow_work (flow);
+
+-- How many of a tenant's flows have ended as `c`, `f` or `x`, and how many of its jobs
+-- that ended in state 5, 6 or 7 are nodes: they leave with their flows.
+CREATE TABLE flow_tally (
+    tenant TEXT    NOT NULL,
+    what   TEXT    NOT NULL,
+    many   INTEGER NOT NULL,
+    PRIMARY KEY (tenant, what)
 ) STRICT, WITHOUT ROWID;

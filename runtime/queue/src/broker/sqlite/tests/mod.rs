@@ -5,10 +5,15 @@
 //! - `upgrade`: files of earlier schemas
 //! - `processes`: several writers at one file
 //! - `limits`: what limits cost, and that nothing waits for ever
+//! - `flows`: jobs that wait for others; `leaving`: how long flows are kept;
+//!   `rig`: what these two share
 
 mod file;
+mod flows;
+mod leaving;
 mod limits;
 mod processes;
+mod rig;
 mod upgrade;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,6 +81,7 @@ fn done(claimed: &Claimed, worker: WorkerId) -> Settlement {
             log: Vec::new(),
         }),
         children: Vec::new(),
+        flows: Vec::new(),
     }
 }
 

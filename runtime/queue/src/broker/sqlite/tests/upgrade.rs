@@ -11,10 +11,11 @@ use crate::task::{TaskInfo, TaskOptions};
 const THEN: Millis = Millis(1_790_000_000_000);
 
 /// The earlier schemas, the first first.
-const SCHEMAS: [&str; 3] = [
+const SCHEMAS: [&str; 4] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
 ];
 
 /// A file as an earlier schema had it.
@@ -186,6 +187,7 @@ async fn a_file_of_schema_1_is_brought_up_to_date_with_all_that_is_in_it() {
         action: Action::Discard,
         attempt: None,
         children: Vec::new(),
+        flows: Vec::new(),
     };
     let answer = broker.settle(worker, &[settled]).await.unwrap();
     assert_eq!(answer, [Settled::Recorded]);
@@ -240,6 +242,31 @@ async fn what_runs_in_a_file_of_schema_2_is_found_by_its_worker() {
     assert_eq!(listed(State::Running).await, []);
     let claimed = broker.claim(&claim(WorkerId(8), 1)).await.unwrap();
     assert_eq!(ids(&claimed), [held.id, aside.id]);
+}
+
+#[tokio::test]
+async fn a_file_of_schema_4_passes_over_what_leaves_at_its_own_time_again() {
+    let (_dir, path) = place();
+    let old = Old::of(&path, 4);
+    let [own, ended] = [job(), job()];
+    for it in [&own, &ended] {
+        old.job(it, |header| {
+            (header.state, header.finished) = (State::Completed, THEN);
+        });
+    }
+    old.run(
+        "INSERT INTO leaving VALUES (1, ?1, ?2)",
+        params![TENANT, i64::MAX],
+    );
+    old.run("INSERT INTO passed VALUES (?1, ?2, 1)", params![TENANT, 0]);
+    drop(old);
+
+    let (clock, _) = clock();
+    let broker = SqliteBroker::open(&path, clock).await.unwrap();
+    let pruned = broker.prune(Partition(0), &Retention::default(), 9).await;
+    assert_eq!(pruned.unwrap(), 1);
+    let kept = broker.jobs(TENANT, &[own.id, ended.id]).await.unwrap();
+    assert!(kept[0].is_some() && kept[1].is_none());
 }
 
 /// Columns and indexes by table, in no order: an upgrade adds them behind.

@@ -1,0 +1,193 @@
+//! Spans and sizes as people write them: `250ms`, `30s`, `5m`, `1h`, `30d`;
+//! `64KiB`, `128MiB`, `1GiB`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// A text that is no span or size.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnitError {
+    /// No span.
+    #[error("`{0}` is no span of time: write a number and `ms`, `s`, `m`, `h` or `d`, as in `30s`")]
+    Span(String),
+    /// No size.
+    #[error(
+        "`{0}` is no size: write a number of bytes, or one with `KiB`, `MiB` or `GiB`, as in `64MiB`"
+    )]
+    Size(String),
+}
+
+/// A span of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+/// A number of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+/// The units of a span in milliseconds, the largest first.
+const UNITS: [(&str, u64); 5] = [
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1000),
+    ("ms", 1),
+];
+
+fn split(text: &str) -> Option<(u64, &str)> {
+    let text = text.trim();
+    let end = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    Some((text[..end].parse().ok()?, text[end..].trim()))
+}
+
+impl FromStr for Span {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || UnitError::Span(text.into());
+        let (number, unit) = split(text).ok_or_else(wrong)?;
+        let known = UNITS.iter().find(|(name, _)| *name == unit);
+        let (_, millis) = known.ok_or_else(wrong)?;
+        number
+            .checked_mul(*millis)
+            .map(|ms| Span(Duration::from_millis(ms)))
+            .ok_or_else(wrong)
+    }
+}
+
+impl FromStr for Size {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || UnitError::Size(text.into());
+        let (number, unit) = split(text).ok_or_else(wrong)?;
+        let bytes = match unit {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(wrong()),
+        };
+        number.checked_mul(bytes).map(Size).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self.0 {
+            it if it < Duration::from_millis(1) => format!("{}µs", it.as_micros()),
+            it if it < Duration::from_secs(1) => format!("{:.1}ms", it.as_secs_f64() * 1e3),
+            it if it < Duration::from_secs(120) => format!("{:.1}s", it.as_secs_f64()),
+            it if it < Duration::from_secs(7200) => format!("{:.0}m", it.as_secs_f64() / 60.0),
+            it if it < Duration::from_secs(172_800) => format!("{:.0}h", it.as_secs_f64() / 3600.0),
+            it => format!("{:.0}d", it.as_secs_f64() / 86400.0),
+        };
+        f.pad(&text)
+    }
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0 as f64;
+        let text = match self.0 {
+            n if n < 1 << 10 => format!("{n}B"),
+            n if n < 1 << 20 => format!("{:.1}KiB", bytes / 1024.0),
+            n if n < 1 << 30 => format!("{:.1}MiB", bytes / 1_048_576.0),
+            _ => format!("{:.1}GiB", bytes / 1_073_741_824.0),
+        };
+        f.pad(&text)
+    }
+}
+
+/// A span as it is written, to the millisecond: what [`Span`] reads back as the
+/// same.
+pub fn exact(span: Duration) -> String {
+    let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+    let (unit, size) = UNITS
+        .into_iter()
+        .find(|(_, size)| millis >= *size && millis % size == 0)
+        .unwrap_or(("s", 1000));
+    format!("{}{unit}", millis / size)
+}
+
+/// A large number, short: `1.2M`.
+pub fn short(number: u64) -> String {
+    match number {
+        n if n < 10_000 => n.to_string(),
+        n if n < 10_000_000 => format!("{:.1}k", n as f64 / 1e3),
+        n if n < 10_000_000_000 => format!("{:.1}M", n as f64 / 1e6),
+        n => format!("{:.1}G", n as f64 / 1e9),
+    }
+}
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}ms", self.0.as_millis()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Number(u64),
+            Text(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Number(bytes) => Ok(Size(bytes)),
+            Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl Serialize for Size {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_and_sizes_read_as_they_are_written() {
+        assert_eq!("250ms".parse(), Ok(Span(Duration::from_millis(250))));
+        assert_eq!("30d".parse(), Ok(Span(Duration::from_secs(30 * 86_400))));
+        assert_eq!("64 MiB".parse(), Ok(Size(64 << 20)));
+        assert_eq!("17".parse(), Ok(Size(17)));
+        for wrong in ["", "s", "3", "3 weeks", "-1s", "99999999999999999999s"] {
+            assert!(wrong.parse::<Span>().is_err(), "{wrong}");
+        }
+        assert!("3MB".parse::<Size>().is_err(), "is it 10⁶ or 2²⁰?");
+    }
+
+    #[test]
+    fn spans_are_written_to_the_millisecond() {
+        for text in ["0s", "250ms", "90s", "2m", "36h", "7d"] {
+            assert_eq!(exact(text.parse::<Span>().unwrap().0), text);
+        }
+    }
+
+    #[test]
+    fn numbers_are_shown_short() {
+        assert_eq!(Span(Duration::from_micros(7)).to_string(), "7µs");
+        assert_eq!(Span(Duration::from_millis(1500)).to_string(), "1.5s");
+        assert_eq!(Size(1_572_864).to_string(), "1.5MiB");
+        assert_eq!(short(123_456), "123.5k");
+    }
+}
