@@ -1,11 +1,11 @@
 //! What each job's record says, against what was planned for it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use lovage_queue::broker::{Broker, Filter};
 use lovage_queue::job::{Ending, Job, JobId, Payload, State};
 
-use super::workload::Planned;
+use super::workload::{Kind, Planned};
 
 /// Jobs in one read.
 const PAGE: usize = 500;
@@ -50,27 +50,35 @@ impl Audit {
                 }
             }
         }
-        audit.counts(broker, tenant, planned).await;
-        audit.lists(broker, tenant, planned).await;
+        let of = |state: State| planned.iter().filter(|it| it.kind.state() == state).count();
+        audit
+            .counts(broker, tenant, of(State::Completed), of(State::Discarded))
+            .await;
+        let ids: Vec<JobId> = planned.iter().map(|it| it.job.id).collect();
+        audit.lists(broker, tenant, &ids).await;
         audit
     }
 
     fn one(&mut self, planned: &Planned, job: &Job) {
+        if let Some(recorded) = self.record(planned.kind, job) {
+            self.result(planned.kind, job, recorded);
+        }
+    }
+
+    /// What a job's record says of its runs; how many there were, if it ended as it
+    /// should.
+    pub(super) fn record(&mut self, kind: Kind, job: &Job) -> Option<usize> {
         let endings: Vec<Ending> = job.attempts.iter().map(|it| it.ending).collect();
-        let told = || {
-            let (id, kind, state) = (job.call.id, planned.kind, job.state);
-            let counters = (job.delivery, job.attempt, job.crash);
-            format!("{id}, {kind:?}: {state}, (delivery, attempt, crash) {counters:?}, {endings:?}")
-        };
-        if job.state != planned.kind.state() {
+        let told = || told(kind, job);
+        if job.state != kind.state() {
             self.lost.push(told());
-            return;
+            return None;
         }
         let completed = endings.iter().filter(|it| **it == Ending::Completed);
         let deliveries: Vec<u32> = job.attempts.iter().map(|it| it.delivery).collect();
         if completed.count() > 1 || !deliveries.is_sorted_by(|a, b| a < b) {
             self.twice.push(told());
-        } else if endings != planned.kind.endings() {
+        } else if endings != kind.endings() {
             self.odd.push(told());
         }
         let recorded = endings.len() + job.crash as usize;
@@ -81,11 +89,11 @@ impl Audit {
                 .odd
                 .push(format!("more runs than deliveries: {}", told())),
         }
-        self.result(job, recorded, told);
+        Some(recorded)
     }
 
     /// The result is the job's own count of its runs.
-    fn result(&mut self, job: &Job, recorded: usize, told: impl Fn() -> String) {
+    fn result(&mut self, kind: Kind, job: &Job, recorded: usize) {
         match job.result.as_ref().and_then(Payload::inline) {
             Some(&[runs]) if (1..=recorded).contains(&usize::from(runs)) => {
                 self.seen += usize::from(runs).saturating_sub(job.attempts.len());
@@ -93,17 +101,22 @@ impl Audit {
             None if job.state == State::Discarded => {}
             other => self
                 .odd
-                .push(format!("it saw other runs, {other:?}: {}", told())),
+                .push(format!("it saw other runs, {other:?}: {}", told(kind, job))),
         }
     }
 
     /// What the queues count must be what there is.
-    async fn counts(&mut self, broker: &dyn Broker, tenant: &str, planned: &[Planned]) {
-        let of = |state: State| planned.iter().filter(|it| it.kind.state() == state).count();
-        let expected = [0, of(State::Completed), of(State::Discarded), 0];
+    pub(super) async fn counts(
+        &mut self,
+        broker: &dyn Broker,
+        tenant: &str,
+        completed: usize,
+        discarded: usize,
+    ) {
+        let expected = [0, completed, discarded, 0];
         let mut counted = [0; 4];
         for it in broker.counts(tenant).await.unwrap() {
-            let waiting = it.scheduled + it.available + it.running + it.retryable;
+            let waiting = it.pending + it.scheduled + it.available + it.running + it.retryable;
             let numbers = [waiting, it.completed, it.discarded, it.cancelled];
             for (sum, number) in counted.iter_mut().zip(numbers) {
                 *sum += number as usize;
@@ -118,14 +131,34 @@ impl Audit {
     }
 
     /// Each job stands on one list of ended ones, once, and nobody else's does.
-    async fn lists(&mut self, broker: &dyn Broker, tenant: &str, planned: &[Planned]) {
-        let mut listed: HashMap<JobId, usize> = HashMap::new();
+    async fn lists(&mut self, broker: &dyn Broker, tenant: &str, ids: &[JobId]) {
+        let listed = self.listed(broker, tenant, ids).await;
+        for id in ids.iter().filter(|id| !listed.contains(id)) {
+            self.odd.push(format!("{id} is on no list of ended jobs"));
+        }
+    }
+
+    /// Those of these jobs that stand on a list of ended ones: once, and beside them
+    /// nobody else.
+    pub(super) async fn listed(
+        &mut self,
+        broker: &dyn Broker,
+        tenant: &str,
+        ids: &[JobId],
+    ) -> HashSet<JobId> {
+        let ids: HashSet<JobId> = ids.iter().copied().collect();
+        let mut listed = HashSet::new();
         for state in [State::Completed, State::Discarded, State::Cancelled] {
             let mut filter = Filter::of(state, PAGE as u32);
             loop {
                 let page = broker.list(tenant, &filter).await.unwrap();
                 for job in &page.jobs {
-                    *listed.entry(job.call.id).or_default() += 1;
+                    let id = job.call.id;
+                    if !ids.contains(&id) {
+                        self.odd.push(format!("{id} was never enqueued"));
+                    } else if !listed.insert(id) {
+                        self.twice.push(format!("{id} is listed again"));
+                    }
                 }
                 for (id, reason) in page.corrupt {
                     self.odd.push(format!("{id} cannot be read: {reason}"));
@@ -136,20 +169,7 @@ impl Audit {
                 }
             }
         }
-        for it in planned {
-            match listed.remove(&it.job.id) {
-                Some(1) => {}
-                Some(times) => self
-                    .twice
-                    .push(format!("{} is listed {times} times", it.job.id)),
-                None => self
-                    .odd
-                    .push(format!("{} is on no list of ended jobs", it.job.id)),
-            }
-        }
-        for id in listed.keys() {
-            self.odd.push(format!("{id} was never enqueued"));
-        }
+        listed
     }
 
     /// What is wrong, in so many words.
@@ -167,4 +187,12 @@ impl Audit {
         }
         said
     }
+}
+
+/// A job, in so many words.
+fn told(kind: Kind, job: &Job) -> String {
+    let (id, state) = (job.call.id, job.state);
+    let endings: Vec<Ending> = job.attempts.iter().map(|it| it.ending).collect();
+    let counters = (job.delivery, job.attempt, job.crash);
+    format!("{id}, {kind:?}: {state}, (delivery, attempt, crash) {counters:?}, {endings:?}")
 }

@@ -13,13 +13,14 @@
 //!   swallows answers
 //! - the cases: `workers` (killed, frozen), `clocks`, `redis` (killed, meddled
 //!   with, out of memory), `network`, `sqlite` (a full disk), `versions` (records
-//!   of several), `schedules`
+//!   of several), `schedules`, `flows`
 //!
 //! `scripts/chaos` runs it for as long as one likes.
 
 mod audit;
 mod clocks;
 mod commands;
+mod flows;
 mod network;
 mod plan;
 mod proxy;

@@ -16,7 +16,7 @@ use crate::support::until;
 
 /// How long it may take until all that was accepted has ended. What is stuck is
 /// lost to whoever waits for it.
-const PATIENCE: Duration = Duration::from_secs(90);
+pub(super) const PATIENCE: Duration = Duration::from_secs(90);
 /// What a worker calls an error where a case drives it there.
 const EXPECTED: [&str; 1] = ["the claim loop hangs"];
 
@@ -144,11 +144,16 @@ impl Stage {
             let said = format!("{} extra runs, and no worker was away", audit.extra);
             audit.odd.push(said);
         }
-        audit.odd.extend(self.complaints());
         if produced.repeated > 0 {
             self.notes
                 .push(format!("{} jobs enqueued again", produced.repeated));
         }
+        self.account(audit);
+    }
+
+    /// Tells of a count, and fails where anything is wrong.
+    pub(super) fn account(mut self, mut audit: Audit) {
+        audit.odd.extend(self.complaints());
         let row = Row {
             case: self.plan.case,
             seed: self.plan.seed,

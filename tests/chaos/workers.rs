@@ -61,6 +61,7 @@ fn late(job: &Job, worker: WorkerId) -> Settlement {
             log: Vec::new(),
         }),
         children: Vec::new(),
+        flows: Vec::new(),
     }
 }
 

@@ -20,7 +20,7 @@ pub(super) const MODULE: &str = "chaos";
 pub(super) const QUEUES: &str = "default=2,other";
 /// The producer waits while more jobs than that are available: a backlog says
 /// nothing, and takes long to drain on a busy machine.
-const BACKLOG: u64 = 300;
+pub(super) const BACKLOG: u64 = 300;
 /// How long a producer repeats itself before it gives up.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -259,7 +259,7 @@ async fn produce(
 }
 
 /// How many jobs are available; none that one knows of while nobody says.
-async fn backlog(broker: &Arc<dyn Broker>, tenant: &str) -> u64 {
+pub(super) async fn backlog(broker: &Arc<dyn Broker>, tenant: &str) -> u64 {
     let counts = broker.counts(tenant).await.unwrap_or_default();
     counts.iter().map(|queue| queue.available).sum()
 }
