@@ -62,7 +62,7 @@ async fn leaves_nothing_behind(site: &Site) {
     let client = site.client().await;
     for tenant in [client.tenant(), "bench-many", "bench-one"] {
         for row in client.broker().counts(tenant).await.unwrap() {
-            let waiting = row.available + row.running + row.scheduled + row.retryable;
+            let waiting = row.available + row.running + row.scheduled + row.retryable + row.pending;
             assert_eq!((waiting, row.discarded), (0, 0), "{row:?}");
         }
     }
@@ -241,6 +241,7 @@ site_test!(by_itself_it_runs_all_of_them, |site| async move {
         "fairness",
         "breadth",
         "idle",
+        "flows",
     ];
     for name in all {
         assert!(found[name].is_object(), "{name}: {found}");
@@ -253,6 +254,7 @@ site_test!(by_itself_it_runs_all_of_them, |site| async move {
         "COLD START ",
         "MEMORY ",
         "DRAIN BESIDE ",
+        "FLOWS ",
     ] {
         assert!(told.contains(head), "{head}: {told}");
     }
@@ -266,6 +268,8 @@ async fn what_cannot_be_measured_is_said() {
         ("drain --repeats 0", "--repeats"),
         ("drain --concurrency 0", "--concurrency"),
         ("roundtrip --rate 0", "--rate"),
+        ("flows --jobs 999", "--jobs"),
+        ("flows --wide 100001", "--wide"),
         ("roundtrip --rate 5 --closed", "--closed"),
         ("start --task go", "--module"),
         ("start --input {}", "--module"),
@@ -315,3 +319,32 @@ site_test!(idle_is_told_without_and_with_schedules, |site| async move {
         .await
         .fails(2, &["0 is not in 1..=100000"]);
 });
+
+site_test!(
+    what_is_of_a_flow_is_measured_beside_plain_jobs,
+    |site| async move {
+        let found = bench(&site, "flows --jobs 1000 --wide 300").await;
+        let figures = [
+            "plain_per_second",
+            "chains_per_second",
+            "chords_per_second",
+            "chain_step_to_plain",
+            "chord_member_to_plain",
+            "enqueue_per_second",
+            "build_chains_per_second",
+            "build_chords_per_second",
+        ];
+        are_spreads(&found, &figures, 2);
+        let wide = &found["wide"];
+        assert_eq!(wide["members"], 300);
+        let figures = ["per_second", "built_per_second", "seconds", "job_to_plain"];
+        are_spreads(wide, &figures, 2);
+        // Where it is told, it took a millisecond.
+        let longest = &wide["longest_step_ms"];
+        assert_eq!(longest.is_null(), wide["longest_step"].is_null());
+        assert!(longest.is_null() || longest["lowest"].as_f64().unwrap() >= 1.0);
+        leaves_nothing_behind(&site).await;
+        let client = site.client().await;
+        assert_eq!(client.flows(0, 10).await.unwrap(), [], "they are gone");
+    }
+);

@@ -73,6 +73,7 @@ async fn settle(broker: &dyn Broker, worker: WorkerId, jobs: &[Claimed]) -> anyh
             log: Vec::new(),
         }),
         children: Vec::new(),
+        flows: Vec::new(),
     };
     let settlements: Vec<Settlement> = jobs.iter().map(settlement).collect();
     let answers = broker.settle(worker, &settlements).await?;

@@ -70,6 +70,20 @@ impl Backlog {
         Ok(Backlog { queue, jobs, marks })
     }
 
+    /// Jobs that are there already: `mark` finds the one that has this place in the
+    /// order in which they end.
+    pub(super) async fn standing(
+        queue: String,
+        jobs: u64,
+        mark: impl AsyncFn(u64) -> anyhow::Result<JobId>,
+    ) -> anyhow::Result<Self> {
+        let mut marks = Vec::new();
+        for part in [FROM, TO] {
+            marks.push(mark(jobs * part / PARTS).await?);
+        }
+        Ok(Backlog { queue, jobs, marks })
+    }
+
     /// Has it emptied; how many jobs that was a second.
     pub(super) async fn empty(self, rig: &Rig<'_>, by: By) -> anyhow::Result<f64> {
         self.empty_with(rig, by, |_| ()).await

@@ -9,7 +9,7 @@
 //! - `suite`: all measurements in short
 //! - one file a measurement: `drain`, `enqueue`, `roundtrip` with `load` (what
 //!   goes on beside it), `start`, `memory`, `scheduled`, `fairness`, `breadth`,
-//!   `idle`
+//!   `idle`, `flows` with `net` (flows of no-ops) and `wide` (a single one)
 
 mod bare;
 mod breadth;
@@ -18,14 +18,17 @@ mod emptying;
 mod enqueue;
 mod fairness;
 mod figures;
+mod flows;
 mod idle;
 mod load;
 mod memory;
+mod net;
 mod rig;
 mod roundtrip;
 mod scheduled;
 mod start;
 mod suite;
+mod wide;
 mod worker;
 
 use clap::{Args, Subcommand};
@@ -65,6 +68,7 @@ enum What {
     Fairness(fairness::Fairness),
     Breadth(breadth::Breadth),
     Idle(idle::Idle),
+    Flows(flows::Flows),
 }
 
 /// How often each figure is taken.
@@ -88,6 +92,7 @@ impl Bench {
             Some(What::Fairness(it)) => it.run(context).await,
             Some(What::Breadth(it)) => it.run(context).await,
             Some(What::Idle(it)) => it.run(context).await,
+            Some(What::Flows(it)) => it.run(context).await,
         }?;
         json["broker"] = json!(context.place()?.to_string());
         json["version"] = json!(env!("CARGO_PKG_VERSION"));

@@ -142,7 +142,7 @@ impl<'a> Rig<'a> {
         if row.discarded + row.retryable + row.cancelled > 0 {
             return Err(failed());
         }
-        Ok(row.available + row.running + row.scheduled)
+        Ok(row.pending + row.available + row.running + row.scheduled)
     }
 
     /// The job once it has completed. The broker wakes us, so that waiting costs it

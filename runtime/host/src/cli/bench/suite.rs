@@ -10,6 +10,7 @@ use super::drain::Drain;
 use super::enqueue::Enqueue;
 use super::fairness::Fairness;
 use super::figures::Report;
+use super::flows::Flows;
 use super::idle::Idle;
 use super::memory::Memory;
 use super::roundtrip::Roundtrip;
@@ -44,6 +45,7 @@ impl Suite {
         found.add("fairness", self.fairness().run(context).await?)?;
         found.add("breadth", self.breadth().run(context).await?)?;
         found.add("idle", self.idle().run(context).await?)?;
+        found.add("flows", self.flows().run(context).await?)?;
         Ok(Report {
             json: Value::Object(found.json),
             text: found.last,
@@ -119,6 +121,14 @@ impl Suite {
         Idle {
             schedules: self.of(1000).min(100_000) as u32,
             span: Span(Duration::from_secs(1)),
+            repeats: self.repeats,
+        }
+    }
+
+    fn flows(&self) -> Flows {
+        Flows {
+            jobs: self.of(20_000).max(1000),
+            wide: self.of(10_000).min(100_000) as u32,
             repeats: self.repeats,
         }
     }
