@@ -61,6 +61,7 @@ mod requeue;
 mod retention;
 mod schedules;
 mod settle;
+mod sources;
 mod tenants;
 mod unique;
 mod versions;

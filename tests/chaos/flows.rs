@@ -215,19 +215,7 @@ async fn flows(case: &'static str, site: Site, count: usize, kills: usize, resta
     let client = stage.site.client().await.clone();
     let most = stage.plan.rounds(count);
     let sending = tokio::spawn(send_all(client.clone(), most, stage.plan.branch()));
-    let rounds = stage.plan.rounds(kills + restarts);
-    for round in 0..rounds {
-        stage.plan.moment(200..=1000).await;
-        if restarts > 0 && round % 5 == 4 {
-            stage.site.server().kill();
-            stage.plan.moment(10..=1000).await;
-            tokio::task::block_in_place(|| stage.site.server().restart());
-            stage.faults += 1;
-        } else {
-            let which = stage.plan.pick(stage.workers.len());
-            stage.replace(which);
-        }
-    }
+    stage.strike(kills, restarts).await;
     let (sent, again) = sending.await.unwrap();
     let mut count = Count {
         client: &client,

@@ -13,7 +13,7 @@
 //!   swallows answers
 //! - the cases: `workers` (killed, frozen), `clocks`, `redis` (killed, meddled
 //!   with, out of memory), `network`, `sqlite` (a full disk), `versions` (records
-//!   of several), `schedules`, `flows`
+//!   of several), `schedules`, `flows`, `sources`
 //!
 //! `scripts/chaos` runs it for as long as one likes.
 
@@ -27,6 +27,7 @@ mod proxy;
 mod redis;
 mod report;
 mod schedules;
+mod sources;
 mod sqlite;
 mod stage;
 mod versions;

@@ -106,6 +106,23 @@ impl Stage {
         self.faults += 1;
     }
 
+    /// So many times a worker is killed, and after every fourth of them the Redis, if it is
+    /// to be restarted at all.
+    pub(super) async fn strike(&mut self, kills: usize, restarts: usize) {
+        for round in 0..self.plan.rounds(kills + restarts) {
+            self.plan.moment(200..=1000).await;
+            if restarts > 0 && round % 5 == 4 {
+                self.site.server().kill();
+                self.plan.moment(10..=1000).await;
+                tokio::task::block_in_place(|| self.site.server().restart());
+                self.faults += 1;
+            } else {
+                let which = self.plan.pick(self.workers.len());
+                self.replace(which);
+            }
+        }
+    }
+
     /// Starts a producer at the broker's own address.
     pub(super) async fn produce(&mut self) -> Load {
         let client = self.site.client().await.clone();

@@ -187,6 +187,44 @@ async fn children_are_numbered_over_the_attempt() {
 }
 
 #[tokio::test]
+async fn a_run_makes_one_page_and_nothing_beside_it() {
+    let enqueue = "(call $enqueue (i32.const 3000) (i32.const 1) (i32.const 128))";
+    let page = |jobs, open| {
+        format!(
+            "(call $enqueue-page (i32.const 3000) (i32.const {jobs}) (i32.const 2000) (i32.const 6) (i32.const {open}) (i32.const 128))
+            (i32.store8 (i32.const 129) (i32.load8_u (i32.const 132)))"
+        )
+    };
+    let answers = async |code: String| {
+        let job = "(i32.store (i32.const 3000) (i32.const 2000)) (i32.store (i32.const 3004) (i32.const 16))";
+        let guest = Guest::with_imports(&format!("{job} {code} {ANSWER}"));
+        let (outcome, requests) = requests(&guest.text(2000, "images.thumbnail")).await;
+        let lovage::engine::End::Completed(answer) = outcome.end else {
+            panic!("{outcome:?}")
+        };
+        (answer, requests)
+    };
+    let (answer, asked) = answers(page(1, 2)).await;
+    assert_eq!(answer[0], 0);
+    let [Request::EnqueuePage(made)] = &asked[..] else {
+        panic!("{asked:?}")
+    };
+    assert_eq!((&*made.cursor.state, made.open), (&b"images"[..], 2));
+    assert_eq!(&*made.jobs[0].task, "thumbnail");
+
+    // Errors of the case `invalid`, and none of them reaches the host.
+    let page = page(1, 2);
+    for code in [format!("{page} {page}"), format!("{enqueue} {page}")] {
+        let (answer, asked) = answers(code).await;
+        assert_eq!((&*answer, asked.len()), (&[1, 1][..], 1));
+    }
+    let after =
+        format!("{page} {enqueue} (i32.store8 (i32.const 129) (i32.load8_u (i32.const 132)))");
+    let (answer, asked) = answers(after).await;
+    assert_eq!((&*answer, asked.len()), (&[1, 1][..], 1));
+}
+
+#[tokio::test]
 async fn cancelled_and_remaining_answer_from_the_invocation() {
     let code = format!(
         "(i32.store8 (i32.const 128) (call $cancelled))

@@ -16,6 +16,7 @@ mod order;
 mod outage;
 mod retry;
 mod schedules;
+mod sources;
 mod terms;
 
 use lovage_queue::job::{Ending, Job, State};

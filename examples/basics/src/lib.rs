@@ -1,6 +1,6 @@
 //! A tour of the SDK, one task a feature. Lovage's own tests and benchmarks run these too.
 
-use lovage::jobs::{self, NewFlow, NewJob};
+use lovage::jobs::{self, NewFlow, NewJob, Page};
 use lovage::serde_json::{Value, json};
 use lovage::{Bytes, Failure, context};
 use std::time::{Duration, Instant};
@@ -237,6 +237,24 @@ fn fan(count: u32, at_once: Option<bool>) -> Result<String, Failure> {
         1 => Err(Failure::new(id)),
         _ => Ok(id),
     }
+}
+
+/// Has a job of `task`, which takes it as `a`, for each number below `count`, in pages of up to `page`. So many jobs may
+/// be `open` at once. At `stumble_at` its first attempt fails, to show that a page is made whole or not at all.
+#[lovage::task(retries = 2, backoff = "10ms")]
+fn numbers(count: u64, page: u64, open: u32, task: &str, stumble_at: Option<u64>) -> Result<String, Failure> {
+    let job = context::current();
+    let child = |number: u64| NewJob::new(task).arg("a", &number).arg("b", &0);
+    jobs::source(open, |from: Option<u64>| -> Result<_, Failure> {
+        let from = from.unwrap_or(0);
+        let to = count.min(from + page);
+        if stumble_at == Some(from) && job.attempt == 1 {
+            return Err(Failure::new(format!("stumbled at {from}")));
+        }
+        context::progress(to as f64 / count as f64, None)?;
+        Ok(Page { jobs: (from..to).map(child).collect(), next: (to < count).then_some(to) })
+    })?;
+    Ok(format!("made {count} jobs"))
 }
 
 /// The job as its task sees it.

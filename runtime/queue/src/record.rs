@@ -434,6 +434,7 @@ pub fn decode(tenant: &str, id: JobId, record: &[u8]) -> Result<Job, RecordError
             unique: terms.unique(),
             result_ttl: terms.result_ttl(),
             seat: terms.seat(),
+            counted: terms.source().is_some(),
             options,
         },
     })

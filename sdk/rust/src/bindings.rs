@@ -1218,6 +1218,30 @@ pub mod lovage {
                         .finish()
                 }
             }
+            #[derive(Clone)]
+            pub struct NewPage {
+                /// At most 1,000, and at most half of `open`. None of them `at-once`: they are
+                /// made with the page.
+                pub jobs: _rt::Vec<NewJob>,
+                /// Where the next page begins: what the job's next run gets from
+                /// `context.restore`. At most 1 MiB.
+                pub cursor: _rt::Vec<u8>,
+                /// How many jobs of all pages may be there at once that have not ended: 2 to
+                /// 1,000,000.
+                pub open: u32,
+            }
+            impl ::core::fmt::Debug for NewPage {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("NewPage")
+                        .field("jobs", &self.jobs)
+                        .field("cursor", &self.cursor)
+                        .field("open", &self.open)
+                        .finish()
+                }
+            }
             #[allow(unused_unsafe, clippy::all)]
             /// Enqueues all of them or none, and answers with their ids in order. At most
             /// 1,000 in one call. Of those that wait for the parent's completion, an attempt
@@ -1759,6 +1783,360 @@ pub mod lovage {
                         _ => _rt::invalid_enum_discriminant(),
                     };
                     result24
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Makes this job a source of others, which come page by page. The page is made, and
+            /// its cursor saved, in the step that records that this run returned, and not at all
+            /// where it fails; what it returns is dropped. Then the job runs again, for the next
+            /// page, once at most half of `open` are left. The run that makes no page is the last
+            /// one, and what it returns is the job's result. A run makes one page, and enqueues
+            /// nothing beside it.
+            #[allow(async_fn_in_trait)]
+            pub fn enqueue_page(
+                page: &NewPage,
+            ) -> ::core::result::Result<(), CallError> {
+                unsafe {
+                    let mut cleanup_list = _rt::Vec::new();
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let NewPage { jobs: jobs0, cursor: cursor0, open: open0 } = page;
+                    let vec11 = jobs0;
+                    let len11 = vec11.len();
+                    let layout11 = _rt::alloc::Layout::from_size_align(
+                            vec11.len()
+                                * (32 + 16 * ::core::mem::size_of::<*const u8>()),
+                            8,
+                        )
+                        .unwrap();
+                    let (result11, _cleanup11) = wit_bindgen::rt::Cleanup::new(layout11);
+                    for (i, e) in vec11.into_iter().enumerate() {
+                        let base = result11
+                            .add(i * (32 + 16 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let NewJob {
+                                task: task1,
+                                input: input1,
+                                key: key1,
+                                queue: queue1,
+                                lane: lane1,
+                                priority: priority1,
+                                delay_ms: delay_ms1,
+                                max_attempts: max_attempts1,
+                                headers: headers1,
+                                at_once: at_once1,
+                            } = e;
+                            let vec2 = task1;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len2;
+                            *base.add(0).cast::<*mut u8>() = ptr2.cast_mut();
+                            let vec3 = input1;
+                            let ptr3 = vec3.as_ptr().cast::<u8>();
+                            let len3 = vec3.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len3;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr3.cast_mut();
+                            match key1 {
+                                Some(e) => {
+                                    *base
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec4 = e;
+                                    let ptr4 = vec4.as_ptr().cast::<u8>();
+                                    let len4 = vec4.len();
+                                    *base
+                                        .add(6 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len4;
+                                    *base
+                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr4.cast_mut();
+                                }
+                                None => {
+                                    *base
+                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match queue1 {
+                                Some(e) => {
+                                    *base
+                                        .add(7 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec5 = e;
+                                    let ptr5 = vec5.as_ptr().cast::<u8>();
+                                    let len5 = vec5.len();
+                                    *base
+                                        .add(9 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len5;
+                                    *base
+                                        .add(8 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr5.cast_mut();
+                                }
+                                None => {
+                                    *base
+                                        .add(7 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match lane1 {
+                                Some(e) => {
+                                    *base
+                                        .add(10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    let vec6 = e;
+                                    let ptr6 = vec6.as_ptr().cast::<u8>();
+                                    let len6 = vec6.len();
+                                    *base
+                                        .add(12 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len6;
+                                    *base
+                                        .add(11 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr6.cast_mut();
+                                }
+                                None => {
+                                    *base
+                                        .add(10 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match priority1 {
+                                Some(e) => {
+                                    *base
+                                        .add(13 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    *base
+                                        .add(1 + 13 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (_rt::as_i32(e)) as u8;
+                                }
+                                None => {
+                                    *base
+                                        .add(13 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match delay_ms1 {
+                                Some(e) => {
+                                    *base
+                                        .add(14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    *base
+                                        .add(8 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>() = _rt::as_i64(e);
+                                }
+                                None => {
+                                    *base
+                                        .add(14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            match max_attempts1 {
+                                Some(e) => {
+                                    *base
+                                        .add(16 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (1i32) as u8;
+                                    *base
+                                        .add(20 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>() = _rt::as_i32(e);
+                                }
+                                None => {
+                                    *base
+                                        .add(16 + 14 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<u8>() = (0i32) as u8;
+                                }
+                            };
+                            let vec10 = headers1;
+                            let len10 = vec10.len();
+                            let layout10 = _rt::alloc::Layout::from_size_align(
+                                    vec10.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                )
+                                .unwrap();
+                            let (result10, _cleanup10) = wit_bindgen::rt::Cleanup::new(
+                                layout10,
+                            );
+                            cleanup_list.extend(_cleanup10);
+                            for (i, e) in vec10.into_iter().enumerate() {
+                                let base = result10
+                                    .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                {
+                                    let (t7_0, t7_1) = e;
+                                    let vec8 = t7_0;
+                                    let ptr8 = vec8.as_ptr().cast::<u8>();
+                                    let len8 = vec8.len();
+                                    *base
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len8;
+                                    *base.add(0).cast::<*mut u8>() = ptr8.cast_mut();
+                                    let vec9 = t7_1;
+                                    let ptr9 = vec9.as_ptr().cast::<u8>();
+                                    let len9 = vec9.len();
+                                    *base
+                                        .add(3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len9;
+                                    *base
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>() = ptr9.cast_mut();
+                                }
+                            }
+                            *base
+                                .add(24 + 15 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len10;
+                            *base
+                                .add(24 + 14 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = result10;
+                            *base
+                                .add(24 + 16 * ::core::mem::size_of::<*const u8>())
+                                .cast::<u8>() = (match at_once1 {
+                                true => 1,
+                                false => 0,
+                            }) as u8;
+                        }
+                    }
+                    let vec12 = cursor0;
+                    let ptr12 = vec12.as_ptr().cast::<u8>();
+                    let len12 = vec12.len();
+                    let ptr13 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "lovage:task/jobs@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "enqueue-page"]
+                        fn wit_import14(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: i32,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import14(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: i32,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import14(
+                        result11,
+                        len11,
+                        ptr12.cast_mut(),
+                        len12,
+                        _rt::as_i32(open0),
+                        ptr13,
+                    );
+                    let l15 = i32::from(*ptr13.add(0).cast::<u8>());
+                    let result30 = match l15 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l16 = i32::from(
+                                    *ptr13.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::lovage::task::types::CallError as V29;
+                                let v29 = match l16 {
+                                    0 => {
+                                        let e29 = {
+                                            let l17 = *ptr13
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l18 = *ptr13
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len19 = l18;
+                                            let bytes19 = _rt::Vec::from_raw_parts(
+                                                l17.cast(),
+                                                len19,
+                                                len19,
+                                            );
+                                            _rt::string_lift(bytes19)
+                                        };
+                                        V29::Denied(e29)
+                                    }
+                                    1 => {
+                                        let e29 = {
+                                            let l20 = *ptr13
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l21 = *ptr13
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len22 = l21;
+                                            let bytes22 = _rt::Vec::from_raw_parts(
+                                                l20.cast(),
+                                                len22,
+                                                len22,
+                                            );
+                                            _rt::string_lift(bytes22)
+                                        };
+                                        V29::Invalid(e29)
+                                    }
+                                    2 => {
+                                        let e29 = {
+                                            let l23 = *ptr13
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l24 = *ptr13
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len25 = l24;
+                                            let bytes25 = _rt::Vec::from_raw_parts(
+                                                l23.cast(),
+                                                len25,
+                                                len25,
+                                            );
+                                            _rt::string_lift(bytes25)
+                                        };
+                                        V29::Limit(e29)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 3, "invalid enum discriminant");
+                                        let e29 = {
+                                            let l26 = *ptr13
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l27 = *ptr13
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len28 = l27;
+                                            let bytes28 = _rt::Vec::from_raw_parts(
+                                                l26.cast(),
+                                                len28,
+                                                len28,
+                                            );
+                                            _rt::string_lift(bytes28)
+                                        };
+                                        V29::Unavailable(e29)
+                                    }
+                                };
+                                v29
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result30
                 }
             }
         }
@@ -3249,8 +3627,8 @@ pub(crate) use __export_batch_module_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2038] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xf3\x0e\x01A\x02\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2108] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb9\x0f\x01A\x02\x01\
 A\x0d\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\0\
 \x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\
 \x04\0\x07failure\x03\0\x03\x01r\x03\x07base-msw\x06factoru\x06max-msw\x04\0\x07\
@@ -3277,26 +3655,28 @@ saved\x03\0\x07\x01@\0\0\x05\x04\0\x07current\x01\x09\x01@\0\0w\x04\0\x0cremaini
 ng-ms\x01\x0a\x01@\0\0\x7f\x04\0\x09cancelled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\
 \x01@\x02\x05share\x0c\x07message\x0d\0\x0e\x04\0\x08progress\x01\x0f\x01@\x01\x05\
 state\x06\0\x0e\x04\0\x0acheckpoint\x01\x10\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\
-\0\x12\x04\0\x07restore\x01\x13\x03\0\x19lovage:task/context@0.1.0\x05\x02\x01B\x15\
+\0\x12\x04\0\x07restore\x01\x13\x03\0\x19lovage:task/context@0.1.0\x05\x02\x01B\x1a\
 \x02\x03\x02\x01\x01\x04\0\x0acall-error\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01\
 o\x02ss\x01p\x07\x01r\x0a\x04tasks\x05input\x02\x03key\x03\x05queue\x03\x04lane\x03\
 \x08priority\x04\x08delay-ms\x05\x0cmax-attempts\x06\x07headers\x08\x07at-once\x7f\
 \x04\0\x07new-job\x03\0\x09\x01r\x03\x04flows\x03key\x03\x07at-once\x7f\x04\0\x08\
-new-flow\x03\0\x0b\x01p\x0a\x01ps\x01j\x01\x0e\x01\x01\x01@\x01\x04jobs\x0d\0\x0f\
-\x04\0\x07enqueue\x01\x10\x01j\x01s\x01\x01\x01@\x01\x04flow\x0c\0\x11\x04\0\x0c\
-enqueue-flow\x01\x12\x03\0\x16lovage:task/jobs@0.1.0\x05\x03\x02\x03\0\0\x07fail\
-ure\x01B\x11\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\0\x01r\x03\x04tasks\x03m\
-axy\x07wait-msw\x04\0\x07batched\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x06\x02\
-ids\x07attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x05\x05input\x06\x04\
-\0\x04call\x03\0\x07\x01p\x03\x01@\0\0\x09\x04\0\x08describe\x01\x0a\x01p\x08\x01\
-j\x01\x06\x01\x01\x01p\x0c\x01@\x02\x04tasks\x05calls\x0b\0\x0d\x04\0\x03run\x01\
-\x0e\x04\0\x19lovage:task/batches@0.1.0\x05\x05\x02\x03\0\0\x09task-info\x01B\x0b\
-\x02\x03\x02\x01\x04\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x06\x04\0\x09task-\
-info\x03\0\x02\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\
-\x01\x01\x01@\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lova\
-ge:task/handler@0.1.0\x05\x07\x04\0\x1elovage:task/batch-module@0.1.0\x04\0\x0b\x12\
-\x01\0\x0cbatch-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-co\
-mponent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+new-flow\x03\0\x0b\x01p\x0a\x01r\x03\x04jobs\x0d\x06cursor\x02\x04openy\x04\0\x08\
+new-page\x03\0\x0e\x01ps\x01j\x01\x10\x01\x01\x01@\x01\x04jobs\x0d\0\x11\x04\0\x07\
+enqueue\x01\x12\x01j\x01s\x01\x01\x01@\x01\x04flow\x0c\0\x13\x04\0\x0cenqueue-fl\
+ow\x01\x14\x01j\0\x01\x01\x01@\x01\x04page\x0f\0\x15\x04\0\x0cenqueue-page\x01\x16\
+\x03\0\x16lovage:task/jobs@0.1.0\x05\x03\x02\x03\0\0\x07failure\x01B\x11\x02\x03\
+\x02\x01\x04\x04\0\x07failure\x03\0\0\x01r\x03\x04tasks\x03maxy\x07wait-msw\x04\0\
+\x07batched\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x06\x02ids\x07attempty\x0cm\
+ax-attemptsy\x0eenqueued-at-msw\x07headers\x05\x05input\x06\x04\0\x04call\x03\0\x07\
+\x01p\x03\x01@\0\0\x09\x04\0\x08describe\x01\x0a\x01p\x08\x01j\x01\x06\x01\x01\x01\
+p\x0c\x01@\x02\x04tasks\x05calls\x0b\0\x0d\x04\0\x03run\x01\x0e\x04\0\x19lovage:\
+task/batches@0.1.0\x05\x05\x02\x03\0\0\x09task-info\x01B\x0b\x02\x03\x02\x01\x04\
+\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x06\x04\0\x09task-info\x03\0\x02\x01p\x03\
+\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\x01@\x02\x04t\
+asks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lovage:task/handler@0.1.0\x05\
+\x07\x04\0\x1elovage:task/batch-module@0.1.0\x04\0\x0b\x12\x01\0\x0cbatch-module\
+\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10\
+wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

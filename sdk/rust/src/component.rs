@@ -149,6 +149,15 @@ pub(crate) fn enqueue_flow(new: NewFlow) -> Result<String, CallError> {
     jobs::enqueue_flow(&flow).map_err(call_error)
 }
 
+pub(crate) fn enqueue_page(new: Vec<NewJob>, cursor: Vec<u8>, open: u32) -> Result<(), CallError> {
+    let page = jobs::NewPage {
+        jobs: new.into_iter().map(new_job).collect(),
+        cursor,
+        open,
+    };
+    jobs::enqueue_page(&page).map_err(call_error)
+}
+
 fn new_job(job: NewJob) -> jobs::NewJob {
     jobs::NewJob {
         input: job.input(),

@@ -1,10 +1,10 @@
-//! Enqueue further jobs, and flows of them.
+//! Enqueue further jobs, flows of them, and more of them than anybody could count, page by page.
 //!
 //! A child is made when its parent completes, in one step with that: so there is none of an attempt that failed.
 //! [`NewJob::at_once`] does not wait for that. A child's id derives from its parent and its key, or from its place among the calls of the attempt. So a parent that
 //! is run again makes no second child.
 
-use crate::{CallError, Failure, host, msgpack};
+use crate::{CallError, Failure, context, host, msgpack};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -251,10 +251,83 @@ impl NewFlow {
 
 /// Enqueues all of them or none, and answers with their ids in order.
 pub fn enqueue(jobs: Vec<NewJob>) -> Result<Vec<String>, CallError> {
-    if let Some(message) = jobs.iter().find_map(|job| job.error.clone()) {
-        return Err(CallError::Invalid(message));
-    }
+    check(&jobs)?;
     host::enqueue(jobs)
+}
+
+/// A page of what comes from a [`source`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Page<C> {
+    /// The jobs.
+    pub jobs: Vec<NewJob>,
+    /// Where the next page begins; none where this is the last one.
+    pub next: Option<C>,
+}
+
+/// Makes the running job a source of others: of each user a job, of each line of a file, of a billion numbers.
+///
+/// `page` is asked for one page a run: for the first one with `None`, and then with where the one before said that it
+/// goes on. The page is made in the step that also keeps that cursor, so each page is made once, whatever dies; and the
+/// job runs again, in a new instance, for the next page. A run that fails has made nothing, and is tried again at the
+/// same cursor, by the task's retries, which each page begins to count anew.
+///
+/// Of all pages' jobs at most `open` (2 to 1,000,000) are there at once that have not ended: a page holds at most half
+/// of them, and at most 1,000, and the source waits, in nobody's memory, until at most half are left. The jobs of the
+/// last page are made when the job completes, and wait for nothing.
+///
+/// ```
+/// # extern crate lovage_sdk as lovage;
+/// use lovage::{Failure, jobs};
+///
+/// /// Has a job for each number below `count`.
+/// #[lovage::task(retries = 5)]
+/// fn numbers(count: u64) -> Result<(), Failure> {
+///     jobs::source(2_000, |from: Option<u64>| -> Result<_, Failure> {
+///         let from = from.unwrap_or(0);
+///         let to = count.min(from + 1_000);
+///         let square = |number| jobs::NewJob::new("numbers.square").arg("number", &number);
+///         Ok(jobs::Page {
+///             jobs: (from..to).map(square).collect(),
+///             next: (to < count).then_some(to),
+///         })
+///     })
+/// }
+///
+/// let (_, record) = lovage::testing::Context::new().saved(&1_000).run(|| numbers(5_000));
+/// assert_eq!((record.jobs.len(), record.checkpoint()), (1_000, Some(2_000)));
+/// ```
+pub fn source<C, E>(open: u32, page: impl FnOnce(Option<C>) -> Result<Page<C>, E>) -> Result<(), E>
+where
+    C: Serialize + DeserializeOwned,
+    E: From<CallError>,
+{
+    let cursor = context::restore::<C>()?.map(|saved| saved.state);
+    let Page { jobs, next } = page(cursor)?;
+    match next {
+        Some(next) => enqueue_page(jobs, &next, open)?,
+        None => drop(enqueue(jobs)?),
+    }
+    Ok(())
+}
+
+/// Makes one page of a [`source`]: what this run returns then is dropped, and the job runs again, with `cursor` as what
+/// [`context::restore`] answers. A run makes one page, and enqueues nothing beside it.
+pub fn enqueue_page(
+    jobs: Vec<NewJob>,
+    cursor: &impl Serialize,
+    open: u32,
+) -> Result<(), CallError> {
+    let cursor = rmp_serde::to_vec_named(cursor)
+        .map_err(|error| CallError::Invalid(format!("the cursor cannot be encoded: {error}")))?;
+    check(&jobs)?;
+    host::enqueue_page(jobs, cursor, open)
+}
+
+fn check(jobs: &[NewJob]) -> Result<(), CallError> {
+    match jobs.iter().find_map(|job| job.error.clone()) {
+        Some(message) => Err(CallError::Invalid(message)),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -315,6 +388,29 @@ mod tests {
         let (refused, record) = Context::new().run(|| NewFlow::new(&wrong).enqueue());
         assert!(matches!(refused, Err(CallError::Invalid(_))), "{refused:?}");
         assert!(record.flows.is_empty());
+    }
+
+    #[test]
+    fn a_source_makes_a_page_a_run_and_the_last_with_its_completion() {
+        let page = |from: Option<u32>| -> Result<Page<u32>, CallError> {
+            let from = from.unwrap_or(0);
+            let next = (from < 2).then_some(from + 1);
+            let jobs = vec![NewJob::new("a.b").arg("n", &from)];
+            Ok(Page { jobs, next })
+        };
+        let (made, record) = Context::new().run(|| source(10, page));
+        made.unwrap();
+        assert_eq!((record.open, record.checkpoint()), (Some(10), Some(1_u32)));
+        let (made, record) = Context::new().saved(&1).run(|| source(10, page));
+        made.unwrap();
+        assert_eq!(record.checkpoint(), Some(2_u32));
+        assert_eq!(record.jobs[0].argument("n").unwrap(), Some(1));
+        let (made, record) = Context::new().saved(&2).run(|| source(10, page));
+        made.unwrap();
+        assert_eq!((record.open, record.jobs.len()), (None, 1));
+        let (refused, record) = Context::new().saved(&"no number").run(|| source(10, page));
+        assert!(matches!(refused, Err(CallError::Invalid(_))), "{refused:?}");
+        assert!(record.jobs.is_empty());
     }
 
     #[test]

@@ -43,7 +43,7 @@
 //! - [`task`] and [`data`]: the attributes
 //! - [`Bytes`]: binary arguments and results · [`Failure`]: why a task did not succeed, and what to do next
 //! - [`context`]: the job that runs: attempt, deadline, progress, checkpoint
-//! - [`jobs`]: enqueue further jobs, and flows of them
+//! - [`jobs`]: enqueue further jobs, flows of them, and sources of jobs without an end
 //! - `testing`: what a worker would do, for tests that run natively
 //! - inside: `arguments` (MessagePack map → typed values), `returned` (results), `batch` (many calls at once), `schema`, `registry` (the list of
 //!   tasks), `msgpack`, and `component`, which alone knows the generated bindings

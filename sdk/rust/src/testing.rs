@@ -109,6 +109,8 @@ pub struct Record {
     pub jobs: Vec<NewJob>,
     /// Each flow it made, in order.
     pub flows: Vec<NewFlow>,
+    /// How many jobs it lets be open, where the jobs are a page and the checkpoint where the next one begins.
+    pub open: Option<u32>,
     state: Option<Vec<u8>>,
 }
 
@@ -297,6 +299,19 @@ pub(crate) mod host {
 
     pub(crate) fn restore() -> Result<Option<Saved<Vec<u8>>>, CallError> {
         Ok(CONTEXT.with_borrow(|context| context.saved.clone()))
+    }
+
+    pub(crate) fn enqueue_page(
+        jobs: Vec<NewJob>,
+        cursor: Vec<u8>,
+        open: u32,
+    ) -> Result<(), CallError> {
+        CONTEXT.with_borrow_mut(|context| {
+            context.record.jobs.extend(jobs);
+            context.record.open = Some(open);
+            context.record.state = Some(cursor);
+        });
+        Ok(())
     }
 
     pub(crate) fn enqueue_flow(flow: NewFlow) -> Result<String, CallError> {

@@ -11,6 +11,7 @@ wasmtime::component::bindgen!({
         "lovage:task/context.restore": async,
         "lovage:task/jobs.enqueue": async,
         "lovage:task/jobs.enqueue-flow": async,
+        "lovage:task/jobs.enqueue-page": async,
     },
     exports: { default: async },
 });

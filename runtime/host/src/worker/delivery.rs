@@ -6,7 +6,9 @@ use std::time::Duration;
 use lovage_queue::broker::{BrokerError, Claimed};
 use lovage_queue::client::{Client, ClientError, PreparedFlow};
 use lovage_queue::clock::Millis;
-use lovage_queue::job::{Action, Attempt, CLAIM_CHECK, Ending, JobId, NewJob, Payload, Settlement};
+use lovage_queue::job::{
+    Action, Attempt, CLAIM_CHECK, Checkpoint, Ending, JobId, NewJob, Payload, Settlement,
+};
 use lovage_queue::registry::Digest;
 use lovage_queue::task::Failure;
 
@@ -30,6 +32,9 @@ pub(super) enum Unrun {
 pub(super) struct Offspring {
     pub(super) jobs: Vec<NewJob>,
     pub(super) flows: Vec<PreparedFlow>,
+    /// Where it goes on, if the jobs are a page of what comes from it, and how many of such
+    /// jobs may be open.
+    pub(super) page: Option<(Checkpoint, u32)>,
 }
 
 impl Offspring {
@@ -98,7 +103,7 @@ impl Delivery {
     pub(super) async fn conclude(
         &mut self,
         done: Result<(Action, Attempt), Unrun>,
-        offspring: Offspring,
+        mut offspring: Offspring,
     ) {
         let (mut action, mut attempt) = match done {
             Ok(done) => (done.0, Some(done.1)),
@@ -113,13 +118,16 @@ impl Delivery {
             action = Action::Cancel;
             attempt = Some(self.cancelled(attempt));
         }
+        if let (Action::Complete(_), Some((cursor, open))) = (&action, offspring.page.take()) {
+            action = Action::NextPage { cursor, open };
+        }
         if let Action::Complete(Payload::Inline(result)) = &mut action
             && result.len() > CLAIM_CHECK
         {
             action = self.upload(std::mem::take(result)).await;
         }
         let mut made = Stored::default();
-        if matches!(action, Action::Complete(_)) {
+        if matches!(action, Action::Complete(_) | Action::NextPage { .. }) {
             match self.store(offspring).await {
                 Ok(stored) => made = stored,
                 Err(instead) => action = instead,
@@ -269,7 +277,7 @@ impl Delivery {
 
     fn settle(&mut self, action: Action, attempt: Option<Attempt>, made: Stored) {
         self.settled = true;
-        self.ended = !matches!(action, Action::GiveBack(_));
+        self.ended = !matches!(action, Action::GiveBack(_) | Action::NextPage { .. });
         self.session.settle(Settlement {
             tenant: std::mem::take(&mut self.tenant),
             id: self.id,

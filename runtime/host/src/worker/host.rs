@@ -12,7 +12,7 @@ use lovage_queue::task::TaskName;
 
 use super::delivery::Offspring;
 use super::session::Session;
-use crate::engine::{CallError, ChildFlow, ChildJob, Host, Reply, Request};
+use crate::engine::{CallError, ChildFlow, ChildJob, ChildPage, Host, Reply, Request};
 
 /// Answers one attempt.
 pub(super) struct JobHost {
@@ -92,6 +92,7 @@ impl Host for JobHost {
             }
             Request::Enqueue(children) => self.enqueue(children).await,
             Request::EnqueueFlow(flow) => self.enqueue_flow(flow).await,
+            Request::EnqueuePage(page) => self.enqueue_page(page).await,
         }
     }
 }
@@ -138,6 +139,30 @@ impl JobHost {
         }
         self.lock().jobs.extend(later);
         Ok(Reply::Enqueued(ids))
+    }
+
+    async fn enqueue_page(&self, page: ChildPage) -> Result<Reply, CallError> {
+        self.check_depth()?;
+        let client = self.session.client(&self.tenant);
+        let mut jobs = Vec::with_capacity(page.jobs.len());
+        for child in page.jobs {
+            // A page is made once, so what has no key needs no id that could be found again.
+            let id = child.key.is_some().then(|| child.id(self.id));
+            let call = self.call(child).map_err(refused)?;
+            let mut job = client.prepare(call).await.map_err(refused)?;
+            (job.id, job.counted) = (id.unwrap_or(job.id), true);
+            jobs.push(job);
+        }
+        if jobs.iter().map(|job| job.input.size()).sum::<u64>() > LATER_BYTES as u64 {
+            let text = "the inputs of a page's jobs take at most 16 MiB; make smaller pages";
+            return Err(CallError::Limit(text.into()));
+        }
+        *self.lock() = Offspring {
+            jobs,
+            flows: Vec::new(),
+            page: Some((page.cursor, page.open)),
+        };
+        Ok(Reply::Done)
     }
 
     async fn enqueue_flow(&self, child: ChildFlow) -> Result<Reply, CallError> {
@@ -285,7 +310,7 @@ fn batched(request: &Request) -> Result<(), CallError> {
         Request::Checkpoint(_) => {
             "a batched task saves no checkpoint: its next run may be of other jobs"
         }
-        Request::Enqueue(_) | Request::EnqueueFlow(_) => {
+        Request::Enqueue(_) | Request::EnqueueFlow(_) | Request::EnqueuePage(_) => {
             "a batched task enqueues no jobs: its run is no single job's, which could be their parent"
         }
     };

@@ -1,12 +1,15 @@
 //! What both implementations refuse before they touch the store, and how they
 //! read a settlement.
 
+use std::time::Duration;
+
 use super::{
     BrokerError, Declared, FlowNode, MAX_ABOUT, MAX_BATCH, MAX_NEEDS, MAX_NODES_ADDED, NewFlow,
     Result,
 };
 use crate::job::{
-    Action, Ending, JobId, MAX_NODES, MAX_PRIORITY, NewJob, Partition, Settlement, When,
+    Action, Ending, JobId, MAX_NODES, MAX_OPEN, MAX_PRIORITY, NewJob, Partition, Settlement, When,
+    page_of,
 };
 use crate::limits::Scope;
 use crate::schedule::check_schedule_name;
@@ -14,6 +17,14 @@ use crate::task::{NameError, check_lane, check_name};
 
 /// What both implementations refuse before they touch the store.
 pub(crate) fn check_jobs(tenant: &str, jobs: &[NewJob], partitions: u16) -> Result<()> {
+    if let Some(job) = jobs.iter().find(|job| job.counted) {
+        let said = format!("job {} is of a source's page: settle the source", job.id);
+        return Err(BrokerError::Invalid(said));
+    }
+    check_children(tenant, jobs, partitions)
+}
+
+fn check_children(tenant: &str, jobs: &[NewJob], partitions: u16) -> Result<()> {
     if let Some(job) = jobs.iter().find(|job| job.seat.is_some()) {
         let said = format!("job {} has a seat in a flow: add it as a node", job.id);
         return Err(BrokerError::Invalid(said));
@@ -146,19 +157,30 @@ pub(crate) fn check_pause(scope: &Scope) -> Result<()> {
 
 /// A completed job without its attempt would be a result from nowhere.
 pub(crate) fn check_settlements(settlements: &[Settlement], partitions: u16) -> Result<()> {
-    for it in settlements.iter().filter(|it| !it.children.is_empty()) {
-        check_jobs(&it.tenant, &it.children, partitions)?;
+    for it in settlements {
+        if !it.children.is_empty() {
+            check_children(&it.tenant, &it.children, partitions)?;
+        }
+        let wrong = match it.action {
+            Action::Complete(_) if it.attempt.is_none() => "completed without an attempt",
+            Action::NextPage { open, .. } if !is_page(it, open) => {
+                "has a page that is larger than half of what may be open, or of jobs that it does not count"
+            }
+            Action::NextPage { .. } if !it.flows.is_empty() => "has flows on its page",
+            Action::NextPage { .. } => continue,
+            _ if it.children.iter().any(|job| job.counted) => "counts jobs of no page",
+            _ => continue,
+        };
+        return Err(BrokerError::Invalid(format!("job {} {wrong}", it.id)));
     }
+    Ok(())
+}
 
-    let broken =
-        |it: &&Settlement| matches!(it.action, Action::Complete(_)) && it.attempt.is_none();
-    match settlements.iter().find(broken) {
-        Some(it) => Err(BrokerError::Invalid(format!(
-            "job {} completed without an attempt",
-            it.id
-        ))),
-        None => Ok(()),
-    }
+fn is_page(it: &Settlement, open: u32) -> bool {
+    let is_counted = |job: &NewJob| job.counted && job.options.parent == Some(it.id);
+    (2..=MAX_OPEN).contains(&open)
+        && it.children.len() <= page_of(open) as usize
+        && it.children.iter().all(is_counted)
 }
 
 /// Whether a settlement adds to the job's failed attempts.
@@ -169,6 +191,18 @@ pub(crate) fn counts_as_failed(it: &Settlement) -> bool {
             .attempt
             .as_ref()
             .is_some_and(|a| a.ending != Ending::Completed),
-        Action::Complete(_) | Action::Cancel | Action::GiveBack(_) => false,
+        Action::Complete(_) | Action::Cancel | Action::GiveBack(_) | Action::NextPage { .. } => {
+            false
+        }
     }
 }
+
+/// Whether a settlement's attempt is kept on the record: there may be a million runs that
+/// each made a page.
+pub(crate) fn is_kept(action: &Action) -> bool {
+    !matches!(action, Action::NextPage { .. })
+}
+
+/// How long a source waits for the jobs of its pages to end. Their ends make it go on;
+/// this is for one whose jobs nobody can read any more.
+pub(crate) const PAGE_WAITS: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -21,8 +21,8 @@ mod words;
 use std::time::Duration;
 
 pub(crate) use self::check::{
-    check_declared, check_flow, check_jobs, check_nodes, check_pause, check_settlements,
-    counts_as_failed,
+    PAGE_WAITS, check_declared, check_flow, check_jobs, check_nodes, check_pause,
+    check_settlements, counts_as_failed, is_kept,
 };
 pub use self::flows::{
     FlowNode, FlowState, FlowStatus, Flows, MAX_ABOUT, MAX_FLOWS_LISTED, MAX_NEEDS,
@@ -173,6 +173,12 @@ pub trait Broker: Flows + Registry + Schedules + Send + Sync {
     /// its delivery and its worker. A job that was asked to stop is cancelled by
     /// every settlement but a completion. One that is given back has not started,
     /// as far as rates are concerned.
+    ///
+    /// A source's [page](crate::job::Action::NextPage) is made in the step that writes its
+    /// cursor and takes the source from its worker: so each page is made once, whoever
+    /// dies. While too many of its jobs have not ended the source is scheduled, and the step
+    /// that ends one of them makes it available. A job of a page that is requeued
+    /// counts again.
     async fn settle(&self, worker: WorkerId, settlements: &[Settlement]) -> Result<Vec<Settled>>;
 
     /// Keeps what running jobs say of themselves; stale notes are dropped.

@@ -5,7 +5,7 @@
 //! scheduled ─┼─► available ──► running ───┼─► discarded  (attempts used up, a fatal failure, lost)
 //!            │       ▲            │       └─► cancelled
 //! retryable ─┘       └────────────┘
-//!     ▲                 given back, or its worker died
+//!     ▲             given back, its page made, or its worker died
 //!     └── retry at ── running
 //! ```
 //!
@@ -255,6 +255,9 @@ pub struct NewJob {
     pub result_ttl: Option<Duration>,
     /// Its place in a flow, if it is of one.
     pub seat: Option<Seat>,
+    /// Whether its parent is a source that it is on a page of: one that waits while too
+    /// many of these have not ended.
+    pub counted: bool,
     /// The rest.
     pub options: JobOptions,
 }
@@ -285,6 +288,7 @@ impl NewJob {
             unique: None,
             result_ttl: None,
             seat: None,
+            counted: false,
             options: JobOptions::default(),
         }
     }
@@ -382,7 +386,7 @@ pub struct Progress {
 }
 
 /// A state that an attempt saved for the next one.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// What saved it.
     pub digest: Digest,
@@ -406,8 +410,8 @@ pub struct Settlement {
     pub action: Action,
     /// The run to be kept on the record, if there was one.
     pub attempt: Option<Attempt>,
-    /// Jobs that are made in the step that records the job as completed, and in no
-    /// other. None of them is refused: a full queue takes them, a second one of a
+    /// Jobs that are made in the step that records the job as completed, or its page, and
+    /// in no other. None of them is refused: a full queue takes them, a second one of a
     /// kind is not made.
     pub children: Vec<NewJob>,
     /// Flows that are whole, and begin in that step.
@@ -428,4 +432,23 @@ pub enum Action {
     Cancel,
     /// It did not run: available again after this wait, no attempt counted.
     GiveBack(Duration),
+    /// It is a source, and the settlement's children are a page of what comes from it. It
+    /// runs again, for the next page, once at most [half](page_of) of `open` of its
+    /// children have not ended, in front of its lane. Failures and crashes of
+    /// earlier runs count no more.
+    NextPage {
+        /// Where the next page begins: the checkpoint that its next run restores.
+        cursor: Checkpoint,
+        /// How many of its children may be there at once that have not ended.
+        open: u32,
+    },
+}
+
+/// The most children that a source may have open at once.
+pub const MAX_OPEN: u32 = 1_000_000;
+
+/// How many jobs a page may have where so many may be open, and how many may be left when
+/// the next one is made: so there are never more than `open` of them.
+pub fn page_of(open: u32) -> u32 {
+    open / 2
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Payload, Seat, WithoutNode};
+use super::{JobId, Payload, Seat, WithoutNode};
 use crate::clock::{Millis, millis};
 
 /// A moment by the broker's clock.
@@ -178,6 +178,9 @@ pub(crate) struct Terms {
     /// How long it waits from when it is free.
     #[serde(rename = "d", skip_serializing_if = "Option::is_none")]
     delay: Option<u64>,
+    /// The source that counts it, as people write it.
+    #[serde(rename = "o", skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
 }
 
 impl Terms {
@@ -189,6 +192,9 @@ impl Terms {
             input: job.input.blob().map(|digest| digest.to_string()),
             ..Terms::default()
         };
+        if let Some(parent) = job.options.parent.filter(|_| job.counted) {
+            terms.source = Some(parent.to_string());
+        }
         if let Some(seat) = job.seat {
             terms.flow = Some(seat.flow.to_string());
             (terms.joins, terms.alarms) = (seat.joins, seat.alarms);
@@ -264,6 +270,11 @@ impl Terms {
             alarms: self.alarms,
             without: WithoutNode::from_letter(self.without.unwrap_or_default()),
         })
+    }
+
+    /// The source that counts the job until it has ended.
+    pub(crate) fn source(&self) -> Option<JobId> {
+        self.source.as_ref()?.parse().ok()
     }
 
     /// Whose results a node takes, where these are few.

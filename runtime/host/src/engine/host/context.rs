@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use lovage_queue::clock;
 use lovage_queue::job::{Checkpoint, Progress};
 
-use super::{CallError, Reply, Request, State, mismatch, types};
+use super::{CallError, Reply, Request, State, mismatch, too_large, types};
 use crate::engine::bindings::lovage::task::context::{Host, Job, Saved};
-use crate::engine::outcome::{bytes, cut};
+use crate::engine::outcome::cut;
 
 /// Progress that comes sooner after the last than this is left out.
 const PROGRESS: Duration = Duration::from_millis(100);
@@ -69,12 +69,7 @@ impl Host for State {
 
     async fn checkpoint(&mut self, state: Vec<u8>) -> Result<(), types::CallError> {
         if state.len() > self.limits.checkpoint {
-            return Err(CallError::Limit(format!(
-                "a checkpoint of {} is larger than {}",
-                bytes(state.len() as u64),
-                bytes(self.limits.checkpoint as u64)
-            ))
-            .into());
+            return Err(too_large("a checkpoint", state.len(), self.limits.checkpoint).into());
         }
         let digest = self.context.digest;
         match self

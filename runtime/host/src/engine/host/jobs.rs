@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lovage_queue::job::{JobId, MAX_PRIORITY};
+use lovage_queue::job::{Checkpoint, JobId, MAX_OPEN, MAX_PRIORITY, page_of};
 use lovage_queue::task::{TaskName, check_lane, check_name};
 use serde::{Deserialize, Serialize};
 
-use super::{CallError, Reply, Request, State, mismatch, types};
-use crate::engine::bindings::lovage::task::jobs::{Host, NewFlow, NewJob};
+use super::{CallError, Reply, Request, State, mismatch, too_large, types};
+use crate::engine::bindings::lovage::task::jobs::{Host, NewFlow, NewJob, NewPage};
+use crate::engine::limits::Limits;
 use crate::engine::outcome::bytes;
 
 /// Headers a job may carry.
@@ -92,11 +93,7 @@ impl ChildJob {
             return Err(CallError::Limit(text));
         }
         if self.input.len() > max_input {
-            return Err(CallError::Limit(format!(
-                "an input of {} is larger than {}",
-                bytes(self.input.len() as u64),
-                bytes(max_input as u64)
-            )));
+            return Err(too_large("an input", self.input.len(), max_input));
         }
         Ok(())
     }
@@ -153,18 +150,87 @@ impl ChildFlow {
             return Err(CallError::Limit(format!("a key takes at most {KEY} bytes")));
         }
         if self.flow.len() > max_input {
-            return Err(CallError::Limit(format!(
-                "a flow of {} is larger than {}",
-                bytes(self.flow.len() as u64),
-                bytes(max_input as u64)
-            )));
+            return Err(too_large("a flow", self.flow.len(), max_input));
         }
         Ok(())
     }
 }
 
+/// A page of jobs that a source makes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChildPage {
+    /// The jobs.
+    pub jobs: Vec<ChildJob>,
+    /// Where the next page begins.
+    pub cursor: Checkpoint,
+    /// How many jobs of all its pages may be there that have not ended.
+    pub open: u32,
+}
+
+impl ChildPage {
+    /// As [`ChildJob::check`].
+    pub fn check(&self, limits: &Limits) -> Result<(), CallError> {
+        if !(2..=MAX_OPEN).contains(&self.open) {
+            let text = format!(
+                "a source may have 2 to {MAX_OPEN} jobs open, and not {}",
+                self.open
+            );
+            return Err(CallError::Invalid(text));
+        }
+        let most = limits.jobs.min(page_of(self.open) as usize);
+        if self.jobs.len() > most {
+            let text = format!(
+                "a page of {} jobs is larger than {most}: at most {} in a call, and half of the {} that may be open",
+                self.jobs.len(),
+                limits.jobs,
+                self.open
+            );
+            return Err(CallError::Limit(text));
+        }
+        if self.cursor.state.len() > limits.checkpoint {
+            let size = self.cursor.state.len();
+            return Err(too_large("a cursor", size, limits.checkpoint));
+        }
+        if self.jobs.iter().any(|job| job.at_once) {
+            let text = "the jobs of a page are made with it, and not at once";
+            return Err(CallError::Invalid(text.into()));
+        }
+        self.jobs.iter().try_for_each(|job| job.check(limits.input))
+    }
+}
+
+/// Why a run that makes a page makes nothing else.
+const PAGE_ALONE: &str = "a run that makes a page makes one, and enqueues no other jobs and flows";
+
 impl Host for State {
+    async fn enqueue_page(&mut self, page: NewPage) -> Result<(), types::CallError> {
+        if self.paged || self.children > 0 || self.flows > 0 {
+            return Err(CallError::Invalid(PAGE_ALONE.into()).into());
+        }
+        let jobs = page.jobs.into_iter().zip(0..);
+        let jobs = jobs.map(|(job, at)| ChildJob::read(job, at));
+        let page = ChildPage {
+            jobs: jobs.collect::<Result<_, _>>()?,
+            cursor: Checkpoint {
+                digest: self.context.digest,
+                state: page.cursor,
+            },
+            open: page.open,
+        };
+        page.check(&self.limits)?;
+        match self.ask(Request::EnqueuePage(page)).await? {
+            Reply::Done => {
+                self.paged = true;
+                Ok(())
+            }
+            _ => Err(mismatch().into()),
+        }
+    }
+
     async fn enqueue_flow(&mut self, flow: NewFlow) -> Result<String, types::CallError> {
+        if self.paged {
+            return Err(CallError::Invalid(PAGE_ALONE.into()).into());
+        }
         if self.flows >= FLOWS {
             let text = format!("an attempt makes at most {FLOWS} flows");
             return Err(CallError::Limit(text).into());
@@ -185,6 +251,9 @@ impl Host for State {
     }
 
     async fn enqueue(&mut self, jobs: Vec<NewJob>) -> Result<Vec<String>, types::CallError> {
+        if self.paged {
+            return Err(CallError::Invalid(PAGE_ALONE.into()).into());
+        }
         let most = self.limits.jobs;
         if jobs.len() > most {
             let text = format!("{} jobs in one call are more than {most}", jobs.len());
@@ -245,6 +314,40 @@ mod tests {
             ..child()
         };
         assert_ne!(keyed.id(parent), child().id(parent));
+    }
+
+    #[test]
+    fn a_page_is_at_most_half_of_what_may_be_open() {
+        let page = |jobs: usize, open: u32| ChildPage {
+            jobs: vec![child(); jobs],
+            cursor: Checkpoint {
+                digest: lovage_queue::registry::Digest([0; 32]),
+                state: vec![0; 8],
+            },
+            open,
+        };
+        let limits = Limits::default();
+        for (jobs, open) in [(0, 2), (1, 2), (1, 3), (500, 1_000), (1_000, MAX_OPEN)] {
+            assert_eq!(page(jobs, open).check(&limits), Ok(()), "{jobs} of {open}");
+        }
+        for (jobs, open) in [(2, 3), (501, 1_000), (1_001, MAX_OPEN)] {
+            let refused = page(jobs, open).check(&limits);
+            assert!(matches!(refused, Err(CallError::Limit(_))), "{refused:?}");
+        }
+        for open in [0, 1, MAX_OPEN + 1] {
+            let refused = page(0, open).check(&limits);
+            assert!(matches!(refused, Err(CallError::Invalid(_))), "{refused:?}");
+        }
+        let small = Limits {
+            checkpoint: 7,
+            ..Limits::default()
+        };
+        let refused = page(1, 2).check(&small);
+        assert!(matches!(refused, Err(CallError::Limit(_))), "{refused:?}");
+        let mut hasty = page(1, 2);
+        hasty.jobs[0].at_once = true;
+        let refused = hasty.check(&limits);
+        assert!(matches!(refused, Err(CallError::Invalid(_))), "{refused:?}");
     }
 
     #[test]

@@ -24,9 +24,11 @@ impl Host for NoHost {
                 Ok(Reply::Done)
             }
             Request::Restore => Ok(Reply::Restored(saved.clone())),
-            Request::Enqueue(_) | Request::EnqueueFlow(_) => Err(CallError::Denied(
-                "this run has no queue behind it, so it cannot enqueue jobs".into(),
-            )),
+            Request::Enqueue(_) | Request::EnqueueFlow(_) | Request::EnqueuePage(_) => {
+                Err(CallError::Denied(
+                    "this run has no queue behind it, so it cannot enqueue jobs".into(),
+                ))
+            }
         }
     }
 }

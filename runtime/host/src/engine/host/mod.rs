@@ -23,11 +23,12 @@ use lovage_queue::job::{Checkpoint, JobId, Progress};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{HasSelf, Linker};
 
-pub use self::jobs::{ChildFlow, ChildJob};
+pub use self::jobs::{ChildFlow, ChildJob, ChildPage};
 
 use super::bindings::lovage::task::types;
 use super::invocation::{Cancel, JobContext};
 use super::limits::{Limiter, Limits};
+use super::outcome::bytes;
 
 /// A deadline so far off that it stands for none.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -61,6 +62,8 @@ pub enum Request {
     Enqueue(Vec<ChildJob>),
     /// A flow of jobs; answered with [`Reply::Enqueued`].
     EnqueueFlow(ChildFlow),
+    /// A page of jobs, after which the job runs again; answered with [`Reply::Done`].
+    EnqueuePage(ChildPage),
 }
 
 /// What the host answers.
@@ -109,6 +112,11 @@ fn mismatch() -> CallError {
     CallError::Unavailable("the host gave an answer to another question".into())
 }
 
+fn too_large(what: &str, size: usize, most: usize) -> CallError {
+    let (size, most) = (bytes(size as u64), bytes(most as u64));
+    CallError::Limit(format!("{what} of {size} is larger than {most}"))
+}
+
 /// All that one instance has.
 pub(crate) struct State {
     pub(crate) context: JobContext,
@@ -124,6 +132,8 @@ pub(crate) struct State {
     children: u64,
     /// Flows that it has made so far.
     flows: u64,
+    /// Whether it has made a page.
+    paged: bool,
     progress_at: Option<Instant>,
     /// Whether the newest progress said that all is done.
     done: bool,
@@ -150,6 +160,7 @@ impl State {
             calls: 0,
             children: 0,
             flows: 0,
+            paged: false,
             progress_at: None,
             done: false,
         }

@@ -1,6 +1,7 @@
 //! The hot path: what each job goes through. What jobs share is said once a group,
 //! both ways: each argument and each answer of a script has its price.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use redis::Cmd;
@@ -8,11 +9,11 @@ use redis::Cmd;
 use super::reply::Reply;
 use super::{RedisBroker, id_bytes, scripts};
 use crate::broker::{
-    BrokerError, Claim, Claimed, Enqueued, Result, Settled, check_jobs, check_settlements,
-    counts_as_failed,
+    BrokerError, Claim, Claimed, Enqueued, PAGE_WAITS, Result, Settled, check_jobs,
+    check_settlements, counts_as_failed, is_kept,
 };
 use crate::clock::{Millis, millis};
-use crate::job::{Action, NewJob, Payload, Settlement, State, When, WorkerId};
+use crate::job::{Action, NewJob, Payload, Settlement, State, When, WorkerId, page_of};
 use crate::record::{self, Header};
 use crate::registry::Digest;
 
@@ -72,7 +73,7 @@ impl RedisBroker {
                 head[..16].copy_from_slice(&it.id.0);
                 head[16..20].copy_from_slice(&it.delivery.to_le_bytes());
                 head[20..].copy_from_slice(&fuel.to_le_bytes());
-                let attempt = it.attempt.as_ref();
+                let attempt = it.attempt.as_ref().filter(|_| is_kept(&it.action));
                 let entry = attempt.map(|attempt| record::encode_attempt(attempt, result(it)));
                 command.arg(&head).arg(entry.unwrap_or_default());
             }
@@ -237,17 +238,29 @@ struct Ending<'a> {
     action: &'static str,
     wait: Duration,
     failed: bool,
-    blob: Option<Digest>,
+    /// The digest of the result's blob; or what is to be known of a page.
+    more: Cow<'a, [u8]>,
 }
 
 impl<'a> Ending<'a> {
     fn of(it: &'a Settlement) -> Self {
+        let mut more = match result(it) {
+            Some(Payload::Blob { digest, .. }) => Cow::from(&digest.0[..]),
+            _ => Cow::default(),
+        };
         let (action, wait) = match &it.action {
             Action::Complete(_) => ("c", Duration::ZERO),
             Action::Retry(wait) => ("r", *wait),
             Action::Discard => ("d", Duration::ZERO),
             Action::Cancel => ("x", Duration::ZERO),
             Action::GiveBack(wait) => ("g", *wait),
+            Action::NextPage { cursor, open } => {
+                let mut page = page_of(*open).to_le_bytes().to_vec();
+                page.extend(it.id.to_string().into_bytes());
+                page.extend(super::packed(Some(cursor)));
+                more = page.into();
+                ("p", PAGE_WAITS)
+            }
         };
         Ending {
             tenant: &it.tenant,
@@ -255,7 +268,7 @@ impl<'a> Ending<'a> {
             action,
             wait,
             failed: counts_as_failed(it),
-            blob: result(it).and_then(Payload::blob),
+            more,
         }
     }
 
@@ -265,11 +278,8 @@ impl<'a> Ending<'a> {
             .arg(self.queue)
             .arg(self.action)
             .arg(millis(self.wait))
-            .arg(u8::from(self.failed));
-        match &self.blob {
-            Some(digest) => command.arg(&digest.0),
-            None => command.arg(""),
-        };
+            .arg(u8::from(self.failed))
+            .arg(&*self.more);
     }
 }
 

@@ -41,20 +41,20 @@ macro_rules! scripts {
 // What frees memory, or keeps an accepted job moving, must run when Redis has
 // no memory left; what takes in new data must not.
 scripts! {
-    ENQUEUE = "" "enqueue", ["lanes", "limits", "terms", "flow", "finish", "cancel_one", "add"];
-    CLAIM = "allow-oom" "claim", ["lease", "lanes", "limits", "terms", "flow", "finish", "take"];
+    ENQUEUE = "" "enqueue", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add"];
+    CLAIM = "allow-oom" "claim", ["lease", "lanes", "limits", "terms", "flow", "source", "finish", "take"];
     EXTEND = "allow-oom" "extend", ["lease"];
-    SETTLE = "allow-oom" "settle", ["lanes", "limits", "terms", "flow", "finish", "cancel_one", "add"];
-    RECLAIM = "allow-oom" "reclaim", ["lanes", "limits", "terms", "flow", "finish"];
-    PROMOTE = "allow-oom" "promote", ["lanes", "limits", "terms", "flow", "finish", "cancel_one", "again", "work"];
+    SETTLE = "allow-oom" "settle", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add"];
+    RECLAIM = "allow-oom" "reclaim", ["lanes", "limits", "terms", "flow", "source", "finish"];
+    PROMOTE = "allow-oom" "promote", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "again", "work"];
     PRUNE = "allow-oom" "prune", ["terms", "forget"];
     NOTE = "" "note", [];
     CHECKPOINT = "no-writes" "checkpoint", [];
     JOBS = "no-writes" "jobs", [];
     WAIT = "allow-oom" "wait", [];
     LIST = "no-writes" "list", [];
-    CANCEL = "allow-oom" "cancel", ["lanes", "limits", "terms", "flow", "finish", "cancel_one"];
-    REQUEUE = "allow-oom" "requeue", ["lanes", "limits", "terms", "flow", "finish", "again"];
+    CANCEL = "allow-oom" "cancel", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one"];
+    REQUEUE = "allow-oom" "requeue", ["lanes", "limits", "terms", "flow", "source", "finish", "again"];
     DELETE = "allow-oom" "delete", ["terms", "forget"];
     LIMIT = "allow-oom" "limit", ["lanes", "limits", "put_limit"];
     LIMITS = "no-writes" "limited", ["lanes", "limits"];
@@ -64,10 +64,10 @@ scripts! {
     SCHEDULES = "no-writes" "schedules", [];
     HOLD_SCHEDULE = "allow-oom" "hold_schedule", ["lanes", "timetable"];
     DUE = "allow-oom" "due", [];
-    FIRE = "" "fire", ["lanes", "limits", "terms", "flow", "finish", "cancel_one", "add", "timetable"];
+    FIRE = "" "fire", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add", "timetable"];
     BEGIN_FLOW = "" "begin_flow", [];
     ADD_NODES = "" "add_nodes", ["terms"];
-    HOLD_FLOW = "allow-oom" "hold_flow", ["lanes", "limits", "terms", "flow", "finish", "again"];
+    HOLD_FLOW = "allow-oom" "hold_flow", ["lanes", "limits", "terms", "flow", "source", "finish", "again"];
     FLOWS = "no-writes" "flows", [];
     NODES = "no-writes" "nodes", [];
     ABOUT_FLOW = "no-writes" "about_flow", [];

@@ -10,7 +10,7 @@ use super::step::Step;
 use super::{blobs, terms};
 use crate::broker::{BrokerError, Enqueued, Result};
 use crate::clock::Millis;
-use crate::job::{JobId, NewJob, Payload, State};
+use crate::job::{JobId, JobOptions, NewJob, Payload, State};
 use crate::record::{self, Header};
 
 /// A job with its call encoded, which is done before the writer is troubled.
@@ -30,6 +30,10 @@ impl Ready {
             Payload::Inline(_) => Payload::default(),
             blob => blob.clone(),
         };
+        let options = JobOptions {
+            parent: job.options.parent,
+            ..JobOptions::default()
+        };
         let head = NewJob {
             queue: job.queue.clone(),
             lane: job.lane.clone(),
@@ -39,6 +43,8 @@ impl Ready {
             expiry: job.expiry,
             key: job.key,
             unique: job.unique,
+            counted: job.counted,
+            options,
             ..NewJob::new(job.id, "", "", input)
         };
         Ok(Ready {
@@ -135,6 +141,9 @@ fn add(step: &mut Step<'_>, tenant: &str, job: &Ready, lenient: bool) -> Done<En
     if job.has_terms() {
         let expiry = head.expiry.map(|expiry| expiry.from(step.now));
         terms::agree(step, tenant, n, (head.key, head.unique), expiry)?;
+        if let Some(source) = head.options.parent.filter(|_| head.counted) {
+            step.sources.count(tenant, source, 1);
+        }
     }
     if let Some(digest) = head.input.blob()
         && !blobs::refer(step, tenant, n, digest)?

@@ -44,6 +44,7 @@ mod requeue;
 mod schedules;
 mod settle;
 mod signals;
+mod sources;
 mod sql;
 mod step;
 mod stored;

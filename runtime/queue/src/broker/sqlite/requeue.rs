@@ -42,6 +42,9 @@ pub(super) fn again(step: &mut Step<'_>, mut job: Stored) -> Done<Requeued> {
     if let Some(other) = terms::retake(step, &job, &terms)? {
         return Ok(Requeued::Duplicate(other));
     }
+    if let Some(source) = terms.source() {
+        step.sources.count(&job.tenant, source, 1);
+    }
     let weight = blobs::weight(&step.db, &job)?;
     step.weigh(&job.tenant, -weight);
     let waits = node.is_some() && !was_free;

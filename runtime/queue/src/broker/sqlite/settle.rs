@@ -10,8 +10,8 @@ use super::lanes::End;
 use super::sql::sql;
 use super::step::Step;
 use super::stored::Stored;
-use super::{blobs, enqueue, flow, terms};
-use crate::broker::{Note, Result, Settled, counts_as_failed};
+use super::{blobs, enqueue, flow, sources, terms};
+use crate::broker::{Note, PAGE_WAITS, Result, Settled, counts_as_failed, is_kept};
 use crate::job::{Action, JobId, Payload, Settlement, State, WorkerId};
 use crate::record::{self, BLOBS, CANCELLING};
 
@@ -55,7 +55,11 @@ impl Ready {
             n,
             delivery: it.delivery,
             action,
-            entry: it.attempt.as_ref().map(encode),
+            entry: it
+                .attempt
+                .as_ref()
+                .filter(|_| is_kept(&it.action))
+                .map(encode),
             fuel: it.attempt.as_ref().map_or(0, |attempt| attempt.fuel),
             is_failed: counts_as_failed(it),
         })
@@ -142,6 +146,11 @@ fn apply(step: &mut Step<'_>, worker: WorkerId, mut job: Stored, settlement: Rea
         }
         // It lost its place through no fault of its own.
         Action::GiveBack(wait) => later(step, job, State::Scheduled, wait, End::Front)?,
+        Action::NextPage { cursor, open } => {
+            sources::turn_page(step, &mut job, &cursor, open)?;
+            later(step, job, State::Scheduled, PAGE_WAITS, End::Front)?;
+            enqueue::add_children(step, &settlement.tenant, &settlement.children)?;
+        }
     }
     Ok(())
 }
@@ -198,6 +207,6 @@ pub(super) fn note(step: &mut Step<'_>, worker: WorkerId, notes: &[Note]) -> Don
     Ok(())
 }
 
-fn packed(value: &impl serde::Serialize) -> Vec<u8> {
+pub(super) fn packed(value: &impl serde::Serialize) -> Vec<u8> {
     rmp_serde::to_vec(value).expect("a vector takes all writes")
 }

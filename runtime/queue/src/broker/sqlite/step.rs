@@ -7,6 +7,7 @@ use super::db::{Db, millis_at, time};
 use super::lanes::{End, Joined, Rank};
 use super::limits::Limits;
 use super::schedules::{self, Concern};
+use super::sources::{self, Sources};
 use super::sql::sql;
 use super::stored::Stored;
 use super::{blobs, flow, terms};
@@ -58,6 +59,8 @@ pub(super) struct Step<'c> {
     pub(super) concern: Option<Concern>,
     /// What was looked up of flows, and what changed in them.
     pub(super) flows: flow::Flows,
+    /// By how many more jobs of their pages sources have open.
+    pub(super) sources: Sources,
     tallies: Vec<(String, String, State, i64)>,
     /// By how many bytes more each tenant's ended jobs take.
     grown: Vec<(String, i64)>,
@@ -78,6 +81,7 @@ impl<'c> Step<'c> {
             notes: None,
             concern: None,
             flows: flow::Flows::default(),
+            sources: Sources::default(),
             tallies: Vec::new(),
             grown: Vec::new(),
             fronts: Vec::new(),
@@ -86,6 +90,7 @@ impl<'c> Step<'c> {
 
     /// Writes what was kept for the end, and hands over what is to be told.
     pub(super) fn finish(mut self) -> rusqlite::Result<Effects> {
+        sources::flush(&mut self)?;
         // Each is put before all its equals: the last first, so that those of
         // one step stand in the step's order.
         for (lane, rank, n) in std::mem::take(&mut self.fronts).into_iter().rev() {
@@ -201,6 +206,9 @@ impl<'c> Step<'c> {
     pub(super) fn end(&mut self, mut job: Stored, state: State) -> rusqlite::Result<()> {
         let terms = job.terms();
         let node = flow::Ending::of(self, &job, &terms, state)?;
+        if let Some(source) = terms.source().filter(|_| !job.state.is_final()) {
+            self.sources.count(&job.tenant, source, -1);
+        }
         if let Some(header) = &mut job.header {
             (header.state, header.finished) = (state, self.now);
             header.flags &= BLOBS;

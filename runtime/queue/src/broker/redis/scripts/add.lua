@@ -43,7 +43,7 @@ local function judge(i)
     end
     if first then replaced[#replaced + 1] = first end
   end
-  local digest = terms.b and string.gsub(terms.b, '%x%x', function(hex) return char(tonumber(hex, 16)) end)
+  local digest = terms.b and unhex(terms.b)
   -- A job without its input is discarded when it runs, and says so.
   if digest and not blob_of(tenant, digest) and not lenient then return { 'missing', terms.b } end
   terms.b = digest
@@ -94,6 +94,7 @@ local function agree(id, record, terms)
   if terms.k then call('SET', R .. tenant .. ':k:' .. terms.k, id) end
   if terms.u then hold(tenant, id, terms) end
   if terms.b then refer(tenant, id, terms.b) end
+  if terms.o then count_open(tenant, terms.o, 1) end
   local expiry = expiry_of(record, terms)
   if expiry then
     call('ZADD', R .. tenant .. ':expiring', expiry, id)

@@ -60,6 +60,7 @@ local function run_again(tenant, id)
     hold(tenant, id, terms)
   end
   if f then to = rejoin_flow(f, record, terms) end
+  if terms.o then count_open(tenant, terms.o, 1) end
   -- An entry of an earlier stay may still lie in its lane: it must not count again.
   local available = to == AVAILABLE and math.max(now, number(record, 27, 6) + 1) or 0
   -- What waits again expires as it would have.

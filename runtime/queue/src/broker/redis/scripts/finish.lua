@@ -50,11 +50,13 @@ local function finish(tenant, id, state, record, length, left)
     for _, name in ipairs(call('SMEMBERS', held)) do expect('@fires', tenant .. '\0' .. name, now) end
     call('DEL', held)
   end
+  if terms.o then count_open(tenant, terms.o, -1) end
   return terms.w and end_node(tenant, state, byte(record, 4), terms)
 end
 
 local function flush_finished()
   flush_flows()
+  flush_sources()
   for tenant, ids in pairs(finished) do each_batch('RPUSH', R .. tenant .. ':completed', ids) end
   for tenant, bytes in pairs(grown) do call('INCRBY', R .. tenant .. ':bytes', bytes) end
 end

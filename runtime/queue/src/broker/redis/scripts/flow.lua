@@ -105,8 +105,7 @@ local function end_flow(f, failed)
   else
     call('ZADD', R .. f.tenant .. ':flows:ended:' .. (f.state == 'f' and 'f' or 'c'), now, f.id)
   end
-  local digits = string.gsub(f.id, '-', '')
-  local id = string.gsub(digits, '%x%x', function(hex) return char(tonumber(hex, 16)) end)
+  local id = unhex(f.id)
   local waiters = R .. f.tenant .. ':w:' .. id
   for _, channel in ipairs(call('SMEMBERS', waiters)) do call('PUBLISH', channel, id) end
   call('DEL', waiters)

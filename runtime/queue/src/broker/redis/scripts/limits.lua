@@ -222,3 +222,14 @@ local function push_job(tenant, id, head, available, front)
   free_lane(tenant, queue, lane)
   push(tenant, queue, lane, byte(head, 2), available, id, front)
 end
+
+-- Makes a job available that waited for its time. Its place in the lane is this moment,
+-- so that lists stay in order of availability.
+local function make_available(tenant, id, head, front)
+  local _, queue = route(head)
+  call('SETRANGE', job_key(tenant, id), '3', char(AVAILABLE))
+  call('SETRANGE', job_key(tenant, id), '26', time6(now))
+  push_job(tenant, id, head, time6(now), front)
+  count(tenant, queue, byte(head, 4), -1)
+  count(tenant, queue, AVAILABLE, 1)
+end

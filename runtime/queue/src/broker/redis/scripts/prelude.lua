@@ -23,6 +23,8 @@
 --   T:r:ID               str   digests of the blobs that it refers to
 --   T:w:ID               set   channels of those who wait for its end, or a flow's
 --   T:then:ID            set   schedules that hold fires until its end
+--   T:open:ID            hash  a source, as people write its id: n, jobs of its pages that
+--                              have not ended; low, at how many of them it goes on
 --   T:delayed            zset  id -> when it is due
 --   T:expiring           zset  id -> by when it must have begun
 --   T:completed          list  ids of completed jobs, oldest first; ids of some

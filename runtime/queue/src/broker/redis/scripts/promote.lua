@@ -21,14 +21,7 @@ local function promote(tenant, id)
     -- Set aside by a claim that did not know its version.
     push_job(tenant, id, head, sub(head, 27, 32))
   elseif state == SCHEDULED or state == RETRYABLE then
-    local _, queue = route(head)
-    -- Its place in the lane is the moment of promotion, so that lists stay in
-    -- order of availability.
-    call('SETRANGE', job_key(tenant, id), '3', char(AVAILABLE))
-    call('SETRANGE', job_key(tenant, id), '26', time6(now))
-    push_job(tenant, id, head, time6(now))
-    count(tenant, queue, state, -1)
-    count(tenant, queue, AVAILABLE, 1)
+    make_available(tenant, id, head)
     promoted = promoted + 1
   end
 end

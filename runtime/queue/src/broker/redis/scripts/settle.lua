@@ -2,8 +2,9 @@
 -- write a result over another than to drop it: hence the fence.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', worker, then groups of settlements that are alike: tenant, queue,
---   action (c r d x g), wait in ms, failed runs to add, the digest of the result's
---   blob or '', how many, how many arguments the children take, how many flows begin;
+--   action (c r d x g p), wait in ms, failed runs to add, the digest of the result's
+--   blob or '' (of a page, `p`: how many of its jobs may be left when the next one is
+--   made, 4 bytes, the source's id as people write it, and its checkpoint), how many, how many arguments the children take, how many flows begin;
 --   then for each: id, delivery (4 bytes) and fuel (8) in one, the attempt's entry or '';
 --   then the children, a batch (add.lua), and the flows, which only a group of one job
 --   has
@@ -48,6 +49,14 @@ local function after(record, state, failed, available, ended, fuel, flags, attem
   return sub(record, 1, 3) .. char(state) .. middle .. (ended or sub(record, 33, 38)) .. fuel .. rest .. attempt
 end
 
+-- A source has made a page: the next one begins at its cursor, and nothing of it has
+-- failed so far. Whether it need wait at all is seen when its jobs are there.
+local function turn_page(it, id, record)
+  call('HSET', note_key(it.tenant, id), 'c', sub(it.blob, 41))
+  source_of(it.tenant, sub(it.blob, 5, 40)).low = number(it.blob, 1, 4)
+  return sub(record, 1, 22) .. '\0\0\0\0' .. sub(record, 27)
+end
+
 -- One settlement: its letter, and the record to be written if there is one.
 local function settle(it, id, said, attempt, record)
   local was = record and state_of(record)
@@ -71,12 +80,13 @@ local function settle(it, id, said, attempt, record)
     new = after(record, state, it.failed, nil, NOW, sub(said, 21, 28), flags, attempt)
     if finish(tenant, id, state, record, #new, new) then new = flagged(new, flags + CANCELLING) end
   else
-    state, available = move(it, id, record, action)
     flags = bit.band(flags, 255 - ALL_COUNTED)
+    if action == 'p' then record, flags = turn_page(it, id, record), bit.bor(flags, NOTED) end
+    state, available = move(it, id, record, action)
     new = after(record, state, it.failed, available, nil, sub(said, 21, 28), flags, attempt)
   end
   it.left[state] = (it.left[state] or 0) + 1
-  it.completed = state == COMPLETED
+  it.is_made = state == COMPLETED or action == 'p'
   return 'r', new
 end
 
@@ -115,10 +125,10 @@ while ARGV[at] do
   at = from + 2 * jobs
   -- In the step that records their parent's end, and in no other: a repeat finds it
   -- recorded.
-  if children > 0 and it.completed then add(it.tenant, at, at + children - 1, true) end
+  if children > 0 and it.is_made then add(it.tenant, at, at + children - 1, true) end
   at = at + children
   for i = at, at + begin - 1 do
-    if it.completed then start_flow(flow_of(it.tenant, ARGV[i])) end
+    if it.is_made then start_flow(flow_of(it.tenant, ARGV[i])) end
   end
   at = at + begin
 end

@@ -10,6 +10,12 @@ local function terms_of(record)
   return terms ~= '' and cmsgpack.unpack(terms) or {}
 end
 
+-- The bytes of an id or a digest that terms hold as text: Redis' Lua unpacks no bytes.
+local function unhex(text)
+  local digits = string.gsub(text, '-', '')
+  return (string.gsub(digits, '%x%x', function(hex) return char(tonumber(hex, 16)) end))
+end
+
 -- By when a job must have begun; nil where it has all the time.
 local function expiry_of(record, terms)
   return terms.e or (terms.x and number(record, 47, 6) + terms.x)

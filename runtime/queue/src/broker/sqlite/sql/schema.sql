@@ -419,3 +419,13 @@ CREATE TABLE flow_tally (
     many   INTEGER NOT NULL,
     PRIMARY KEY (tenant, what)
 ) STRICT, WITHOUT ROWID;
+
+-- How many jobs of its pages a source has open, and, while it waits, at how many of them
+-- it goes on.
+CREATE TABLE source (
+    tenant TEXT    NOT NULL,
+    id     BLOB    NOT NULL,
+    open   INTEGER NOT NULL,
+    low    INTEGER,
+    PRIMARY KEY (tenant, id)
+) STRICT, WITHOUT ROWID;

@@ -79,3 +79,11 @@ CREATE TABLE flow_tally (
     many   INTEGER NOT NULL,
     PRIMARY KEY (tenant, what)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE source (
+    tenant TEXT    NOT NULL,
+    id     BLOB    NOT NULL,
+    open   INTEGER NOT NULL,
+    low    INTEGER,
+    PRIMARY KEY (tenant, id)
+) STRICT, WITHOUT ROWID;

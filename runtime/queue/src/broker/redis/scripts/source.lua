@@ -1,0 +1,43 @@
+-- Shared by the scripts that make and end jobs, behind the limits and the terms: how many
+-- jobs of its pages a source has open. It is gathered, and written once a source and
+-- script.
+local sources, sources_in_order = {}, {}
+
+-- A source by its id as people write it.
+local function source_of(tenant, id)
+  local key = R .. tenant .. ':open:' .. id
+  local source = sources[key]
+  if not source then
+    source = { tenant = tenant, id = id, key = key, more = 0 }
+    sources[key] = source
+    sources_in_order[#sources_in_order + 1] = source
+  end
+  return source
+end
+
+local function count_open(tenant, id, more)
+  local source = source_of(tenant, id)
+  source.more = source.more + more
+end
+
+-- Few enough are left: it makes its next page, before all others of its lane.
+local function next_page(tenant, id)
+  local head = head_of(tenant, id)
+  -- Whoever ended it, or made it available, was faster.
+  if state_of(head) ~= SCHEDULED or call('ZREM', R .. tenant .. ':delayed', id) == 0 then return end
+  make_available(tenant, id, head, true)
+end
+
+local function flush_sources()
+  for _, it in ipairs(sources_in_order) do
+    local open = call('HINCRBY', it.key, 'n', it.more)
+    local low = it.low or tonumber(call('HGET', it.key, 'low') or nil)
+    if low and open <= low then
+      call('HDEL', it.key, 'low')
+      next_page(it.tenant, unhex(it.id))
+    elseif it.low then
+      call('HSET', it.key, 'low', low)
+    end
+    if open <= 0 then call('DEL', it.key) end
+  end
+end
