@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lovage_queue::broker::{BrokerError, Claimed, Requeued, Settled};
+use lovage_queue::broker::{BrokerError, Claimed, Requeued, Retention, Settled};
 use lovage_queue::job::{
     Action, Checkpoint, Ending, JobId, NewJob, Payload, Settlement, State, When,
 };
@@ -186,7 +186,7 @@ broker_test!(a_page_makes_good_for_failures_before, |b| async move {
     worker.settle(page(&claimed, &of(&b, id, 1), 1, 2)).await;
     let job = b.look(id).await;
     assert_eq!((job.attempt, job.crash), (0, 0));
-    assert_eq!(job.attempts.len(), 1, "a page is no attempt to be kept");
+    assert_eq!(job.attempts, [], "there may be millions of pages");
 });
 
 broker_test!(
@@ -220,6 +220,62 @@ broker_test!(
         assert_eq!(b.states(&[id]).await, [State::Available]);
     }
 );
+
+broker_test!(one_that_failed_goes_on_at_its_cursor, |b| async move {
+    let (worker, id, _) = source(&b, 0, 2).await;
+    for end in [discard, cancel] {
+        worker.settle(end(&worker.claim_one().await)).await;
+        assert_eq!(b.requeue(TENANT, &[id]).await.unwrap(), [Requeued::Now]);
+        assert_eq!(b.checkpoint(TENANT, id).await.unwrap(), Some(cursor(1)));
+    }
+    worker
+        .settle(complete(&worker.claim_one().await, &[1]))
+        .await;
+    assert_eq!(b.checkpoint(TENANT, id).await.unwrap(), None);
+});
+
+broker_test!(a_cursor_weighs_and_goes_with_its_job, |b| async move {
+    let id = b.add_plain(1).await[0];
+    let worker = Worker::new(&b);
+    let claimed = worker.claim_one().await;
+    let mut large = page(&claimed, &[], 1, 2);
+    large.action = Action::NextPage {
+        cursor: Checkpoint {
+            digest: Digest::of(b"a module"),
+            state: vec![7; 10_000],
+        },
+        open: 2,
+    };
+    worker.settle(large).await;
+    worker.settle(discard(&worker.claim_one().await)).await;
+    let keep = |bytes| Retention {
+        bytes,
+        ..Retention::default()
+    };
+    assert_eq!(b.prune(b.home(), &keep(20_000), 10).await.unwrap(), 0);
+    // With its cursor it is too much, and without it would not be.
+    assert_eq!(b.prune(b.home(), &keep(9_000), 10).await.unwrap(), 1);
+    assert_eq!(b.checkpoint(TENANT, id).await.unwrap(), None);
+    // What is left weighs nothing.
+    let other = b.add_plain(1).await[0];
+    worker.settle(discard(&worker.claim_one().await)).await;
+    assert_eq!(b.prune(b.home(), &keep(5_000), 10).await.unwrap(), 0);
+    assert_eq!(b.states(&[other]).await, [State::Discarded]);
+});
+
+broker_test!(it_goes_before_what_came_since, |b| async move {
+    let (worker, id, _) = waiting(&b).await;
+    b.pass(secs(60));
+    b.add_plain(5).await;
+    let urgent = b.jobs_with(1, |_, job| job.priority = 6);
+    let held = worker.claim(1).await;
+    b.add(&urgent).await;
+    worker.settle(complete(&held[0], &[1])).await;
+    assert_eq!(b.look(id).await.available, b.look(id).await.enqueued);
+    let order = worker.claim_ids(3).await;
+    assert_eq!(order[0], urgent[0].id, "a higher priority is one");
+    assert_eq!(order[1], id);
+});
 
 broker_test!(a_job_that_is_requeued_counts_again, |b| async move {
     let (worker, id, first) = source(&b, 1, 2).await;

@@ -59,7 +59,8 @@ site_test!(each_item_is_a_job_once, |site| async move {
     let id = site.enqueue_all(vec![stumbles]).await[0];
     let source = site.ends(&[id]).await.remove(0);
     assert_eq!(source.state, State::Completed, "{source:#?}");
-    assert_eq!(endings(&source), [Ending::Failed, Ending::Completed]);
+    assert_eq!(endings(&source), [Ending::Completed]);
+    assert!(source.delivery >= 14, "13 pages, and one that failed");
     let result = rmp_serde::to_vec("made 250 jobs").unwrap();
     assert_eq!(source.result, Some(result.into()));
     let jobs = until("all have ended", async || {

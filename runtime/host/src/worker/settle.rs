@@ -80,6 +80,7 @@ pub(super) fn portions<T>(
 fn size(settlement: &Settlement) -> usize {
     let result = match &settlement.action {
         Action::Complete(result) => result.inline().map_or(0, <[u8]>::len),
+        Action::NextPage { cursor, .. } => cursor.state.len(),
         _ => 0,
     };
     let log = settlement.attempt.as_ref().map_or(0, |it| it.log.len());

@@ -184,7 +184,8 @@ pub trait Broker: Flows + Registry + Schedules + Send + Sync {
     /// Keeps what running jobs say of themselves; stale notes are dropped.
     async fn note(&self, worker: WorkerId, notes: &[Note]) -> Result<()>;
 
-    /// The state that an earlier attempt saved. It goes when the job ends.
+    /// The state that an earlier attempt saved. It goes when the job ends; but that of a
+    /// source which did not complete stays with its record, and a requeue goes on there.
     async fn checkpoint(&self, tenant: &str, id: JobId) -> Result<Option<Checkpoint>>;
 
     /// Makes scheduled and retryable jobs available whose time has come, at

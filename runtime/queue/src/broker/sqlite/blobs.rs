@@ -88,7 +88,7 @@ pub(super) fn refer(step: &Step<'_>, tenant: &str, n: i64, digest: Digest) -> Do
     Ok(true)
 }
 
-/// What a job that has ended takes: its record and its blobs, in bytes.
+/// What a job's record and its blobs take, in bytes.
 pub(super) fn weight(db: &Db<'_>, job: &Stored) -> rusqlite::Result<i64> {
     let mut weight = job.record.len() as i64;
     if job.may_refer() {

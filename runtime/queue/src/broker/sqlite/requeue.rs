@@ -45,7 +45,7 @@ pub(super) fn again(step: &mut Step<'_>, mut job: Stored) -> Done<Requeued> {
     if let Some(source) = terms.source() {
         step.sources.count(&job.tenant, source, 1);
     }
-    let weight = blobs::weight(&step.db, &job)?;
+    let weight = step.weight(&job)?;
     step.weigh(&job.tenant, -weight);
     let waits = node.is_some() && !was_free;
     if let Some(node) = node {
@@ -148,7 +148,7 @@ pub(super) fn forget_node(step: &mut Step<'_>, n: i64) -> Done<i64> {
 }
 
 fn erase(step: &mut Step<'_>, n: i64, head: &Head) -> Done<i64> {
-    let mut weight = head.size;
+    let mut weight = head.size + step.forget_note(n)?;
     if head.header.as_ref().is_none_or(|it| it.flags & BLOBS != 0) {
         weight += blobs::release(step, n)?;
     }

@@ -11,7 +11,7 @@ use super::sql::sql;
 use super::step::Step;
 use super::stored::Stored;
 use super::{blobs, enqueue, flow, sources, terms};
-use crate::broker::{Note, PAGE_WAITS, Result, Settled, counts_as_failed, is_kept};
+use crate::broker::{Note, Result, Settled, counts_as_failed, is_kept};
 use crate::job::{Action, JobId, Payload, Settlement, State, WorkerId};
 use crate::record::{self, BLOBS, CANCELLING};
 
@@ -147,8 +147,7 @@ fn apply(step: &mut Step<'_>, worker: WorkerId, mut job: Stored, settlement: Rea
         // It lost its place through no fault of its own.
         Action::GiveBack(wait) => later(step, job, State::Scheduled, wait, End::Front)?,
         Action::NextPage { cursor, open } => {
-            sources::turn_page(step, &mut job, &cursor, open)?;
-            later(step, job, State::Scheduled, PAGE_WAITS, End::Front)?;
+            sources::turn_page(step, job, &cursor, open)?;
             enqueue::add_children(step, &settlement.tenant, &settlement.children)?;
         }
     }

@@ -9,7 +9,10 @@ use super::settle::packed;
 use super::sql::sql;
 use super::step::Step;
 use super::stored::Stored;
+use super::terms;
+use crate::broker::PAGE_WAITS;
 use crate::job::{Checkpoint, JobId, State, page_of};
+use crate::record;
 
 /// By how many more jobs of their pages sources have open, as far as a step knows.
 #[derive(Default)]
@@ -27,22 +30,33 @@ impl Sources {
 }
 
 /// A source has made a page: the next one begins at its cursor, and nothing of it has
-/// failed so far. Whether it need wait at all is seen at the end of the step.
+/// failed so far, nor is there an attempt to be kept: a source may make millions. Whether
+/// it need wait at all is seen at the end of the step.
 pub(super) fn turn_page(
     step: &mut Step<'_>,
-    job: &mut Stored,
+    mut job: Stored,
     cursor: &Checkpoint,
     open: u32,
 ) -> Done<()> {
     if let Some(header) = &mut job.header {
         (header.attempt, header.crash) = (0, 0);
+        // Before all that came since: the time that it waits for is not its place in the lane.
+        header.available = header.enqueued;
+        job.record.truncate(record::HEADER + header.call as usize);
     }
     let row = params![job.n, packed(cursor)];
     step.db.run(sql!("sources", "keep_cursor"), row)?;
+    step.is_noted();
     let row = params![job.tenant, job.id.0, page_of(open)];
     step.db.run(sql!("sources", "wait"), row)?;
     step.sources.count(&job.tenant, job.id, 0);
-    Ok(())
+    let due = step.now.after(PAGE_WAITS);
+    if let Some(header) = &mut job.header {
+        header.state = State::Scheduled;
+    }
+    step.write(&mut job, State::Scheduled, due)?;
+    terms::wait_again(step, &job)?;
+    Ok(step.delay(job.n, due)?)
 }
 
 /// Writes what was counted, and makes those available that need wait no longer.
@@ -66,16 +80,13 @@ pub(super) fn flush(step: &mut Step<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// It makes its next page, before all others of its lane; unless somebody ended it, or
-/// made it available, before.
+/// It makes its next page, before all that came to its lane since it was enqueued; unless
+/// somebody ended it, or made it available, before.
 fn next_page(step: &mut Step<'_>, tenant: &str, source: JobId) -> rusqlite::Result<()> {
     let job = Stored::by_id(&step.db, tenant, source)?;
-    let Some(mut job) = job.filter(|job| job.state == State::Scheduled && !job.is_newer()) else {
+    let Some(job) = job.filter(|job| job.state == State::Scheduled) else {
         return Ok(());
     };
     step.pull(&job)?;
-    if let Some(header) = &mut job.header {
-        header.available = step.now;
-    }
     step.free(job, End::Front)
 }

@@ -217,18 +217,59 @@ impl<'c> Step<'c> {
             }
         }
         self.write(&mut job, state, self.now)?;
-        if self.has_notes()? {
-            self.db.run(sql!("moves", "drop_note"), [job.n])?;
-        }
+        self.drop_note(job.n, state)?;
         terms::end(self, &job, &terms, state)?;
         schedules::ended(self, &job, state)?;
-        let weight = blobs::weight(&self.db, &job)?;
+        let weight = self.weight(&job)?;
         self.weigh(&job.tenant, weight);
         self.effects.ended.push(job.id);
         match node {
             Some(node) => flow::ended(self, &job.tenant, &node),
             None => Ok(()),
         }
+    }
+
+    /// A job's note goes with its end; but a source that did not complete goes on at its
+    /// cursor if it is requeued.
+    fn drop_note(&mut self, n: i64, state: State) -> rusqlite::Result<()> {
+        if !self.has_notes()? {
+            return Ok(());
+        }
+        if state == State::Completed {
+            self.db.run(sql!("moves", "drop_note"), [n])?;
+        } else if self.db.run(sql!("moves", "drop_note_unless"), [n])? == 0 {
+            self.db.run(sql!("moves", "drop_word"), [n])?;
+        }
+        Ok(())
+    }
+
+    /// What a job that has ended takes: its record, its blobs, and a cursor, in bytes.
+    pub(super) fn weight(&mut self, job: &Stored) -> rusqlite::Result<i64> {
+        Ok(blobs::weight(&self.db, job)? + self.weight_of_note(job.n)?)
+    }
+
+    fn weight_of_note(&mut self, n: i64) -> rusqlite::Result<i64> {
+        match self.has_notes()? {
+            true => {
+                let weight = self
+                    .db
+                    .one(sql!("moves", "cursor_weight"), [n], |row| row.get(0))?;
+                Ok(weight.flatten().unwrap_or(0))
+            }
+            false => Ok(0),
+        }
+    }
+
+    /// Drops what a forgotten job left; how many bytes that were.
+    pub(super) fn forget_note(&mut self, n: i64) -> rusqlite::Result<i64> {
+        let weight = self.weight_of_note(n)?;
+        self.drop_note(n, State::Completed)?;
+        Ok(weight)
+    }
+
+    /// There is a note now.
+    pub(super) fn is_noted(&mut self) {
+        self.notes = Some(true);
     }
 
     fn has_notes(&mut self) -> rusqlite::Result<bool> {

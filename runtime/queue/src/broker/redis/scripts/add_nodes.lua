@@ -46,7 +46,7 @@ for place = math.max(first, added), first + coming - 1 do
   local id, terms = ARGV[at], all_terms[at]
   -- Offsets as in record.rs: its time is zero until it is free.
   local record = ARGV[at + 1] .. string.rep('\0', 43) .. time6(now) .. ARGV[at + 2]
-  local _, queue = route(record)
+  local queue = queue_of(record)
   written[#written + 1] = job_key(tenant, id)
   written[#written + 1] = record
   ids[#ids + 1] = id

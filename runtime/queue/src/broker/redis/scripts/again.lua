@@ -65,12 +65,12 @@ local function run_again(tenant, id)
   local available = to == AVAILABLE and math.max(now, number(record, 27, 6) + 1) or 0
   -- What waits again expires as it would have.
   local bytes, tail = call_of(record, to == AVAILABLE and terms or {})
-  local _, queue = route(record)
+  local queue = queue_of(record)
   call('DECRBY', R .. tenant .. ':bytes', weight(tenant, id, record, #record))
   call('ZREM', R .. tenant .. ':ended:' .. state, id)
   record = sub(record, 1, 3) .. char(to) .. sub(record, 5, 8) .. NOBODY .. sub(record, 17, 22)
     .. string.rep('\0', 4) .. time6(available) .. string.rep('\0', 6) .. sub(record, 39, 52)
-    .. char(bit.band(byte(record, 53), BLOBS)) .. struct.pack('<I3', #bytes) .. bytes .. tail
+    .. char(bit.band(byte(record, 53), BLOBS + NOTED)) .. struct.pack('<I3', #bytes) .. bytes .. tail
   call('SET', key, record)
   if to == AVAILABLE then push_job(tenant, id, record, time6(available)) end
   count(tenant, queue, state, -1)

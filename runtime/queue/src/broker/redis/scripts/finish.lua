@@ -23,12 +23,22 @@ local function tell_of(tenant, record)
   end
 end
 
+-- A job's note goes with its end; but a source that did not complete goes on at its
+-- cursor if it is requeued. Whether that is kept.
+local function drop_note(tenant, id, state)
+  local key = note_key(tenant, id)
+  local kept = state ~= COMPLETED and call('HEXISTS', key, 's') == 1
+  if kept then call('HDEL', key, 'p', 'l') else call('UNLINK', key) end
+  return kept
+end
+
 -- What a job's end brings with it: its place among the ended, its note and its
 -- keys gone, its waiters told. `record` is what it was before, at least header
 -- and route; `length` what it takes from now on; `left` what it is from now on,
--- where the caller has it at hand. Whether it was cancelled with its flow.
+-- where the caller has it at hand. The flags that it has from now on beside BLOBS.
 local function finish(tenant, id, state, record, length, left)
   local terms, flags = terms_of(record), byte(record, 53)
+  local kept = bit.band(flags, NOTED) > 0 and drop_note(tenant, id, state)
   if state == COMPLETED then tell_of(tenant, record) end
   if state == COMPLETED and terms.t then
     call('ZADD', R .. tenant .. ':ttl', now + terms.t, id)
@@ -38,10 +48,9 @@ local function finish(tenant, id, state, record, length, left)
     call('ZADD', R .. tenant .. ':ended:' .. state, now, id)
   end
   grown[tenant] = (grown[tenant] or 0) + weight(tenant, id, record, length)
-  if flags == 0 and terms == NO_TERMS then return false end
+  if flags == 0 and terms == NO_TERMS then return 0 end
   if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
   if terms.u and terms.m ~= 't' then let_go(tenant, id, ':u:', terms.u) end
-  if bit.band(flags, NOTED) > 0 then call('UNLINK', note_key(tenant, id)) end
   if flags % 2 == WAITED then
     local waiters, word = R .. tenant .. ':w:' .. id, length <= TOLD and left or ''
     for _, channel in ipairs(call('SMEMBERS', waiters)) do call('PUBLISH', channel, id .. word) end
@@ -51,7 +60,8 @@ local function finish(tenant, id, state, record, length, left)
     call('DEL', held)
   end
   if terms.o then count_open(tenant, terms.o, -1) end
-  return terms.w and end_node(tenant, state, byte(record, 4), terms)
+  local with_flow = terms.w and end_node(tenant, state, byte(record, 4), terms)
+  return (with_flow and CANCELLING or 0) + (kept and NOTED or 0)
 end
 
 local function flush_finished()
@@ -77,14 +87,14 @@ local ABANDONED = { 8, 'cancelled', 'cancelled, and its worker gave it back or d
 -- The caller has taken it out of the worker's set, if it was in one.
 local function close(tenant, id, head, state, why, began)
   local key, before = job_key(tenant, id), byte(head, 4)
-  local _, queue, lane = route(head)
+  local queue, lane = queue_of(head)
   if before == AVAILABLE then free_lane(tenant, queue, lane) end
   if before == SCHEDULED or before == RETRYABLE then call('ZREM', R .. tenant .. ':delayed', id) end
   local length = call('APPEND', key, entry(why[1], head, began, why[2], why[3]))
-  local with_flow = finish(tenant, id, state, head, length)
+  local flags = finish(tenant, id, state, head, length)
   call('SETRANGE', key, 3, char(state) .. sub(head, 5, 8) .. NOBODY)
   call('SETRANGE', key, 32, time6(now))
-  call('SETRANGE', key, 52, char(bit.band(byte(head, 53), BLOBS) + (with_flow and CANCELLING or 0)))
+  call('SETRANGE', key, 52, char(bit.band(byte(head, 53), BLOBS) + flags))
   count(tenant, queue, before, -1)
   count(tenant, queue, state, 1)
 end

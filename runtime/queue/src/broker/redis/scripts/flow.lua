@@ -4,7 +4,7 @@
 -- `live` counts a flow's nodes that are neither pending nor at their end, and the work
 -- that is left to do for it: at zero nothing more happens by itself.
 local FLOW_INLINE, FLOW_FREED = 50, 200 -- nodes that a joint frees at once, and a script
-local COUNTS = { 'live', 'pending', 'done', 'failed' }
+local COUNTS, HAD = { 'live', 'pending', 'done', 'failed' }, 5
 local flows, flows_in_order, freed = {}, {}, 0
 
 -- A flow by its id as people write it, as this script has changed it.
@@ -13,11 +13,12 @@ local function flow_of(tenant, id)
   local f = flows[key]
   if not f then
     local has = call('HMGET', key, 'state', 'stop', 'turns', 'swept', 'forks', unpack(COUNTS))
-    f = { tenant = tenant, id = id, key = key, state = has[1] or 'g', stop = has[2] or '', left = {}, alarms = {} }
-    f.turns, f.swept, f.forks = tonumber(has[3]) or 0, has[4] == '1', has[5]
-    -- What the counts were, and what this script makes of them.
-    f.had = { unpack(has, 6) }
-    f.live, f.pending, f.done, f.failed = 0, 0, 0, 0
+    f = {
+      tenant = tenant, id = id, key = key, state = has[1] or 'g', stop = has[2] or '',
+      turns = tonumber(has[3]) or 0, swept = has[4] == '1', forks = has[5],
+      -- What the counts were, from HAD on, and what this script makes of them.
+      had = has, live = 0, pending = 0, done = 0, failed = 0, left = {}, alarms = {},
+    }
     flows[key] = f
     flows_in_order[#flows_in_order + 1] = f
   end
@@ -63,11 +64,11 @@ local function free_node(f, id)
   state = due > now and SCHEDULED or AVAILABLE
   f.pending, f.live = f.pending - 1, f.live + 1
   -- What is relative to the enqueueing counts from now.
-  call('SETRANGE', key, 3, char(state) .. sub(head, 5, 26) .. time6(due) .. sub(head, 33, 46) .. time6(now))
-  local _, queue = route(head)
+  call('SETRANGE', key, '3', char(state) .. sub(head, 5, 26) .. time6(due) .. sub(head, 33, 46) .. time6(now))
+  if state == SCHEDULED then delay(tenant, due, { id }) end
+  local queue = state == AVAILABLE and push_job(tenant, id, head, time6(due)) or queue_of(head)
   count(tenant, queue, 0, -1)
   count(tenant, queue, state, 1)
-  if state == SCHEDULED then delay(tenant, due, { id }) else push_job(tenant, id, head, time6(due)) end
   if terms.x then
     call('ZADD', R .. tenant .. ':expiring', now + terms.x, id)
     expect('@due', tenant, now + terms.x)
@@ -122,8 +123,8 @@ local function flush_numbers(f)
   local changed = {}
   for i, name in ipairs(COUNTS) do
     if f[name] ~= 0 then
-      changed[#changed + 1] = name
-      changed[#changed + 1] = f.had[i] + f[name]
+      local n = #changed
+      changed[n + 1], changed[n + 2] = name, f.had[HAD + i] + f[name]
     end
   end
   if changed[1] then call('HSET', f.key, unpack(changed)) end
@@ -138,8 +139,8 @@ local function flush_flow(f)
     turn(f, 'u')
     leave_work(f, 'u')
   end
-  local pending, failed = f.had[2] + f.pending, f.had[4] + f.failed
-  local over = f.state == 'r' and f.had[1] + f.live == 0
+  local pending, failed = f.had[HAD + 2] + f.pending, f.had[HAD + 4] + f.failed
+  local over = f.state == 'r' and f.had[HAD + 1] + f.live == 0
   -- What is pending after that cannot be read.
   local sweep = over and pending > 0 and not f.swept
   if sweep then

@@ -4,7 +4,7 @@ local shrunk = {}
 -- Forgets a job that has ended, with all that lies beside it but its place among
 -- the ended. `head` is the record, or at least header and route.
 local function forget(tenant, id, head)
-  local _, queue = route(head)
+  local queue = queue_of(head)
   local terms = terms_of(head)
   local length = call('STRLEN', job_key(tenant, id))
   -- A node of a flow that nobody started has not ended.

@@ -211,25 +211,27 @@ local function steps_aside(it, module, task)
   return gate(it, 'task:' .. task) or (pause and pause[6] == 1)
 end
 
--- Puts a job into its lane, or into that of its task. `available` as records have it.
+-- Puts a job into its lane, or into that of its task; its queue. `available` as records
+-- have it.
 local function push_job(tenant, id, head, available, front)
-  local module, queue, lane, _, _, at = route(head)
+  local queue, lane = queue_of(head)
   local it = limits_of(tenant)
   if lane == '' and it.tasks then
+    local module, _, _, _, _, at = route(head)
     local task = task_of(module, head, at)
     if steps_aside(it, module, task) then lane = OWN .. task end
   end
   free_lane(tenant, queue, lane)
   push(tenant, queue, lane, byte(head, 2), available, id, front)
+  return queue
 end
 
--- Makes a job available that waited for its time. Its place in the lane is this moment,
--- so that lists stay in order of availability.
-local function make_available(tenant, id, head, front)
-  local _, queue = route(head)
-  call('SETRANGE', job_key(tenant, id), '3', char(AVAILABLE))
-  call('SETRANGE', job_key(tenant, id), '26', time6(now))
-  push_job(tenant, id, head, time6(now), front)
+-- Makes a job available that waited for its time, since `available`, as records have it.
+local function make_available(tenant, id, head, available, front)
+  local key = job_key(tenant, id)
+  call('SETRANGE', key, '3', char(AVAILABLE))
+  call('SETRANGE', key, '26', available)
+  local queue = push_job(tenant, id, head, available, front)
   count(tenant, queue, byte(head, 4), -1)
   count(tenant, queue, AVAILABLE, 1)
 end

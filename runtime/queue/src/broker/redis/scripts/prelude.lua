@@ -19,7 +19,8 @@
 --   @staged              hash  digest .. tenant -> when it was staged
 --   @staged:DIGEST+T     hash  worker -> 'ok' or why it cannot compile it
 --   T:j:ID               str   the job's record
---   T:n:ID               hash  its note: p(rogress), c(heckpoint), l(og)
+--   T:n:ID               hash  its note: p(rogress), c(heckpoint), l(og); s: the
+--                              checkpoint is a source's cursor, and stays with the record
 --   T:r:ID               str   digests of the blobs that it refers to
 --   T:w:ID               set   channels of those who wait for its end, or a flow's
 --   T:then:ID            set   schedules that hold fires until its end
@@ -143,6 +144,16 @@ local function route(record)
   n = byte(record, at) or 0
   terms, at = sub(record, at + 1, at + n), at + n + 1
   return module, queue, lane, pin, terms, at
+end
+
+-- A record's queue and lane: most steps need no more of it, and each field is a string to make.
+local function queue_of(record)
+  local at = HEADER + 2 + (byte(record, HEADER + 1) or 0)
+  local n = byte(record, at) or 0
+  local queue = sub(record, at + 1, at + n)
+  at = at + 1 + n
+  n = byte(record, at) or 0
+  return queue, sub(record, at + 1, at + n)
 end
 
 -- The full name of a record's task: the first field of its body, `at` there.

@@ -21,7 +21,9 @@ local function promote(tenant, id)
     -- Set aside by a claim that did not know its version.
     push_job(tenant, id, head, sub(head, 27, 32))
   elseif state == SCHEDULED or state == RETRYABLE then
-    make_available(tenant, id, head)
+    -- Its place in the lane is the moment of promotion, so that lists stay in order of
+    -- availability.
+    make_available(tenant, id, head, time6(now))
     promoted = promoted + 1
   end
 end

@@ -26,7 +26,7 @@ local function take_back(worker, id, tenant)
   call('SETRANGE', key, 3, char(AVAILABLE) .. sub(head, 5, 8) .. NOBODY)
   call('SETRANGE', key, 52, char(bit.band(flags, 255 - ALL_COUNTED)))
   push_job(tenant, id, head, sub(head, 27, 32), true)
-  local _, queue = route(head)
+  local queue = queue_of(head)
   count(tenant, queue, RUNNING, -1)
   count(tenant, queue, AVAILABLE, 1)
 end

@@ -29,6 +29,8 @@ local function flagged(record, flags) return sub(record, 1, 52) .. char(flags) .
 local function move(it, id, record, action)
   if it.wait > 0 then
     delay(it.tenant, now + it.wait, { id })
+    -- Before all that came since: the time that it waits for is not its place in the lane.
+    if action == 'p' then return SCHEDULED, sub(record, 47, 52) end
     return action == 'r' and RETRYABLE or SCHEDULED, time6(now + it.wait)
   end
   local available = action == 'r' and NOW or sub(record, 27, 32)
@@ -50,11 +52,12 @@ local function after(record, state, failed, available, ended, fuel, flags, attem
 end
 
 -- A source has made a page: the next one begins at its cursor, and nothing of it has
--- failed so far. Whether it need wait at all is seen when its jobs are there.
+-- failed so far, nor is there an attempt to be kept: a source may make millions. Whether
+-- it need wait at all is seen when its jobs are there.
 local function turn_page(it, id, record)
-  call('HSET', note_key(it.tenant, id), 'c', sub(it.blob, 41))
+  call('HSET', note_key(it.tenant, id), 'c', sub(it.blob, 41), 's', '')
   source_of(it.tenant, sub(it.blob, 5, 40)).low = number(it.blob, 1, 4)
-  return sub(record, 1, 22) .. '\0\0\0\0' .. sub(record, 27)
+  return sub(record, 1, 22) .. '\0\0\0\0' .. sub(record, 27, HEADER + number(record, 54, 3))
 end
 
 -- One settlement: its letter, and the record to be written if there is one.
@@ -78,7 +81,8 @@ local function settle(it, id, said, attempt, record)
     if flags ~= byte(record, 53) then record = flagged(record, flags) end
     flags = bit.band(flags, BLOBS)
     new = after(record, state, it.failed, nil, NOW, sub(said, 21, 28), flags, attempt)
-    if finish(tenant, id, state, record, #new, new) then new = flagged(new, flags + CANCELLING) end
+    local more = finish(tenant, id, state, record, #new, new)
+    if more > 0 then new = flagged(new, flags + more) end
   else
     flags = bit.band(flags, 255 - ALL_COUNTED)
     if action == 'p' then record, flags = turn_page(it, id, record), bit.bor(flags, NOTED) end

@@ -20,12 +20,14 @@ local function count_open(tenant, id, more)
   source.more = source.more + more
 end
 
--- Few enough are left: it makes its next page, before all others of its lane.
+-- Few enough are left: it makes its next page, before all that came to its lane since it
+-- was enqueued.
 local function next_page(tenant, id)
   local head = head_of(tenant, id)
+  if newer(head) then return delay(tenant, now, { id }) end
   -- Whoever ended it, or made it available, was faster.
   if state_of(head) ~= SCHEDULED or call('ZREM', R .. tenant .. ':delayed', id) == 0 then return end
-  make_available(tenant, id, head, true)
+  make_available(tenant, id, head, sub(head, 27, 32), true)
 end
 
 local function flush_sources()

@@ -6,8 +6,11 @@ local LETTERS = 17 -- where the letter of a unique key's span stands
 local NO_TERMS = {}
 local function terms_of(record)
   if byte(record, 1) == 1 then return NO_TERMS end
-  local _, _, _, _, terms = route(record)
-  return terms ~= '' and cmsgpack.unpack(terms) or {}
+  -- As route() walks, which makes a string of each field on its way.
+  local at = HEADER + 1
+  for _ = 1, 4 do at = at + 1 + (byte(record, at) or 0) end
+  local n = byte(record, at) or 0
+  return n > 0 and cmsgpack.unpack(sub(record, at + 1, at + n)) or {}
 end
 
 -- The bytes of an id or a digest that terms hold as text: Redis' Lua unpacks no bytes.
@@ -92,9 +95,11 @@ local function blobs_of(tenant, id, record)
   return digests
 end
 
--- What a job that has ended takes: its record and its blobs, in bytes.
+-- What a job that has ended takes: its record, its blobs, and a cursor, in bytes.
 local function weight(tenant, id, record, length)
-  if byte(record, 53) < BLOBS then return length end
+  local flags = byte(record, 53)
+  if bit.band(flags, NOTED) > 0 then length = length + call('HSTRLEN', note_key(tenant, id), 'c') end
+  if flags < BLOBS then return length end
   for _, digest in ipairs(blobs_of(tenant, id, record)) do
     local _, size = blob_of(tenant, digest)
     length = length + (size or 0)

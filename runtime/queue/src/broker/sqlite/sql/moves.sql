@@ -80,6 +80,16 @@ SELECT EXISTS (SELECT 1 FROM note);
 -- name: drop_note
 DELETE FROM note WHERE n = ?1;
 
+-- The same where its checkpoint does not stay; and what there is beside one that does.
+-- name: drop_note_unless
+DELETE FROM note WHERE n = ?1 AND stays IS NULL;
+
+-- name: drop_word
+UPDATE note SET progress = NULL, log = NULL WHERE n = ?1;
+
+-- name: cursor_weight
+SELECT length(checkpoint) FROM note WHERE n = ?1;
+
 -- What the next run writes begins anew.
 -- name: drop_log
 UPDATE note SET log = NULL WHERE n = ?1 AND log IS NOT NULL;

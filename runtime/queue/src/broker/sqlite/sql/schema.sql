@@ -35,12 +35,13 @@ CREATE INDEX job_waits ON job (tenant, state, at) WHERE state < 5 AND state <> 3
 CREATE INDEX job_ended ON job (tenant, state, at) WHERE state >= 5;
 
 -- Progress, checkpoint and log, beside the record because they change while it
--- runs.
+-- runs. A checkpoint `stays` where it is the cursor of a source that did not complete.
 CREATE TABLE note (
     n          INTEGER PRIMARY KEY,
     progress   BLOB,
     checkpoint BLOB,
-    log        BLOB
+    log        BLOB,
+    stays      INTEGER
 ) STRICT;
 
 -- What may be claimed, lane by lane. `step` is 9 less the priority; within it the

@@ -1,8 +1,8 @@
 -- Twin of source.lua.
 
 -- name: keep_cursor
-INSERT INTO note (n, checkpoint) VALUES (?1, ?2)
-ON CONFLICT DO UPDATE SET checkpoint = excluded.checkpoint;
+INSERT INTO note (n, checkpoint, stays) VALUES (?1, ?2, 1)
+ON CONFLICT DO UPDATE SET checkpoint = excluded.checkpoint, stays = 1;
 
 -- name: wait
 INSERT INTO source (tenant, id, open, low) VALUES (?1, ?2, 0, ?3)

@@ -80,6 +80,8 @@ CREATE TABLE flow_tally (
     PRIMARY KEY (tenant, what)
 ) STRICT, WITHOUT ROWID;
 
+ALTER TABLE note ADD COLUMN stays INTEGER;
+
 CREATE TABLE source (
     tenant TEXT    NOT NULL,
     id     BLOB    NOT NULL,
