@@ -179,6 +179,45 @@ fn what_does_not_fit_is_refused_with_its_path() {
     }
 }
 
+/// What alike calls take of alike ones is looked at once: in each of these the first pair
+/// fits, and the second differs in one thing.
+#[test]
+fn what_fits_once_is_not_taken_for_what_does_not() {
+    let text = || with("text", json!("a"));
+    let pair = |giver: crate::flow::Call, taker: &str| chain([giver, it(taker).previous("x")]);
+    let numbers = || map(&it("count"), "x", ["a", "b"]).unwrap();
+    let texts = || map(&it("text"), "x", ["a", "b"]).unwrap();
+    let joined = |members: Step| chain((members, it("join").previous("x")));
+    for (first, second) in [
+        (
+            pair(text(), "text"),
+            pair(with("count", json!("a")), "text"),
+        ),
+        (pair(text(), "text"), pair(text(), "add")),
+        (
+            pair(text().or_default("none").unwrap(), "text"),
+            pair(text().or_default(&7).unwrap(), "text"),
+        ),
+        (
+            pair(text(), "text"),
+            pair(text().or_default(&7).unwrap(), "text"),
+        ),
+        (joined(texts()), joined(numbers())),
+    ] {
+        assert_eq!(
+            said(group([first.clone(), first.clone()])),
+            None,
+            "{first:?}"
+        );
+        let said = said(group([first, second.clone()]));
+        let said = said.unwrap_or_else(|| panic!("{second:?}"));
+        assert!(
+            said.starts_with("group[1].chain[1]: argument `x`"),
+            "{said}"
+        );
+    }
+}
+
 #[test]
 fn a_nodes_job_has_its_seat_and_what_its_task_says() {
     let modules = module(&[("text", json!({}), json!({}))]);
