@@ -242,7 +242,13 @@ fn fan(count: u32, at_once: Option<bool>) -> Result<String, Failure> {
 /// Has a job of `task`, which takes it as `a`, for each number below `count`, in pages of up to `page`. So many jobs may
 /// be `open` at once. At `stumble_at` its first attempt fails, to show that a page is made whole or not at all.
 #[lovage::task(retries = 2, backoff = "10ms")]
-fn numbers(count: u64, page: u64, open: u32, task: &str, stumble_at: Option<u64>) -> Result<String, Failure> {
+fn numbers(
+    count: u64,
+    page: u64,
+    open: u32,
+    task: &str,
+    stumble_at: Option<u64>,
+) -> Result<String, Failure> {
     let job = context::current();
     let child = |number: u64| NewJob::new(task).arg("a", &number).arg("b", &0);
     jobs::source(open, |from: Option<u64>| -> Result<_, Failure> {
@@ -252,7 +258,10 @@ fn numbers(count: u64, page: u64, open: u32, task: &str, stumble_at: Option<u64>
             return Err(Failure::new(format!("stumbled at {from}")));
         }
         context::progress(to as f64 / count as f64, None)?;
-        Ok(Page { jobs: (from..to).map(child).collect(), next: (to < count).then_some(to) })
+        Ok(Page {
+            jobs: (from..to).map(child).collect(),
+            next: (to < count).then_some(to),
+        })
     })?;
     Ok(format!("made {count} jobs"))
 }
