@@ -14,7 +14,6 @@ use crate::fixtures::{ECHO, Guest};
 use crate::support::guests::sleep;
 use crate::support::redis::Server;
 use crate::support::site::Site;
-use crate::support::wasm::Examples;
 
 /// Short, so that the jobs of the dead come back soon.
 const LEASE: Duration = Duration::from_millis(2500);
@@ -74,9 +73,7 @@ async fn source(case: &'static str, site: Site, count: usize, kills: usize, rest
     stage.open(&[&[][..]; WORKERS]).await;
     let slow = Guest::with_imports(&format!("{} {ECHO}", sleep(150)));
     stage.site.push("slow", &slow.build()).await;
-    let examples = tokio::task::spawn_blocking(Examples::build).await.unwrap();
-    let basics = std::fs::read(examples.component("basics")).unwrap();
-    stage.site.push("basics", &basics).await;
+    stage.site.push_example("basics").await;
     let client = stage.site.client().await.clone();
     let count = stage.plan.rounds(count) as u64;
     let call = Call::new("basics.numbers").unwrap();

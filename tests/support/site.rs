@@ -15,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::process::Process;
 use super::redis::Server;
+use super::wasm::Examples;
 use super::{PATIENCE, until};
 
 pub(crate) struct Site {
@@ -111,6 +112,13 @@ impl Site {
         let file = self.write(&format!("{name}.wasm"), component);
         let file = file.to_str().unwrap();
         self.lovage(&["push", file, "--name", name]).await.ok();
+    }
+
+    /// Pushes one of the examples, under its own name.
+    pub(crate) async fn push_example(&self, name: &str) {
+        let examples = tokio::task::spawn_blocking(Examples::build).await.unwrap();
+        let component = std::fs::read(examples.component(name)).unwrap();
+        self.push(name, &component).await;
     }
 
     /// Starts a worker and waits until it works. Arguments of the form

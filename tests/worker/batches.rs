@@ -13,7 +13,6 @@ use super::{completed_once, endings, inline};
 use crate::fixtures::{ANSWER, ECHO, Guest, SPIN};
 use crate::support::guests::{BEGIN, answering, sleep};
 use crate::support::site::{Site, call};
-use crate::support::wasm::Examples;
 use crate::support::{site_test, until};
 
 /// So long that a test is over before.
@@ -26,13 +25,6 @@ const EMPTY: &[u8] = &[0x80];
 struct Embedded {
     vector: Vec<f32>,
     together: usize,
-}
-
-/// Pushes `basics`, whose task `embed` takes 50 texts, or those of 100 ms.
-async fn push_basics(site: &Site) {
-    let examples = tokio::task::spawn_blocking(Examples::build).await.unwrap();
-    let component = std::fs::read(examples.component("basics")).unwrap();
-    site.push("basics", &component).await;
 }
 
 async fn embed(site: &Site, texts: &[&str]) -> Vec<JobId> {
@@ -68,7 +60,7 @@ async fn claimed(site: &Site, ids: &[JobId]) {
 site_test!(
     many_jobs_take_few_runs_and_each_has_its_own_result,
     |site| async move {
-        push_basics(&site).await;
+        site.push_example("basics").await;
         let texts: Vec<String> = (0..200).map(|n| "a".repeat(n % 7 + 1)).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
         let ids = embed(&site, &texts).await;
@@ -99,7 +91,7 @@ site_test!(
 site_test!(
     a_job_whose_peers_never_come_runs_alone_after_its_wait,
     |site| async move {
-        push_basics(&site).await;
+        site.push_example("basics").await;
         let _worker = site.worker(&[]).await;
         let ids = embed(&site, &["abc"]).await;
         let job = site.ends(&ids).await.remove(0);
@@ -113,7 +105,7 @@ site_test!(
 site_test!(who_fails_in_a_batch_fails_alone, |site| async move {
     // Pushed to a live worker, which so has it compiled: all of them are claimed at once.
     let _worker = site.worker(&[]).await;
-    push_basics(&site).await;
+    site.push_example("basics").await;
     let ids = embed(&site, &["a", "", "b"]).await;
     let jobs = site.ends(&ids).await;
     for job in [&jobs[0], &jobs[2]] {
@@ -134,7 +126,7 @@ site_test!(
     |site| async move {
         // Pushed to a live worker, which so has it compiled: all of them are claimed at once.
         let _worker = site.worker(&[]).await;
-        push_basics(&site).await;
+        site.push_example("basics").await;
         let ids = embed(&site, &["a", "poison", "b", "c"]).await;
         let jobs = site.ends(&ids).await;
         for (at, job) in jobs.iter().enumerate().filter(|(at, _)| *at != 1) {

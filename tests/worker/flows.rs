@@ -11,15 +11,8 @@ use serde_json::json;
 
 use crate::support::site::Site;
 use crate::support::site_test;
-use crate::support::wasm::Examples;
 
 const LONG: Duration = Duration::from_secs(60);
-
-async fn push_basics(site: &Site) {
-    let examples = tokio::task::spawn_blocking(Examples::build).await.unwrap();
-    let component = std::fs::read(examples.component("basics")).unwrap();
-    site.push("basics", &component).await;
-}
 
 fn add(a: i64, b: i64) -> lovage_queue::flow::Call {
     let add = call("basics.add").unwrap();
@@ -45,7 +38,7 @@ async fn result(client: &Client, id: JobId) -> rmpv::Value {
 
 site_test!(results_are_handed_on, |site| async move {
     let _worker = site.worker(&[]).await;
-    push_basics(&site).await;
+    site.push_example("basics").await;
     let client = site.client().await;
     let next = call("basics.add").unwrap().previous("a");
     let next = next.arg("b", &10).unwrap();
@@ -62,7 +55,7 @@ site_test!(results_are_handed_on, |site| async move {
 
 site_test!(a_result_in_a_blob_is_handed_on, |site| async move {
     let _worker = site.worker(&[]).await;
-    push_basics(&site).await;
+    site.push_example("basics").await;
     let client = site.client().await;
     let text = "x".repeat(200_000);
     let first = call("basics.echo").unwrap().arg("value", &text).unwrap();
@@ -79,7 +72,7 @@ site_test!(
     what_is_not_there_is_taken_by_its_default,
     |site| async move {
         let _worker = site.worker(&[]).await;
-        push_basics(&site).await;
+        site.push_example("basics").await;
         let client = site.client().await;
         let fails = add(i64::MAX, 1);
         let members = group([add(1, 1), fails.clone().or_default(&40).unwrap()]);
@@ -97,7 +90,7 @@ site_test!(
 
 site_test!(a_handler_is_told_what_failed, |site| async move {
     let _worker = site.worker(&[]).await;
-    push_basics(&site).await;
+    site.push_example("basics").await;
     let client = site.client().await;
     let told = call("basics.echo").unwrap().failures("value");
     let flow = Flow::new("test", group([add(1, 1), add(i64::MAX, 1)])).on_error(told);
@@ -119,7 +112,7 @@ site_test!(a_handler_is_told_what_failed, |site| async move {
 
 /// Runs a job that makes a flow; the job, and the flow's result.
 async fn fan(site: &Site, at_once: bool) -> (Job, rmpv::Value) {
-    push_basics(site).await;
+    site.push_example("basics").await;
     let client = site.client().await;
     let call = Call::new("basics.fan").unwrap().arg("count", &20).unwrap();
     let call = call.arg("at_once", &at_once).unwrap();
@@ -170,7 +163,7 @@ site_test!(
 site_test!(
     a_chain_whose_types_do_not_fit_is_refused,
     |site| async move {
-        push_basics(&site).await;
+        site.push_example("basics").await;
         let client = site.client().await;
         let flow = Flow::from_json(
             json!({"chain": [

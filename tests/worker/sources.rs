@@ -9,14 +9,7 @@ use lovage_queue::limits::Scope;
 
 use super::endings;
 use crate::support::site::Site;
-use crate::support::wasm::Examples;
 use crate::support::{site_test, until};
-
-async fn push_basics(site: &Site) {
-    let examples = tokio::task::spawn_blocking(Examples::build).await.unwrap();
-    let component = std::fs::read(examples.component("basics")).unwrap();
-    site.push("basics", &component).await;
-}
 
 fn numbers(count: u64, page: u64, open: u32) -> Call {
     let call = Call::new("basics.numbers").unwrap();
@@ -54,7 +47,7 @@ fn given(jobs: &[Job]) -> Vec<u64> {
 
 site_test!(each_item_is_a_job_once, |site| async move {
     let _workers = [site.worker(&[]).await, site.worker(&[]).await];
-    push_basics(&site).await;
+    site.push_example("basics").await;
     let stumbles = numbers(250, 20, 40).arg("stumble_at", &100).unwrap();
     let id = site.enqueue_all(vec![stumbles]).await[0];
     let source = site.ends(&[id]).await.remove(0);
@@ -80,7 +73,7 @@ site_test!(each_item_is_a_job_once, |site| async move {
 
 site_test!(no_more_are_open_than_it_says, |site| async move {
     let _worker = site.worker(&[]).await;
-    push_basics(&site).await;
+    site.push_example("basics").await;
     let client = site.client().await;
     let task: Scope = "task:basics.add".parse().unwrap();
     let pause = |paused| client.broker().pause(client.tenant(), &task, paused);
@@ -102,7 +95,7 @@ site_test!(no_more_are_open_than_it_says, |site| async move {
 
 site_test!(a_page_that_is_too_large_is_refused, |site| async move {
     let _worker = site.worker(&[]).await;
-    push_basics(&site).await;
+    site.push_example("basics").await;
     let id = site.enqueue_all(vec![numbers(100, 20, 30)]).await[0];
     let source = site.ends(&[id]).await.remove(0);
     assert_eq!(source.state, State::Discarded);
