@@ -3,24 +3,15 @@
 
 use std::time::Duration;
 
-use lovage_queue::broker::{BrokerError, Claimed, Requeued, Retention, Settled};
-use lovage_queue::job::{
-    Action, Checkpoint, Ending, JobId, NewJob, Payload, Settlement, State, When,
-};
+use lovage_queue::broker::{BrokerError, Requeued, Retention, Settled};
+use lovage_queue::job::{Action, Checkpoint, JobId, NewJob, Payload, Settlement, State, When};
 use lovage_queue::registry::Digest;
 
 use super::harness::{
-    Bench, TENANT, Worker, attempt, cancel, complete, discard, fail, give_back, secs,
+    Bench, TENANT, Worker, cancel, complete, cursor, discard, fail, give_back, next_page, secs,
 };
 
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-
-fn cursor(at: u8) -> Checkpoint {
-    Checkpoint {
-        digest: Digest::of(b"a module"),
-        state: vec![at],
-    }
-}
 
 /// Jobs of a source's page.
 fn of(b: &Bench, source: JobId, count: usize) -> Vec<NewJob> {
@@ -28,17 +19,6 @@ fn of(b: &Bench, source: JobId, count: usize) -> Vec<NewJob> {
         job.counted = true;
         job.options.parent = Some(source);
     })
-}
-
-/// The settlement of a source that has made this page.
-fn page(claimed: &Claimed, jobs: &[NewJob], at: u8, open: u32) -> Settlement {
-    let cursor = cursor(at);
-    Settlement {
-        action: Action::NextPage { cursor, open },
-        attempt: Some(attempt(claimed, Ending::Completed)),
-        children: jobs.to_vec(),
-        ..give_back(claimed, secs(0))
-    }
 }
 
 fn ids(jobs: &[NewJob]) -> Vec<JobId> {
@@ -51,7 +31,7 @@ async fn source(b: &Bench, jobs: usize, open: u32) -> (Worker<'_>, JobId, Vec<Jo
     let worker = Worker::new(b);
     let jobs = of(b, id, jobs);
     let claimed = worker.claim_one().await;
-    let settled = worker.settle(page(&claimed, &jobs, 1, open)).await;
+    let settled = worker.settle(next_page(&claimed, &jobs, 1, open)).await;
     assert_eq!(settled, Settled::Recorded);
     (worker, id, ids(&jobs))
 }
@@ -61,7 +41,7 @@ async fn waiting(b: &Bench) -> (Worker<'_>, JobId, Vec<JobId>) {
     let (worker, id, mut jobs) = source(b, 1, 2).await;
     let second = of(b, id, 1);
     let claimed = worker.claim_one().await;
-    worker.settle(page(&claimed, &second, 2, 2)).await;
+    worker.settle(next_page(&claimed, &second, 2, 2)).await;
     assert_eq!(b.states(&[id]).await, [State::Scheduled]);
     jobs.extend(ids(&second));
     (worker, id, jobs)
@@ -100,7 +80,7 @@ broker_test!(it_waits_until_half_are_left, |b| async move {
     let again = worker.claim_one().await;
     assert_eq!(again.id, id);
     let second = of(&b, id, 5);
-    worker.settle(page(&again, &second, 2, 10)).await;
+    worker.settle(next_page(&again, &second, 2, 10)).await;
     assert_eq!(b.states(&[id]).await, [State::Scheduled]);
     let depths = b.depths().await;
     assert_eq!((depths.scheduled, depths.available), (1, 10));
@@ -143,17 +123,17 @@ broker_test!(a_page_is_made_once, |b| async move {
     let worker = Worker::new(&b);
     let claimed = worker.claim_one().await;
     let first = of(&b, id, 2);
-    worker.settle(page(&claimed, &first, 1, 4)).await;
+    worker.settle(next_page(&claimed, &first, 1, 4)).await;
     // The answer was lost, and it is told again, with another page even.
     let again = of(&b, id, 2);
-    let settled = worker.settle(page(&claimed, &again, 9, 4)).await;
+    let settled = worker.settle(next_page(&claimed, &again, 9, 4)).await;
     assert_eq!(settled, Settled::Recorded);
     assert_eq!(b.depths().await.available, 3);
     assert_eq!(b.checkpoint(TENANT, id).await.unwrap(), Some(cursor(1)));
     // Another worker has it: what the first one says now is stale.
     let other = Worker::new(&b);
     assert_eq!(other.claim_one().await.id, id);
-    let settled = worker.settle(page(&claimed, &again, 9, 4)).await;
+    let settled = worker.settle(next_page(&claimed, &again, 9, 4)).await;
     assert_eq!(settled, Settled::Stale);
     assert_eq!(b.checkpoint(TENANT, id).await.unwrap(), Some(cursor(1)));
     let jobs = b.jobs(TENANT, &ids(&again)).await.unwrap();
@@ -183,7 +163,9 @@ broker_test!(a_page_makes_good_for_failures_before, |b| async move {
     assert_eq!((job.attempt, job.crash), (1, 1));
     let worker = Worker::new(&b);
     let claimed = worker.claim_one().await;
-    worker.settle(page(&claimed, &of(&b, id, 1), 1, 2)).await;
+    worker
+        .settle(next_page(&claimed, &of(&b, id, 1), 1, 2))
+        .await;
     let job = b.look(id).await;
     assert_eq!((job.attempt, job.crash), (0, 0));
     assert_eq!(job.attempts, [], "there may be millions of pages");
@@ -197,7 +179,7 @@ broker_test!(
         let claimed = worker.claim_one().await;
         b.cancel(TENANT, &[id]).await.unwrap();
         let jobs = of(&b, id, 1);
-        worker.settle(page(&claimed, &jobs, 1, 2)).await;
+        worker.settle(next_page(&claimed, &jobs, 1, 2)).await;
         assert_eq!(b.states(&[id]).await, [State::Cancelled]);
         assert_eq!(b.jobs(TENANT, &ids(&jobs)).await.unwrap(), [None]);
         assert_eq!(b.checkpoint(TENANT, id).await.unwrap(), None);
@@ -216,7 +198,7 @@ broker_test!(
         assert_eq!(b.requeue(TENANT, &[id]).await.unwrap(), [Requeued::Now]);
         let again = worker.claim_one().await;
         assert_eq!(again.id, id);
-        worker.settle(page(&again, &of(&b, id, 1), 1, 2)).await;
+        worker.settle(next_page(&again, &of(&b, id, 1), 1, 2)).await;
         assert_eq!(b.states(&[id]).await, [State::Available]);
     }
 );
@@ -238,7 +220,7 @@ broker_test!(a_cursor_weighs_and_goes_with_its_job, |b| async move {
     let id = b.add_plain(1).await[0];
     let worker = Worker::new(&b);
     let claimed = worker.claim_one().await;
-    let mut large = page(&claimed, &[], 1, 2);
+    let mut large = next_page(&claimed, &[], 1, 2);
     large.action = Action::NextPage {
         cursor: Checkpoint {
             digest: Digest::of(b"a module"),
@@ -263,6 +245,37 @@ broker_test!(a_cursor_weighs_and_goes_with_its_job, |b| async move {
     assert_eq!(b.states(&[other]).await, [State::Discarded]);
 });
 
+broker_test!(one_that_waits_for_a_time_waits_for_it, |b| async move {
+    let (worker, id, _) = waiting(&b).await;
+    b.cancel(TENANT, &[id]).await.unwrap();
+    b.requeue(TENANT, &[id]).await.unwrap();
+    let held = worker.claim(2).await;
+    let again = worker.claim_one().await;
+    assert_eq!(again.id, id);
+    worker.settle(give_back(&again, secs(5))).await;
+    worker.settle(complete(&held[0], &[1])).await;
+    assert_eq!(b.states(&[id]).await, [State::Scheduled]);
+    b.pass(secs(5));
+    assert_eq!(b.promote(b.home(), 10).await.unwrap().jobs, 1);
+    assert_eq!(b.states(&[id]).await, [State::Available]);
+});
+
+broker_test!(one_that_waits_expires, |b| async move {
+    let mut job = b.job();
+    job.expiry = Some(When::In(secs(10)));
+    let id = b.add(&[job]).await[0];
+    let worker = Worker::new(&b);
+    for at in [1, 2] {
+        let claimed = worker.claim_one().await;
+        let settled = next_page(&claimed, &of(&b, id, 1), at, 2);
+        worker.settle(settled).await;
+    }
+    assert_eq!(b.states(&[id]).await, [State::Scheduled]);
+    b.pass(secs(10));
+    b.promote(b.home(), 10).await.unwrap();
+    assert_eq!(b.states(&[id]).await, [State::Cancelled]);
+});
+
 broker_test!(it_goes_before_what_came_since, |b| async move {
     let (worker, id, _) = waiting(&b).await;
     b.pass(secs(60));
@@ -284,7 +297,7 @@ broker_test!(a_job_that_is_requeued_counts_again, |b| async move {
     let dead = worker.claim_one().await;
     worker.settle(discard(&dead)).await;
     b.requeue(TENANT, &first).await.unwrap();
-    worker.settle(page(&next, &of(&b, id, 1), 2, 2)).await;
+    worker.settle(next_page(&next, &of(&b, id, 1), 2, 2)).await;
     assert_eq!(b.states(&[id]).await, [State::Scheduled]);
     worker.settle(cancel(&worker.claim_one().await)).await;
     assert_eq!(b.states(&[id]).await, [State::Available]);
@@ -302,12 +315,12 @@ broker_test!(a_job_that_is_there_already_counts_once, |b| async move {
     let claimed = worker.claim_one().await;
     let mut jobs = of(&b, id, 2);
     jobs[1].id = jobs[0].id;
-    worker.settle(page(&claimed, &jobs, 1, 4)).await;
+    worker.settle(next_page(&claimed, &jobs, 1, 4)).await;
     let next = worker.claim_one().await;
     let mut more = of(&b, id, 2);
     more[0].id = jobs[0].id;
     more[1].eta = When::In(secs(60));
-    worker.settle(page(&next, &more, 2, 4)).await;
+    worker.settle(next_page(&next, &more, 2, 4)).await;
     // Two are open, of four: had one counted twice, it would wait.
     assert_eq!(b.states(&[id]).await, [State::Available]);
     assert_eq!(b.depths().await.scheduled, 1);
@@ -321,18 +334,18 @@ broker_test!(what_is_no_page_is_refused, |b| async move {
     let mut uncounted = jobs.clone();
     uncounted[1].counted = false;
     let wrong = [
-        page(&claimed, &jobs, 1, 5),
-        page(&claimed, &[], 1, 1),
-        page(&claimed, &[], 1, 1_000_001),
-        page(&claimed, &uncounted, 1, 10),
-        page(&claimed, &of(&b, jobs[0].id, 1), 1, 10),
+        next_page(&claimed, &jobs, 1, 5),
+        next_page(&claimed, &[], 1, 1),
+        next_page(&claimed, &[], 1, 1_000_001),
+        next_page(&claimed, &uncounted, 1, 10),
+        next_page(&claimed, &of(&b, jobs[0].id, 1), 1, 10),
         Settlement {
             children: jobs.clone(),
             ..complete(&claimed, &[1])
         },
         Settlement {
             flows: vec![id],
-            ..page(&claimed, &jobs, 1, 10)
+            ..next_page(&claimed, &jobs, 1, 10)
         },
     ];
     for settlement in wrong {

@@ -22,7 +22,9 @@ use lovage_queue::task::Rate;
 
 use self::redis::Server;
 use self::sqlite::File;
-pub(crate) use self::worker::{Worker, attempt, cancel, complete, discard, fail, give_back};
+pub(crate) use self::worker::{
+    Worker, attempt, cancel, complete, cursor, discard, fail, give_back, next_page,
+};
 
 /// The tenant of cases that need no other.
 pub(crate) const TENANT: &str = "default";

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use lovage_queue::broker::{Claim, Claimed, Heartbeat, Pulse, Result, Settled};
-use lovage_queue::job::{Action, Attempt, Ending, JobId, Settlement, WorkerId};
+use lovage_queue::job::{Action, Attempt, Checkpoint, Ending, JobId, NewJob, Settlement, WorkerId};
 use lovage_queue::registry::Digest;
 use lovage_queue::task::Failure;
 
@@ -164,4 +164,25 @@ pub(crate) fn cancel(claimed: &Claimed) -> Settlement {
 
 pub(crate) fn give_back(claimed: &Claimed, wait: Duration) -> Settlement {
     settlement(claimed, Action::GiveBack(wait), None)
+}
+
+/// What a source saves that has come so far.
+pub(crate) fn cursor(at: u8) -> Checkpoint {
+    Checkpoint {
+        digest: Digest::of(b"a module"),
+        state: vec![at],
+    }
+}
+
+/// A source has made this page, and the next one begins there.
+pub(crate) fn next_page(claimed: &Claimed, jobs: &[NewJob], at: u8, open: u32) -> Settlement {
+    let cursor = cursor(at);
+    Settlement {
+        children: jobs.to_vec(),
+        ..settlement(
+            claimed,
+            Action::NextPage { cursor, open },
+            Some(Ending::Completed),
+        )
+    }
 }

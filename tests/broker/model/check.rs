@@ -219,7 +219,9 @@ fn check_job(found: Option<&job::Job>, job: &Job) -> Check {
     if job.is(State::Running) {
         alike("its worker", found.worker, job.worker())?;
     }
-    if job.is(State::Scheduled) || job.is(State::Retryable) {
+    if job.is(State::Scheduled) && job.paged {
+        alike("its place in its lane", found.available, job.enqueued)?;
+    } else if job.is(State::Scheduled) || job.is(State::Retryable) {
         alike("when it is due", found.available, job.due)?;
     }
     let has_result = found.result.is_some();

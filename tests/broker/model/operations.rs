@@ -73,7 +73,12 @@ pub(super) enum End {
     Discard,
     Cancel,
     GiveBack(u64),
+    /// It is a source, and has made a page of so many jobs.
+    Page(usize),
 }
+
+/// How many jobs of its pages a source may have open.
+pub(super) const OPEN: u32 = 4;
 
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
@@ -145,6 +150,7 @@ fn end() -> impl Strategy<Value = End> {
         1 => Just(End::Discard),
         1 => Just(End::Cancel),
         2 => select(vec![0, 2]).prop_map(End::GiveBack),
+        3 => (0..=2_usize).prop_map(End::Page),
     ]
 }
 

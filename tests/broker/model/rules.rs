@@ -2,6 +2,7 @@
 //! are written, with no thought of speed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use lovage_queue::broker::{Cancelled, Enqueued, QueueCounts, Requeued};
 use lovage_queue::clock::{Millis, millis};
@@ -9,7 +10,7 @@ use lovage_queue::job::{Conflict, JobId, Key, NewJob, State, Until, WorkerId};
 use lovage_queue::limits::{Limit, Scope};
 use lovage_queue::task::TaskName;
 
-use super::operations::{End, QUEUES};
+use super::operations::{End, OPEN, QUEUES};
 
 /// A job as the model knows it.
 #[derive(Clone, Debug)]
@@ -35,6 +36,10 @@ pub(super) struct Job {
     pub(super) fresh: bool,
     /// Its last delivery was not settled: it was taken from its worker.
     pub(super) taken: bool,
+    /// It is a source that goes on once so few jobs of its pages have not ended.
+    low: Option<usize>,
+    /// It waits for that, and for no time.
+    pub(super) paged: bool,
 }
 
 impl Job {
@@ -142,6 +147,40 @@ impl Model {
         self.jobs[n].state = Some(state);
         self.jobs[n].finished = self.now;
         self.let_go(n);
+        self.wake();
+    }
+
+    /// Sources go on of whose pages few enough jobs are left.
+    fn wake(&mut self) {
+        for n in 0..self.jobs.len() {
+            let id = self.jobs[n].call.id;
+            let is_open = |job: &&Job| {
+                let counts = job.call.counted && job.call.options.parent == Some(id);
+                counts && job.state.is_some_and(|state| !state.is_final())
+            };
+            let open = self.jobs.iter().filter(is_open).count();
+            let job = &mut self.jobs[n];
+            if job.low.is_some_and(|low| open <= low) {
+                job.low = None;
+                if job.is(State::Scheduled) && job.paged {
+                    (job.state, job.paged) = (Some(State::Available), false);
+                }
+            }
+        }
+    }
+
+    /// A source has made a page.
+    fn turn_page(&mut self, n: usize, jobs: &[NewJob]) {
+        for job in jobs {
+            self.put(None, job);
+        }
+        let job = &mut self.jobs[n];
+        (job.state, job.paged) = (Some(State::Scheduled), true);
+        (job.attempt, job.crash) = (Some(0), 0);
+        job.due = self.now.after(Duration::from_secs(365 * 24 * 3600));
+        job.low = Some(OPEN as usize / 2);
+        job.told.clear();
+        self.wake();
     }
 
     /// All jobs, or the id of the one that refuses them.
@@ -203,6 +242,8 @@ impl Model {
             told: Vec::new(),
             fresh,
             taken: false,
+            low: at.and_then(|n| self.jobs[n].low),
+            paged: false,
         };
         match at {
             Some(n) => self.jobs[n] = job,
@@ -247,7 +288,7 @@ impl Model {
         job.state = Some(State::Available);
         (job.attempt, job.crash, job.finished) = (Some(0), 0, Millis(0));
         (job.expiry, job.cancelling) = (None, false);
-        (job.fresh, job.taken) = (false, false);
+        (job.fresh, job.taken, job.paged) = (false, false, false);
         Requeued::Now
     }
 
@@ -316,16 +357,18 @@ impl Model {
         Ok(())
     }
 
-    /// A delivery ends as its worker says.
-    pub(super) fn settle(&mut self, n: usize, end: End) {
+    /// A delivery ends as its worker says, with these children.
+    pub(super) fn settle(&mut self, n: usize, end: End, children: &[NewJob]) {
         let asked = self.jobs[n].cancelling;
         let delivery = self.jobs[n].delivery();
-        if !matches!(end, End::GiveBack(_)) {
-            self.jobs[n].told.push(delivery);
-        } else {
-            for scope in self.jobs[n].scopes() {
-                *self.refunds.entry(scope).or_default() += 1;
+        match end {
+            End::GiveBack(_) => {
+                for scope in self.jobs[n].scopes() {
+                    *self.refunds.entry(scope).or_default() += 1;
+                }
             }
+            End::Page(_) => {}
+            _ => self.jobs[n].told.push(delivery),
         }
         let failed = matches!(end, End::Retry(_) | End::Discard);
         if failed {
@@ -340,6 +383,7 @@ impl Model {
             End::Retry(0) | End::GiveBack(0) => self.jobs[n].state = Some(State::Available),
             End::Retry(wait) => self.wait(n, State::Retryable, wait),
             End::GiveBack(wait) => self.wait(n, State::Scheduled, wait),
+            End::Page(_) => self.turn_page(n, children),
         }
     }
 

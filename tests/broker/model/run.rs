@@ -9,10 +9,10 @@ use lovage_queue::job::{JobId, NewJob, Partition, Settlement, State, WorkerId};
 use lovage_queue::limits::{Limit, Scope};
 use proptest::sample::Index;
 
-use super::operations::{End, Operation, WORKERS, Wish};
+use super::operations::{End, OPEN, Operation, WORKERS, Wish};
 use super::rules::Model;
 use super::workers::Worker;
-use crate::broker::harness::{Bench, cancel, complete, discard, fail, give_back, secs};
+use crate::broker::harness::{Bench, cancel, complete, discard, fail, give_back, next_page, secs};
 
 /// Far more than anything here takes.
 pub(super) const MANY: u32 = 1_000;
@@ -160,6 +160,9 @@ impl<'b> Case<'b> {
             return Ok(());
         }
         let n = job.index(self.model.jobs.len());
+        if self.model.jobs[n].call.counted {
+            return Ok(());
+        }
         self.say(format!("enqueue #{n} again"));
         let call = self.model.jobs[n].call.clone();
         self.put(&[call]).await
@@ -182,6 +185,20 @@ impl<'b> Case<'b> {
             End::Discard => discard(&claimed),
             End::Cancel => cancel(&claimed),
             End::GiveBack(wait) => give_back(&claimed, secs(wait)),
+            End::Page(count) => {
+                let job = || {
+                    let id = JobId::new(self.partition);
+                    let mut job = NewJob::new(id, "red", "add", vec![0x80]);
+                    job.queue.clone_from(&call.queue);
+                    job.options.parent = Some(call.id);
+                    NewJob {
+                        counted: true,
+                        ..job
+                    }
+                };
+                let jobs: Vec<NewJob> = (0..count).map(|_| job()).collect();
+                next_page(&claimed, &jobs, 1, OPEN)
+            }
         }
     }
 
@@ -205,7 +222,7 @@ impl<'b> Case<'b> {
         let worker = job.worker().ok_or("it does not run")?;
         let settlement = self.settlement(n, job.delivery(), end);
         let answer = self.settle_as(worker, settlement.clone()).await?;
-        self.model.settle(n, end);
+        self.model.settle(n, end, &settlement.children);
         alike("the settlement", answer, Settled::Recorded)?;
         let again = self.settle_as(worker, settlement).await?;
         alike("the same again", again, Settled::Recorded)
@@ -335,9 +352,12 @@ impl<'b> Case<'b> {
         }
         self.pass(secs(60));
         self.promote().await?;
-        self.drain(0).await?;
-        for n in self.model.of(State::Running).collect::<Vec<_>>() {
-            self.settle_one(n, End::Complete).await?;
+        // The ends of their jobs make sources go on.
+        for _ in 0..2 {
+            self.drain(0).await?;
+            for n in self.model.of(State::Running).collect::<Vec<_>>() {
+                self.settle_one(n, End::Complete).await?;
+            }
         }
         self.check().await?;
         self.check_lists().await?;

@@ -434,7 +434,8 @@ pub enum Action {
     GiveBack(Duration),
     /// It is a source, and the settlement's children are a page of what comes from it. It
     /// runs again, for the next page, once at most [half](page_of) of `open` of its
-    /// children have not ended, before all that came to its lane since it was enqueued.
+    /// children have not ended, before all of its priority that came to its lane since it
+    /// was enqueued.
     /// Failures and crashes of earlier runs count no more, nor are they on record.
     NextPage {
         /// Where the next page begins: the checkpoint that its next run restores.

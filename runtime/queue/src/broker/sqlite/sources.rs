@@ -80,11 +80,15 @@ pub(super) fn flush(step: &mut Step<'_>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// It makes its next page, before all that came to its lane since it was enqueued; unless
-/// somebody ended it, or made it available, before.
+/// It makes its next page, before all of its priority that came to its lane since it was
+/// enqueued; unless somebody ended it, or it was requeued meanwhile and waits for a time.
 fn next_page(step: &mut Step<'_>, tenant: &str, source: JobId) -> rusqlite::Result<()> {
     let job = Stored::by_id(&step.db, tenant, source)?;
-    let Some(job) = job.filter(|job| job.state == State::Scheduled) else {
+    let is_paged = |job: &Stored| {
+        let mut header = job.header.iter();
+        job.state == State::Scheduled && header.all(|it| it.available == it.enqueued)
+    };
+    let Some(job) = job.filter(is_paged) else {
         return Ok(());
     };
     step.pull(&job)?;

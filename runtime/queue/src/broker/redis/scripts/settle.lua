@@ -57,6 +57,11 @@ end
 local function turn_page(it, id, record)
   call('HSET', note_key(it.tenant, id), 'c', sub(it.blob, 41), 's', '')
   source_of(it.tenant, sub(it.blob, 5, 40)).low = number(it.blob, 1, 4)
+  local expiry = expiry_of(record, terms_of(record))
+  if expiry then
+    call('ZADD', R .. it.tenant .. ':expiring', expiry, id)
+    expect('@due', it.tenant, expiry)
+  end
   return sub(record, 1, 22) .. '\0\0\0\0' .. sub(record, 27, HEADER + number(record, 54, 3))
 end
 

@@ -20,14 +20,16 @@ local function count_open(tenant, id, more)
   source.more = source.more + more
 end
 
--- Few enough are left: it makes its next page, before all that came to its lane since it
--- was enqueued.
+-- Few enough are left: it makes its next page, before all of its priority that came to its
+-- lane since it was enqueued.
 local function next_page(tenant, id)
   local head = head_of(tenant, id)
   if newer(head) then return delay(tenant, now, { id }) end
-  -- Whoever ended it, or made it available, was faster.
-  if state_of(head) ~= SCHEDULED or call('ZREM', R .. tenant .. ':delayed', id) == 0 then return end
-  make_available(tenant, id, head, sub(head, 27, 32), true)
+  -- It may have been requeued meanwhile, and wait for a time.
+  local available = sub(head, 27, 32)
+  if state_of(head) ~= SCHEDULED or available ~= sub(head, 47, 52) then return end
+  call('ZREM', R .. tenant .. ':delayed', id)
+  make_available(tenant, id, head, available, true)
 end
 
 local function flush_sources()
