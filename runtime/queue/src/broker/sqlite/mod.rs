@@ -12,6 +12,7 @@
 //! - `numbers`: where the jobs lie that this process has claimed
 //! - `schedules`: what is kept of schedules; `fire`: how they fire
 //! - `flows`: jobs that wait for others; `flow`: what steps do with them
+//! - `sources`: jobs that make others page by page, and wait for these
 //! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
 //!   whether they may start, `terms` what only some have, `blobs` large bytes
 //! - `sql/*.sql`: the statements, twins of those scripts; `sql`: finds them

@@ -2,12 +2,14 @@
 -- write a result over another than to drop it: hence the fence.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', worker, then groups of settlements that are alike: tenant, queue,
---   action (c r d x g p), wait in ms, failed runs to add, the digest of the result's
---   blob or '' (of a page, `p`: how many of its jobs may be left when the next one is
---   made, 4 bytes, the source's id as people write it, and its checkpoint), how many, how many arguments the children take, how many flows begin;
+--   action (c r d x g p), wait in ms, failed runs to add, what more there is, how many,
+--   how many arguments the children take, how many flows begin;
 --   then for each: id, delivery (4 bytes) and fuel (8) in one, the attempt's entry or '';
 --   then the children, a batch (add.lua), and the flows, which only a group of one job
 --   has
+--   More: the digest of the result's blob or ''; of a page (p) how many of its jobs may be
+--   left when the next one is made (4 bytes), the source's id as people write it, and its
+--   checkpoint.
 -- Returns one character a settlement: 'r' recorded, 's' stale, 'm' missing.
 local worker = ARGV[2]
 local answer, left, stopped = {}, {}, {}
@@ -55,8 +57,8 @@ end
 -- failed so far, nor is there an attempt to be kept: a source may make millions. Whether
 -- it need wait at all is seen when its jobs are there.
 local function turn_page(it, id, record)
-  call('HSET', note_key(it.tenant, id), 'c', sub(it.blob, 41), 's', '')
-  source_of(it.tenant, sub(it.blob, 5, 40)).low = number(it.blob, 1, 4)
+  call('HSET', note_key(it.tenant, id), 'c', sub(it.more, 41), 's', '')
+  source_of(it.tenant, sub(it.more, 5, 40)).low = number(it.more, 1, 4)
   local expiry = expiry_of(record, terms_of(record))
   if expiry then
     call('ZADD', R .. it.tenant .. ':expiring', expiry, id)
@@ -82,12 +84,12 @@ local function settle(it, id, said, attempt, record)
   end
   local state, available, new = ends[action], nil, nil
   if state then
-    if it.blob ~= '' and refer(tenant, id, it.blob) then flags = bit.bor(flags, BLOBS) end
+    if it.more ~= '' and refer(tenant, id, it.more) then flags = bit.bor(flags, BLOBS) end
     if flags ~= byte(record, 53) then record = flagged(record, flags) end
     flags = bit.band(flags, BLOBS)
     new = after(record, state, it.failed, nil, NOW, sub(said, 21, 28), flags, attempt)
-    local more = finish(tenant, id, state, record, #new, new)
-    if more > 0 then new = flagged(new, flags + more) end
+    local added = finish(tenant, id, state, record, #new, new)
+    if added > 0 then new = flagged(new, flags + added) end
   else
     flags = bit.band(flags, 255 - ALL_COUNTED)
     if action == 'p' then record, flags = turn_page(it, id, record), bit.bor(flags, NOTED) end
@@ -123,7 +125,7 @@ end
 
 local at = 3
 while ARGV[at] do
-  local it = { tenant = ARGV[at], queue = ARGV[at + 1], action = ARGV[at + 2], blob = ARGV[at + 5], left = {} }
+  local it = { tenant = ARGV[at], queue = ARGV[at + 1], action = ARGV[at + 2], more = ARGV[at + 5], left = {} }
   it.wait, it.failed = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
   local jobs, children, begin, from = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7]), tonumber(ARGV[at + 8]), at + 9
   for done = 0, jobs - 1, CHUNK do settle_some(it, from + 2 * done, math.min(CHUNK, jobs - done)) end
