@@ -8,6 +8,7 @@
 //! - [`deploy`]: from bytes to an active release
 //! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes;
 //!   [`timetable`]: schedules as people write them
+//! - [`view`]: what commands and the HTTP API show
 //! - [`cli`]: the commands, one a file
 
 pub mod cli;
@@ -16,4 +17,5 @@ pub mod deploy;
 pub mod engine;
 pub mod timetable;
 pub mod units;
+pub mod view;
 pub mod worker;

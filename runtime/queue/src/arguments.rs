@@ -98,6 +98,11 @@ impl Arguments {
         self.put(name, Value::Binary(bytes))
     }
 
+    /// The arguments, to be changed where they stand.
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&Value, &mut Value)> {
+        self.0.iter_mut().map(|(name, value)| (&*name, value))
+    }
+
     fn put(&mut self, name: &str, value: Value) -> &mut Self {
         let name = Value::from(name);
         self.0.retain(|(other, _)| *other != name);

@@ -15,6 +15,7 @@
 //! # Layout
 //! - this file: [`Client`]
 //! - `call`: a [`Call`], and what of it is left to its task
+//! - `encoded`: bytes among arguments that came as JSON
 //! - `known`: what a client remembers of modules
 //! - `flows`: to run them, to look at them, and to let them go on
 //! - `results`: inputs that are put together from the results of others; `splice`: of
@@ -22,6 +23,7 @@
 //! - `schedules`: to keep them, to look at them, and to fire them
 
 mod call;
+mod encoded;
 mod flows;
 mod known;
 mod results;
@@ -33,6 +35,7 @@ use std::time::Duration;
 
 pub use self::call::{Call, Unique};
 pub use self::flows::{Branch, FlowTree, Leaf, Line, Many, Mismatch, Part, PreparedFlow};
+pub use self::known::Misfit;
 pub use self::results::{BoundError, FailedNode, NoResult};
 pub use self::schedules::{SCHEDULE, SCHEDULED_FOR};
 
@@ -79,12 +82,12 @@ pub enum ClientError {
         known: Vec<String>,
     },
     /// The arguments break the task's schema.
-    #[error("the arguments do not fit `{task}`: {}", .problems.join("; "))]
+    #[error("the arguments do not fit `{task}`: {}", listed(.problems))]
     Schema {
         /// The task's full name.
         task: String,
         /// Each problem with the path of the argument.
-        problems: Vec<String>,
+        problems: Vec<Misfit>,
     },
     /// The input is too large.
     #[error("the arguments take {0} bytes, and an input may have {MAX_INPUT}")]
@@ -204,11 +207,17 @@ impl Client {
     ///
     /// # Errors
     /// An unknown task, or arguments that break its schema.
-    pub async fn prepare(&self, call: Call) -> Result<NewJob, ClientError> {
+    pub async fn prepare(&self, mut call: Call) -> Result<NewJob, ClientError> {
         let known = self.module(&call.task.module, call.pin).await?;
         let TaskName { module, task } = &call.task;
         let options = &known.task(module, task)?.options;
-        let problems = known.problems(task, &call.arguments);
+        let mut problems = match call.encoded {
+            true => known.decode(task, &mut call.arguments),
+            false => Vec::new(),
+        };
+        if problems.is_empty() {
+            problems = known.problems(task, &call.arguments);
+        }
         if !problems.is_empty() {
             let task = call.task.to_string();
             return Err(ClientError::Schema { task, problems });
@@ -388,4 +397,9 @@ impl Client {
     pub async fn delete(&self, ids: &[JobId]) -> Result<Vec<bool>, ClientError> {
         Ok(self.broker.delete(&self.tenant, ids).await?)
     }
+}
+
+fn listed(problems: &[Misfit]) -> String {
+    let problems: Vec<_> = problems.iter().map(Misfit::to_string).collect();
+    problems.join("; ")
 }
