@@ -6,6 +6,7 @@ use lovage_queue::task::Rate;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::moment;
 use crate::units::{Span, exact};
 
 /// What a scope allows. Null is no limit.
@@ -93,6 +94,8 @@ pub struct QueueView {
     pub discarded: u64,
     /// Stopped, and still kept.
     pub cancelled: u64,
+    /// Since when the oldest available job waits, as far as the first 100 lanes tell.
+    pub oldest: Option<String>,
     /// Whether it is paused.
     pub paused: bool,
     /// What it allows.
@@ -133,6 +136,7 @@ impl QueueView {
             completed: it.completed,
             discarded: it.discarded,
             cancelled: it.cancelled,
+            oldest: it.oldest.map(moment),
             paused,
             limit: LimitView::of(&limit),
         }
