@@ -8,9 +8,11 @@
 //! - [`deploy`]: from bytes to an active release
 //! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes;
 //!   [`timetable`]: schedules as people write them
+//! - [`api`]: the HTTP API and the dashboard
 //! - [`view`]: what commands and the HTTP API show
 //! - [`cli`]: the commands, one a file
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod deploy;

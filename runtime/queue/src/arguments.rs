@@ -54,9 +54,19 @@ impl Arguments {
     /// [`ArgumentsError::Encoding`] and [`ArgumentsError::NoObject`].
     pub fn decode(mut input: &[u8]) -> Result<Self, ArgumentsError> {
         match rmpv::decode::read_value(&mut input) {
-            Ok(Value::Map(entries)) => Ok(Arguments(entries)),
-            Ok(_) => Err(ArgumentsError::NoObject("one value")),
+            Ok(value) => Arguments::from_value(value),
             Err(e) => Err(ArgumentsError::Encoding(e.to_string())),
+        }
+    }
+
+    /// Takes a map of MessagePack apart.
+    ///
+    /// # Errors
+    /// [`ArgumentsError::NoObject`] for anything else.
+    pub fn from_value(value: Value) -> Result<Self, ArgumentsError> {
+        match value {
+            Value::Map(entries) => Ok(Arguments(entries)),
+            _ => Err(ArgumentsError::NoObject("one value")),
         }
     }
 

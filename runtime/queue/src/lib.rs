@@ -12,10 +12,12 @@
 //! - [`client`]: what a producer uses, and [`arguments`] of its calls
 //! - [`registry`]: modules and releases, kept in the broker's store
 
+pub mod about;
 pub mod arguments;
 pub mod broker;
 pub mod client;
 pub mod clock;
+pub mod event;
 pub mod flow;
 pub mod job;
 pub mod limits;
