@@ -13,8 +13,9 @@ use serde_bytes::ByteBuf;
 use super::{Client, ClientError};
 use crate::broker::remote::Operation;
 use crate::broker::remote::wire::{
-    self, About, Activate, Behind, Bytes, Declare, FireNow, Ids, Jobs, MAX_READ, MAX_WAIT, Named,
-    Nodes, OfDigest, OfFlow, PauseSchedule, Places, Stretch, Wait, Waited, pack, request,
+    self, About, Activate, Behind, Bytes, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ, MAX_WAIT,
+    Minutes, Named, Nodes, OfDigest, OfFlow, PauseSchedule, Places, Seen, Stretch, Wait, Waited,
+    pack, request,
 };
 use crate::broker::{BrokerError, Filter, Firing, FlowNode, MAX_BATCH, NewFlow, Owner, Result};
 use crate::job::{JobId, NewJob};
@@ -54,6 +55,7 @@ pub async fn answer(client: &Client, operation: Operation, body: &[u8]) -> Resul
         Op::Manifest | Op::Readiness | Op::Releases | Op::Activate => {
             registry(client, operation, body).await
         }
+        Op::History | Op::Events | Op::Workers | Op::Lanes => ledger(client, operation, body).await,
     }
 }
 
@@ -282,6 +284,32 @@ async fn registry(client: &Client, operation: Operation, body: &[u8]) -> Result<
         Operation::Activate => {
             let Activate { name, number } = request(body)?;
             done(broker.activate(tenant, &name, number).await?)
+        }
+        operation => other(operation),
+    }
+}
+
+async fn ledger(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    match operation {
+        Operation::History => {
+            let Minutes { from, minutes } = request(body)?;
+            done(broker.history(tenant, from, minutes).await?)
+        }
+        Operation::Events => {
+            let Behind { after, limit } = request(body)?;
+            let seen = broker.events(tenant, after.as_deref(), limit).await?;
+            let event = |(cursor, it): (String, Vec<u8>)| (cursor, ByteBuf::from(it));
+            done(Seen {
+                events: seen.events.into_iter().map(event).collect(),
+                cursor: seen.cursor,
+                missed: seen.missed,
+            })
+        }
+        Operation::Workers => done(broker.workers(tenant).await?),
+        Operation::Lanes => {
+            let Lanes { queue, limit } = request(body)?;
+            done(broker.lanes(tenant, &queue, limit).await?)
         }
         operation => other(operation),
     }

@@ -4,7 +4,7 @@
 //! - this file: [`RemoteBroker`], and the operations on jobs
 //! - `operation`: [`Operation`]s by name, and the [`Right`] that each needs
 //! - [`wire`]: what travels; `address`: [`Address`], where to; `connection`: how
-//! - `flows`, `schedules`, `registry`: these contracts' share
+//! - `flows`, `schedules`, `registry`, `ledger`: these contracts' share
 //! - `push`: a module's bytes
 //!
 //! Each operation is one request. The other side is
@@ -16,6 +16,7 @@
 mod address;
 mod connection;
 mod flows;
+mod ledger;
 mod operation;
 mod push;
 mod registry;

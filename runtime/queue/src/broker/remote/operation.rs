@@ -115,6 +115,15 @@ operations! {
     Active = "active" Read,
     /// [`Registry::activate`](crate::registry::Registry::activate)
     Activate = "activate" Deploy,
+
+    /// [`Ledger::history`](crate::broker::Ledger::history)
+    History = "history" Read,
+    /// [`Ledger::events`](crate::broker::Ledger::events)
+    Events = "events" Read,
+    /// [`Ledger::workers`](crate::broker::Ledger::workers)
+    Workers = "workers" Read,
+    /// [`Ledger::lanes`](crate::broker::Ledger::lanes)
+    Lanes = "lanes" Read,
 }
 
 impl Operation {

@@ -135,7 +135,7 @@ pub(crate) struct Stretch {
     pub(crate) limit: u32,
 }
 
-/// Some schedules.
+/// Some of what lies in an order.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Behind<'a> {
     pub(crate) after: Option<Cow<'a, str>>,
@@ -174,6 +174,28 @@ pub(crate) struct FireNow<'a> {
 pub(crate) struct Activate<'a> {
     pub(crate) name: Cow<'a, str>,
     pub(crate) number: u32,
+}
+
+/// Minutes of history.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Minutes {
+    pub(crate) from: Millis,
+    pub(crate) minutes: u32,
+}
+
+/// Events.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) events: Vec<(String, ByteBuf)>,
+    pub(crate) cursor: String,
+    pub(crate) missed: bool,
+}
+
+/// Lanes of a queue.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Lanes<'a> {
+    pub(crate) queue: Cow<'a, str>,
+    pub(crate) limit: u32,
 }
 
 #[cfg(test)]
