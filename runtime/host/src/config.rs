@@ -3,6 +3,7 @@
 //! The defaults stand on top here, all of them.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -35,8 +36,15 @@ const NO_KEYS: [&str; 2] = ["log", "wasm_rustc"];
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where the broker is: `redis://…`, `rediss://…` or `sqlite:path`.
+    /// Where the broker is: `redis://…`, `rediss://…` or `sqlite:path`; or the server in
+    /// front of it, `https://…`.
     pub broker: String,
+    /// What opens that server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    /// A PEM file with further certificates that are trusted of that server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
     /// Whose jobs and modules commands see.
     pub tenant: String,
     /// The folder of compiled modules.
@@ -51,6 +59,17 @@ pub struct Config {
     /// such section it leaves those that are there alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedules: Option<BTreeMap<String, Entry>>,
+}
+
+/// What nobody is shown.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
 }
 
 /// `[worker]`
@@ -108,6 +127,8 @@ impl Default for Config {
         let retention = Retention::default();
         Config {
             broker: BROKER.into(),
+            token: None,
+            ca: None,
             tenant: DEFAULT_TENANT.into(),
             cache: cache_folder(),
             worker: Worker {

@@ -25,7 +25,7 @@ pub(super) struct Dev {
 
 impl Dev {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let place = context.place()?;
+        let place = context.place_of_broker("dev")?;
         // Held to the end: the file and its writer are shared with the worker.
         let client = Client::over(place.connect().await?, &context.config.tenant);
         let engine = Engine::new(context.config.engine())?;

@@ -137,9 +137,10 @@ fn of_broker(e: &BrokerError) -> u8 {
         BrokerError::Unreachable { .. }
         | BrokerError::Unsuitable { .. }
         | BrokerError::Full { .. }
-        | BrokerError::QueueFull { .. } => 3,
+        | BrokerError::QueueFull { .. }
+        | BrokerError::Busy { .. } => 3,
         BrokerError::Missing(_) => 4,
-        BrokerError::Duplicate(_) => 5,
+        BrokerError::Duplicate(_) | BrokerError::Denied(_) => 5,
         BrokerError::Invalid(_) => 2,
         BrokerError::Corrupt { .. } | BrokerError::Dead(_) => 7,
     }
@@ -165,6 +166,12 @@ pub fn hint(e: &anyhow::Error) -> Option<&'static str> {
         match broker? {
             BrokerError::Unreachable { .. } => {
                 Some("`--broker` or LOVAGE_BROKER says where the broker is; is it running?")
+            }
+            BrokerError::Denied(_) => Some(
+                "LOVAGE_TOKEN, or `token` in the configuration, is what a server knows you by",
+            ),
+            BrokerError::Busy { .. } => {
+                Some("nothing of this was done: try again in a while, or ask less often")
             }
             BrokerError::Full { .. } => {
                 Some("free some room and try again; nothing of this was written")
@@ -222,6 +229,10 @@ mod tests {
         let duplicate =
             BrokerError::Duplicate("01a1fba9-c2fc-7000-b730-5028e85eff5c".parse().unwrap());
         assert_eq!(code(&ClientError::Broker(duplicate).into()), 5);
+        let denied = BrokerError::Denied("no".into());
+        assert_eq!(code(&ClientError::Broker(denied).into()), 5);
+        let (place, reason) = ("p".into(), "r".into());
+        assert_eq!(code(&BrokerError::Busy { place, reason }.into()), 3);
         assert_eq!(code(&anyhow::anyhow!("what now")), 7);
     }
 }

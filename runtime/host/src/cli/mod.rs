@@ -47,6 +47,7 @@ use lovage_queue::client::Client;
 
 use crate::config::{self, Config};
 use crate::engine::Engine;
+use exit::Verdict;
 use output::Output;
 
 const ABOUT: &str = "A distributed task queue whose tasks are WebAssembly components";
@@ -73,9 +74,10 @@ Exit codes:
     0  done
     1  the job, the flow or the task failed
     2  wrong usage or configuration
-    3  the broker cannot be reached or used, or it or a queue is full
+    3  the broker or its server cannot be reached or used, is busy, or it or a
+       queue is full
     4  what was named does not exist
-    5  a module, a call, or a change of a job was refused
+    5  a module, a call, a change of a job, or the token was refused
     6  the time was up before the job, or the flow, ended
     7  anything else";
 
@@ -106,7 +108,8 @@ const EVERYWHERE: &str = "Everywhere";
 
 #[derive(Debug, Args)]
 struct Global {
-    /// Where the broker is: `redis://host:port/db`, `rediss://…` or `sqlite:path`
+    /// Where the broker is: `redis://host:port/db`, `rediss://…` or `sqlite:path`; or
+    /// a server in front of it: `https://host:port`, with LOVAGE_TOKEN
     /// [default: sqlite:.lovage/lovage.db]
     #[arg(long, global = true, value_name = "URL", help_heading = EVERYWHERE)]
     broker: Option<String>,
@@ -167,7 +170,26 @@ impl Context {
                 reason: format!("cannot make the folder `{}`: {e}", config::FOLDER),
             })?;
         }
-        Ok(self.config.broker.parse()?)
+        Ok(match self.config.broker.parse()? {
+            Place::Http(address) => {
+                let token = self.config.token.as_ref().map(|it| &*it.0);
+                let ca = self.config.ca.clone();
+                Place::Http(address.or_token(token).trusting(ca))
+            }
+            other => other,
+        })
+    }
+
+    /// The place, for a command that does a worker's work: leases and signals are between
+    /// a worker and the broker itself.
+    fn place_of_broker(&self, command: &str) -> anyhow::Result<Place> {
+        match self.place()? {
+            Place::Http(address) => Err(Verdict::Usage(format!(
+                "`lovage {command}` needs the broker itself, not the server at {address}: give `--broker` a `redis://…` or `sqlite:` URL"
+            ))
+            .into()),
+            place => Ok(place),
+        }
     }
 
     fn uses_default_broker(&self) -> bool {

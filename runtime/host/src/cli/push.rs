@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
+use lovage_queue::broker::remote::{self, Address, RemoteBroker};
+use lovage_queue::broker::{Broker, BrokerError, Place};
 use lovage_queue::client::Client;
 use lovage_queue::registry::blob::MAX_MODULE;
+use lovage_queue::task::DEFAULT_TENANT;
 use serde_json::json;
 
 use super::Context;
@@ -40,6 +43,9 @@ impl Push {
         // What is wrong with the file is said before a broker is needed.
         let name = name_of(&self.file, self.name)?;
         check_file(&self.file)?;
+        if let Place::Http(address) = context.place()? {
+            return push_to_server(context, &address, &self.file, &name, self.now).await;
+        }
         let client = context.client().await?;
         let engine = context.engine()?;
         push_file(context, &client, &engine, &self.file, Some(name), self.now).await
@@ -76,6 +82,43 @@ pub(super) async fn push_file(
     .await;
     spinner.finish_and_clear();
     report(context, &name, &pushed.map_err(|e| at_file(file, e))?)
+}
+
+/// Has a server make a file a release, and prints what came of it.
+async fn push_to_server(
+    context: &Context,
+    address: &Address,
+    file: &Path,
+    name: &str,
+    now: bool,
+) -> anyhow::Result<()> {
+    let bytes = read_component(file)?;
+    let server = RemoteBroker::connect(address).await?;
+    let tenant = &context.config.tenant;
+    if let Some(own) = server
+        .tenant()
+        .filter(|it| tenant != DEFAULT_TENANT && tenant != it)
+    {
+        let said = format!("the token is of tenant `{own}`, not of `{tenant}`");
+        return Err(BrokerError::Denied(said).into());
+    }
+    let spinner = context.out.spinner("");
+    spinner.set_message(format!("pushing `{name}`"));
+    let pushed = server.push(name, bytes, now).await;
+    spinner.finish_and_clear();
+    let pushed = pushed.map_err(|e| match e {
+        remote::PushError::Broker(e) => e.into(),
+        // It is the file's doing.
+        remote::PushError::Refused(said) => {
+            anyhow::Error::from(Verdict::Refused(format!("`{}`: {said}", file.display())))
+        }
+    })?;
+    let pushed = Pushed {
+        release: pushed.release,
+        manifest: pushed.manifest,
+        readiness: pushed.workers,
+    };
+    report(context, name, &pushed)
 }
 
 /// Says which file was refused; what else goes wrong is not the file's doing.

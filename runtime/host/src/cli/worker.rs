@@ -49,10 +49,11 @@ impl WorkerFlags {
 
 impl Worker {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let place = context.place_of_broker("worker")?;
         let engine = Engine::new(context.config.engine())?;
         let phase = follow_signals()?;
         declare_schedules(context, &context.client().await?).await;
-        worker::run(&context.place()?, engine, context.config.worker(), phase).await?;
+        worker::run(&place, engine, context.config.worker(), phase).await?;
         Ok(())
     }
 }

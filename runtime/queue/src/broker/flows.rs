@@ -28,6 +28,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Result;
 use crate::clock::Millis;
 use crate::job::{JobId, NewJob, State};
@@ -42,7 +44,7 @@ pub const MAX_FLOWS_LISTED: u32 = 1_000;
 pub const MAX_ABOUT: usize = 1 << 20;
 
 /// A flow that is to be built.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NewFlow {
     /// Its id, of the tenant's partition as a job's is. The same one again changes
     /// nothing.
@@ -56,11 +58,12 @@ pub struct NewFlow {
     pub keep: Option<Duration>,
     /// What clients want to know of it later: the broker keeps it as it is, at most
     /// [`MAX_ABOUT`] bytes.
+    #[serde(with = "serde_bytes")]
     pub about: Vec<u8>,
 }
 
 /// A node that is to be added.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FlowNode {
     /// Its job, with its seat in this flow. A time is a span, and counts from when it
     /// is free; it has no key, is not unique, and does not say how long it is kept.
@@ -71,7 +74,7 @@ pub struct FlowNode {
 }
 
 /// Where a flow stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FlowState {
     /// It is not whole yet.
@@ -131,7 +134,7 @@ impl FlowState {
 }
 
 /// A flow as the broker knows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FlowStatus {
     /// Its id.
     pub id: JobId,

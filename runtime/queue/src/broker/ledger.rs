@@ -148,13 +148,14 @@ pub struct Events {
 }
 
 /// A live worker, as a tenant sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkerStatus {
     /// Which.
     pub worker: WorkerId,
     /// Until when it counts as alive without a further sign.
     pub expires: Millis,
     /// What its last heartbeat told of its host; empty where none told anything.
+    #[serde(with = "serde_bytes")]
     pub about: Vec<u8>,
     /// The tenant's jobs that it holds, at most [`MAX_HELD`] of them, in order.
     pub held: Vec<JobId>,

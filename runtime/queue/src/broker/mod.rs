@@ -8,6 +8,7 @@
 //! - [`redis`]: the production broker; its operations are Lua scripts
 //! - [`Place`]: from a URL to a broker
 //! - [`sqlite`]: the embedded broker; the same operations as transactions
+//! - [`remote`]: a server's HTTP API, for producers and operators
 //!
 //! Nothing outside this room knows which one is there.
 
@@ -16,11 +17,14 @@ mod flows;
 mod ledger;
 mod place;
 pub mod redis;
+pub mod remote;
 mod schedules;
 pub mod sqlite;
 mod words;
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 pub(crate) use self::check::{
     PAGE_WAITS, check_beat, check_declared, check_flow, check_jobs, check_nodes, check_pause,
@@ -51,7 +55,8 @@ use crate::limits::{Limit, Limited, Scope};
 use crate::registry::{Digest, Registry};
 
 /// Why a broker did not do what it was asked.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum BrokerError {
     /// It cannot be reached, or the connection broke. The operation may or may
     /// not have happened; every one is safe to repeat.
@@ -110,6 +115,19 @@ pub enum BrokerError {
     /// drop them and go on under a new identity.
     #[error("worker {0} was declared dead")]
     Dead(WorkerId),
+    /// Whoever asks may not: the server in front of the broker takes no token, this one
+    /// no more, or not for this.
+    #[error("the server refuses it: {0}")]
+    Denied(String),
+    /// The server in front of the broker takes no more requests of this token just now.
+    /// Nothing of the operation happened.
+    #[error("the server at {place} takes no more requests just now: {reason}")]
+    Busy {
+        /// The URL, without its token.
+        place: String,
+        /// What it said.
+        reason: String,
+    },
 }
 
 /// The answer of every operation.
@@ -125,6 +143,12 @@ pub type Result<T> = std::result::Result<T, BrokerError>;
 pub trait Broker: Flows + Ledger + Registry + Schedules + Send + Sync {
     /// How many partitions there are; fixed for a broker's life.
     fn partitions(&self) -> u16;
+
+    /// Whose everything is, where one tenant is all that can be seen from here: a
+    /// server's, by the token.
+    fn tenant(&self) -> Option<&str> {
+        None
+    }
 
     /// Adds jobs, all or none, at most [`MAX_BATCH`]. One whose time is yet to
     /// come is scheduled, the others are available at once, in the order of the

@@ -5,18 +5,22 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use super::redis::RedisBroker;
+use super::remote::{Address, RemoteBroker};
 use super::sqlite::SqliteBroker;
 use super::{Broker, BrokerError, Result};
 use crate::clock::Clock;
 
-/// Where a broker is: `redis://host:port/db`, `rediss://…` for TLS, or
-/// `sqlite:path`.
+/// Where a broker is: `redis://host:port/db`, `rediss://…` for TLS, or `sqlite:path`; or
+/// a server in front of one, `https://host:port`, whose token is the URL's user or stands
+/// in the variable `LOVAGE_TOKEN`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A Redis server, by its whole URL.
     Redis(String),
     /// A file.
     Sqlite(PathBuf),
+    /// A server: for producers and operators.
+    Http(Address),
 }
 
 /// How many partitions a Redis broker has. A tenant's place depends on it, so
@@ -27,13 +31,15 @@ impl Place {
     /// Connects.
     ///
     /// # Errors
-    /// [`BrokerError::Unreachable`] and [`BrokerError::Unsuitable`].
+    /// [`BrokerError::Unreachable`], [`BrokerError::Unsuitable`] and
+    /// [`BrokerError::Denied`].
     pub async fn connect(&self) -> Result<Arc<dyn Broker>> {
         Ok(match self {
             Place::Redis(url) => {
                 Arc::new(RedisBroker::connect(url, PARTITIONS, Clock::Store).await?)
             }
             Place::Sqlite(path) => Arc::new(SqliteBroker::open(path, Clock::Store).await?),
+            Place::Http(address) => Arc::new(RemoteBroker::connect(address).await?),
         })
     }
 }
@@ -47,8 +53,11 @@ impl FromStr for Place {
                 Ok(Place::Redis(url.into()))
             }
             Some(("sqlite", path)) if !path.is_empty() => Ok(Place::Sqlite(path.into())),
+            Some(("http" | "https", rest)) if rest.starts_with("//") => {
+                Ok(Place::Http(Address::parse(url)?))
+            }
             _ => Err(BrokerError::Invalid(format!(
-                "`{url}` is no broker's URL: write `redis://host:port`, `rediss://host:port` or `sqlite:path`"
+                "`{url}` is no broker's URL: write `redis://host:port`, `rediss://host:port`, `sqlite:path` or `https://host:port`"
             ))),
         }
     }
@@ -59,6 +68,7 @@ impl std::fmt::Display for Place {
         match self {
             Place::Redis(url) => f.write_str(&super::redis::without_password(url)),
             Place::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Place::Http(address) => address.fmt(f),
         }
     }
 }
@@ -75,7 +85,17 @@ mod tests {
         );
         let secret: Place = "redis://:secret@host:6379/1".parse().unwrap();
         assert_eq!(secret.to_string(), "redis://host:6379/1");
-        for wrong in ["", "postgres://x", "redis:x", "sqlite:", "/a/path"] {
+        let secret: Place = "https://lov_x@host".parse().unwrap();
+        assert_eq!(secret.to_string(), "https://host");
+        for wrong in [
+            "",
+            "postgres://x",
+            "http:x",
+            "http://",
+            "redis:x",
+            "sqlite:",
+            "/a/path",
+        ] {
             assert!(
                 matches!(wrong.parse::<Place>(), Err(BrokerError::Invalid(_))),
                 "{wrong}"

@@ -8,6 +8,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::Result;
 use crate::clock::Millis;
 use crate::job::{JobId, NewJob, Partition};
@@ -56,8 +58,22 @@ impl FromStr for Owner {
     }
 }
 
+impl Serialize for Owner {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Owner {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(from)?
+            .parse()
+            .map_err(serde::de::Error::custom)
+    }
+}
+
 /// A schedule that is to be kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Declared {
     /// What it says.
     pub schedule: Schedule,
@@ -82,7 +98,7 @@ impl Declared {
 }
 
 /// A schedule as the store knows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Planned {
     /// What it says.
     pub schedule: Schedule,
@@ -159,7 +175,7 @@ pub struct Turn {
 }
 
 /// One fire.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Fire {
     /// The time that it is for.
     pub at: Millis,
@@ -170,7 +186,8 @@ pub struct Fire {
 }
 
 /// What became of one fire.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FireOutcome {
     /// There is this job for it.
     Job(JobId),
@@ -183,7 +200,7 @@ pub enum FireOutcome {
 }
 
 /// A fire as it is remembered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fired {
     /// The time that it was for.
     pub at: Millis,

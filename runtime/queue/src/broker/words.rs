@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::clock::{Millis, millis};
 use crate::job::{Checkpoint, Job, JobId, Partition, Progress, State, WorkerId};
 use crate::registry::Digest;
 
 /// What became of one enqueued job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Enqueued {
     /// It is new.
     New,
@@ -39,7 +42,8 @@ pub struct LongStep {
 pub const MAX_BATCH: usize = 10_000;
 
 /// What became of one cancellation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Cancelled {
     /// It is cancelled.
     Now,
@@ -52,7 +56,8 @@ pub enum Cancelled {
 }
 
 /// What became of one job that was to be requeued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Requeued {
     /// It is available again, with all its attempts before it.
     Now,
@@ -194,7 +199,7 @@ pub struct Reclaimed {
 }
 
 /// Which jobs to list.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Filter {
     /// Of this state.
     pub state: State,
@@ -269,7 +274,7 @@ fn has_tag(job: &Job, tag: &str) -> bool {
 
 /// One page of a listing. Jobs that end are listed newest first, the others in
 /// the order in which they are due.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Page {
     /// The jobs.
     pub jobs: Vec<Job>,
@@ -280,7 +285,7 @@ pub struct Page {
 }
 
 /// How many jobs of a queue stand where.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QueueCounts {
     /// The queue's name.
     pub queue: String,

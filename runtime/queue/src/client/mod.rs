@@ -21,8 +21,11 @@
 //! - `results`: inputs that are put together from the results of others; `splice`: of
 //!   their bytes
 //! - `schedules`: to keep them, to look at them, and to fire them
+//! - `answer`: the requests of those who call over HTTP; `check`: the jobs that they send
 
+mod answer;
 mod call;
+mod check;
 mod encoded;
 mod flows;
 mod known;
@@ -33,6 +36,7 @@ mod splice;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use self::answer::answer;
 pub use self::call::{Call, Unique};
 pub use self::flows::{Branch, FlowTree, Leaf, Line, Many, Mismatch, Part, PreparedFlow};
 pub use self::known::Misfit;
@@ -157,11 +161,14 @@ impl Client {
         Ok(Client::over(broker, DEFAULT_TENANT))
     }
 
-    /// A client of a broker that is connected already.
+    /// A client of a broker that is connected already. Over HTTP the default tenant
+    /// stands for that of the token.
     pub fn over(broker: Arc<dyn Broker>, tenant: &str) -> Self {
+        let own = broker.tenant().filter(|_| tenant == DEFAULT_TENANT);
+        let tenant: Arc<str> = own.unwrap_or(tenant).into();
         Client {
             broker,
-            tenant: tenant.into(),
+            tenant,
             shelf: Arc::default(),
         }
     }

@@ -26,16 +26,22 @@ impl Client {
     /// A schedule that cannot be, an unknown task, an input that breaks its schema,
     /// or a name that another owner has.
     pub async fn add_schedule(&self, schedule: Schedule) -> Result<Option<Millis>, ClientError> {
-        let now = self.broker.time(&self.tenant).await?;
-        schedule.check(now)?;
-        own_name(&schedule.name)?;
-        self.prepare(call_of(&schedule, now, now)?).await?;
+        let now = self.check_schedule(&schedule).await?;
         let first = schedule.first(now);
         let declared = [Declared { schedule, first }];
         self.broker
             .declare(&self.tenant, &Owner::Operator, &declared, false)
             .await?;
         Ok(first)
+    }
+
+    /// What speaks against keeping a schedule; the broker's time otherwise.
+    pub(super) async fn check_schedule(&self, schedule: &Schedule) -> Result<Millis, ClientError> {
+        let now = self.broker.time(&self.tenant).await?;
+        schedule.check(now)?;
+        own_name(&schedule.name)?;
+        self.prepare(call_of(schedule, now, now)?).await?;
+        Ok(now)
     }
 
     /// Makes these all the schedules that an owner has. Their tasks need not be there

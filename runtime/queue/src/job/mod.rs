@@ -221,7 +221,7 @@ fn is_zero(number: &u32) -> bool {
 }
 
 /// A job to be enqueued: all that a record holds of the caller's will.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewJob {
     /// Its id. Enqueueing the same one again changes nothing.
     pub id: JobId,
@@ -323,7 +323,7 @@ pub struct Attempt {
 }
 
 /// A job as the broker knows it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Job {
     /// Whose it is.
     pub tenant: String,
@@ -360,6 +360,7 @@ pub struct Job {
     /// How far the running attempt is, where the task says so.
     pub progress: Option<Progress>,
     /// What the running attempt has written so far, as of a moment ago.
+    #[serde(with = "serde_bytes")]
     pub log: Option<Vec<u8>>,
     /// Nodes of its flow whose results it takes, by their places: a claim brings few and
     /// short ones along. Nothing is said of those that are not there.

@@ -13,7 +13,7 @@ const MAX_GIVEN: usize = 4;
 pub(crate) const MAX_GIVEN_BYTES: usize = 2048;
 
 /// A node's place in its flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seat {
     /// The flow.
     pub flow: JobId,

@@ -9,7 +9,8 @@ use super::{JobId, Payload, Seat, WithoutNode};
 use crate::clock::{Millis, millis};
 
 /// A moment by the broker's clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum When {
     /// At once.
     #[default]
@@ -92,6 +93,20 @@ impl fmt::Debug for Key {
     }
 }
 
+impl Serialize for Key {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Key {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let no_key = || serde::de::Error::custom("a key has 32 hexadecimal digits");
+        Key::from_hex(&text).ok_or_else(no_key)
+    }
+}
+
 /// For how long a job holds its unique key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -118,7 +133,7 @@ pub enum Conflict {
 }
 
 /// That there shall be no two of a kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unique {
     /// Of which kind.
     pub key: Key,

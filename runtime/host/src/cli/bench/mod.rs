@@ -81,6 +81,7 @@ struct Repeats {
 
 impl Bench {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
+        let place = context.place_of_broker("bench")?;
         let Report { mut json, text } = match self.what {
             None => self.suite.run(context).await,
             Some(What::Drain(it)) => it.run(context).await,
@@ -94,7 +95,7 @@ impl Bench {
             Some(What::Idle(it)) => it.run(context).await,
             Some(What::Flows(it)) => it.run(context).await,
         }?;
-        json["broker"] = json!(context.place()?.to_string());
+        json["broker"] = json!(place.to_string());
         json["version"] = json!(env!("CARGO_PKG_VERSION"));
         context.out.print(&json, || text)
     }

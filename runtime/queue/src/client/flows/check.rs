@@ -1,6 +1,6 @@
 //! A flow's calls against their tasks, before anything of it is made.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ use crate::broker::BrokerError;
 use crate::client::MAX_INPUT;
 use crate::client::known::{Known, Misfit};
 use crate::flow::{Call, From, Node, Plan};
-use crate::job::{Bind, CLAIM_CHECK, MAX_PRIORITY, Pin};
+use crate::job::{Bind, CLAIM_CHECK, MAX_PRIORITY, NewJob, Pin};
 use crate::task::{TaskInfo, TaskName, check_lane, check_name};
 
 /// Headers of a call, and bytes of all of them: each job of a flow has its own.
@@ -142,21 +142,7 @@ fn call(node: &Node, modules: &Modules) -> Result<(), ClientError> {
         let said = format!("priority {priority} is not one of 0 to {MAX_PRIORITY}");
         return Err(BrokerError::Invalid(said).into());
     }
-    if let Some(default) = node.default.as_ref().filter(|it| it.len() > CLAIM_CHECK) {
-        let size = default.len();
-        let said = format!("its default has {size} bytes: give it at most {CLAIM_CHECK}");
-        return Err(BrokerError::Invalid(said).into());
-    }
-    let headers = &call.options.headers;
-    let size: usize = headers.iter().map(|(name, it)| name.len() + it.len()).sum();
-    if headers.len() > MAX_HEADERS || size > MAX_HEADER_BYTES {
-        let count = headers.len();
-        let said = format!(
-            "it has {count} headers of {size} bytes: give it at most {MAX_HEADERS}, of \
-             {MAX_HEADER_BYTES} bytes together"
-        );
-        return Err(BrokerError::Invalid(said).into());
-    }
+    bounds(node.default.as_deref(), &call.options.headers)?;
     let coming: Vec<&str> = node.binds.iter().map(|it| &*it.argument).collect();
     let known = modules.get(call).expect("all modules were looked up");
     let problems = known.problems_beside(&call.task.task, &call.arguments, &coming);
@@ -168,6 +154,41 @@ fn call(node: &Node, modules: &Modules) -> Result<(), ClientError> {
         size if size > MAX_INPUT => Err(ClientError::TooLarge(size)),
         _ => Ok(()),
     }
+}
+
+/// The same of a flow's node that somebody else has made; others have no such bounds.
+pub(in crate::client) fn check_bounds(job: &NewJob) -> Result<(), BrokerError> {
+    match job.seat {
+        Some(_) => bounds(
+            job.options.default.as_ref().map(|it| &it[..]),
+            &job.options.headers,
+        ),
+        None => Ok(()),
+    }
+}
+
+/// Whether a task takes an argument of this name.
+pub(in crate::client) fn takes_argument(task: &TaskInfo, name: &str) -> bool {
+    Schema::of(&task.input_schema).argument(name).is_some()
+}
+
+/// What is kept with each node has its bounds.
+fn bounds(default: Option<&[u8]>, headers: &BTreeMap<String, String>) -> Result<(), BrokerError> {
+    if let Some(default) = default.filter(|it| it.len() > CLAIM_CHECK) {
+        let size = default.len();
+        let said = format!("its default has {size} bytes: give it at most {CLAIM_CHECK}");
+        return Err(BrokerError::Invalid(said));
+    }
+    let size: usize = headers.iter().map(|(name, it)| name.len() + it.len()).sum();
+    if headers.len() > MAX_HEADERS || size > MAX_HEADER_BYTES {
+        let count = headers.len();
+        let said = format!(
+            "it has {count} headers of {size} bytes: give it at most {MAX_HEADERS}, of \
+             {MAX_HEADER_BYTES} bytes together"
+        );
+        return Err(BrokerError::Invalid(said));
+    }
+    Ok(())
 }
 
 /// Whether a node's argument can be the result that it is to be.

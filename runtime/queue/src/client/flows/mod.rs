@@ -14,6 +14,7 @@ mod types;
 use std::time::Duration;
 
 pub use self::check::Mismatch;
+pub(super) use self::check::{check_bounds, takes_argument};
 pub use self::tree::{Branch, FlowTree, Leaf, Many, Part};
 
 use self::about::About;

@@ -1,0 +1,316 @@
+//! The server's side of [`RemoteBroker`](crate::broker::remote::RemoteBroker): its
+//! requests, run on the server's own broker.
+//!
+//! It knows nothing of HTTP. Whoever does has looked at the token, whose tenant the
+//! client is of and which must allow [`Operation::right`]. What is bounded here is what
+//! one request reads, and how long it waits.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use serde_bytes::ByteBuf;
+
+use super::{Client, ClientError};
+use crate::broker::remote::Operation;
+use crate::broker::remote::wire::{
+    self, About, Activate, Behind, Bytes, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ, MAX_WAIT,
+    Minutes, Named, Nodes, OfDigest, OfFlow, PauseSchedule, Places, Seen, Stretch, Wait, Waited,
+    pack, request,
+};
+use crate::broker::{BrokerError, Filter, Firing, FlowNode, MAX_BATCH, NewFlow, Owner, Result};
+use crate::job::{JobId, NewJob};
+
+/// Schedules of one request.
+const MAX_SCHEDULES: u32 = 1_000;
+
+/// Answers one request: the body of the answer, or the error that is
+/// [packed](wire::pack_error) as one.
+///
+/// # Errors
+/// The broker's own, and [`BrokerError::Invalid`] for a body that cannot be read, for
+/// more than a request may ask for, and for a job that does not fit its task.
+pub async fn answer(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    use Operation as Op;
+    match operation {
+        Op::About | Op::Counts | Op::Limits | Op::Time | Op::Active => {
+            look(client, operation).await
+        }
+        Op::Jobs | Op::Wait | Op::List | Op::Blob => read(client, operation, body).await,
+        Op::Enqueue | Op::PutBlob | Op::Cancel | Op::Requeue | Op::Delete => {
+            write(client, operation, body).await
+        }
+        Op::Limit | Op::Pause => control(client, operation, body).await,
+        Op::Flow | Op::AboutFlow | Op::Flows | Op::FlowNodes => {
+            read_flow(client, operation, body).await
+        }
+        Op::BeginFlow | Op::AddNodes | Op::StartFlow | Op::CancelFlow | Op::RetryFlow => {
+            write_flow(client, operation, body).await
+        }
+        Op::Schedules
+        | Op::Schedule
+        | Op::Fire
+        | Op::Declare
+        | Op::PauseSchedule
+        | Op::RemoveSchedule => schedule(client, operation, body).await,
+        Op::Manifest | Op::Readiness | Op::Releases | Op::Activate => {
+            registry(client, operation, body).await
+        }
+        Op::History | Op::Events | Op::Workers | Op::Lanes => ledger(client, operation, body).await,
+    }
+}
+
+fn done<T: Serialize>(it: T) -> Result<Vec<u8>> {
+    Ok(pack(&it))
+}
+
+/// A request that belongs to another group: there is none.
+fn other(operation: Operation) -> Result<Vec<u8>> {
+    unreachable!("`{operation}` is of no such group")
+}
+
+/// What the client's side would have refused.
+fn refused(e: ClientError) -> BrokerError {
+    match e {
+        ClientError::Broker(e) => e,
+        e => BrokerError::Invalid(e.to_string()),
+    }
+}
+
+fn at_most(what: &str, count: usize, most: usize) -> Result<()> {
+    match count <= most {
+        true => Ok(()),
+        false => Err(BrokerError::Invalid(format!(
+            "at most {most} {what} go into a request, and not {count}"
+        ))),
+    }
+}
+
+async fn look(client: &Client, operation: Operation) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    match operation {
+        Operation::Counts => done(broker.counts(tenant).await?),
+        Operation::Limits => done(broker.limits(tenant).await?),
+        Operation::Time => done(broker.time(tenant).await?),
+        Operation::Active => done(broker.active(tenant).await?),
+        Operation::About => done(About {
+            partitions: broker.partitions(),
+            tenant: tenant.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }),
+        operation => other(operation),
+    }
+}
+
+async fn read(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    match operation {
+        Operation::Jobs => {
+            let Ids { ids } = request(body)?;
+            at_most("jobs", ids.len(), MAX_READ)?;
+            done(broker.jobs(tenant, &ids).await?)
+        }
+        Operation::Wait => {
+            let Wait {
+                ids,
+                at_most: asked,
+            } = request(body)?;
+            at_most("jobs", ids.len(), MAX_READ)?;
+            let (since, most) = (Instant::now(), asked.min(MAX_WAIT));
+            let jobs = broker.wait(tenant, &ids, most).await?;
+            // A flow is waited for by its id as well, and is no job to be looked at.
+            let over = since.elapsed() < most;
+            done(Waited { jobs, over })
+        }
+        Operation::List => {
+            let mut filter: Filter = request(body)?;
+            filter.limit = filter.limit.min(MAX_READ as u32);
+            done(broker.list(tenant, &filter).await?)
+        }
+        Operation::Blob => {
+            let OfDigest { digest } = request(body)?;
+            let bytes = broker.blob(tenant, digest).await?;
+            done(bytes.map(ByteBuf::from))
+        }
+        operation => other(operation),
+    }
+}
+
+async fn write(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    let ids = || -> Result<Vec<JobId>> {
+        let Ids { ids } = request(body)?;
+        at_most("jobs", ids.len(), MAX_BATCH)?;
+        Ok(ids.into_owned())
+    };
+    match operation {
+        Operation::Enqueue => {
+            let Jobs { jobs } = request(body)?;
+            at_most("jobs", jobs.len(), MAX_BATCH)?;
+            client.check(&jobs).await.map_err(refused)?;
+            done(broker.enqueue(tenant, &jobs).await?)
+        }
+        Operation::PutBlob => {
+            let Bytes { bytes } = request(body)?;
+            at_most("bytes", bytes.len(), super::MAX_INPUT)?;
+            done(broker.put_blob(tenant, &bytes).await?)
+        }
+        Operation::Cancel => done(broker.cancel(tenant, &ids()?).await?),
+        Operation::Requeue => done(broker.requeue(tenant, &ids()?).await?),
+        Operation::Delete => done(broker.delete(tenant, &ids()?).await?),
+        operation => other(operation),
+    }
+}
+
+async fn control(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    match operation {
+        Operation::Limit => {
+            let wire::Limit { scope, limit } = request(body)?;
+            limit.check(&scope).map_err(BrokerError::Invalid)?;
+            done(broker.limit(tenant, &scope, &limit).await?)
+        }
+        Operation::Pause => {
+            let wire::Pause { scope, paused } = request(body)?;
+            done(broker.pause(tenant, &scope, paused).await?)
+        }
+        operation => other(operation),
+    }
+}
+
+async fn read_flow(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    let flow = || request(body).map(|it: OfFlow| it.flow);
+    match operation {
+        Operation::Flow => done(broker.flow(tenant, flow()?).await?),
+        Operation::AboutFlow => {
+            let about = broker.about_flow(tenant, flow()?).await?;
+            done(about.map(ByteBuf::from))
+        }
+        Operation::Flows => {
+            let Stretch { offset, limit } = request(body)?;
+            done(broker.flows(tenant, offset, limit).await?)
+        }
+        Operation::FlowNodes => {
+            let Places { flow, first, count } = request(body)?;
+            done(broker.flow_nodes(tenant, flow, first, count).await?)
+        }
+        operation => other(operation),
+    }
+}
+
+async fn write_flow(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    let flow = || request(body).map(|it: OfFlow| it.flow);
+    match operation {
+        Operation::BeginFlow => {
+            let new: NewFlow = request(body)?;
+            done(broker.begin_flow(tenant, &new).await?)
+        }
+        Operation::AddNodes => {
+            let Nodes { flow, first, nodes } = request(body)?;
+            let nodes: Vec<FlowNode> = nodes.into_owned();
+            let jobs: Vec<NewJob> = nodes.iter().map(|it| it.job.clone()).collect();
+            client.check(&jobs).await.map_err(refused)?;
+            done(broker.add_nodes(tenant, flow, first, &nodes).await?)
+        }
+        Operation::StartFlow => done(broker.start_flow(tenant, flow()?).await?),
+        Operation::CancelFlow => done(broker.cancel_flow(tenant, flow()?).await?),
+        Operation::RetryFlow => done(broker.retry_flow(tenant, flow()?).await?),
+        operation => other(operation),
+    }
+}
+
+async fn schedule(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    match operation {
+        Operation::Schedules => {
+            let Behind { after, limit } = request(body)?;
+            let limit = limit.min(MAX_SCHEDULES);
+            done(broker.schedules(tenant, after.as_deref(), limit).await?)
+        }
+        Operation::Schedule => {
+            let Named { name } = request(body)?;
+            done(broker.schedule(tenant, &name).await?)
+        }
+        Operation::Fire => {
+            let FireNow { name, fires } = request(body)?;
+            let jobs = fires.iter().filter_map(|it| it.job.clone().ok());
+            let jobs: Vec<NewJob> = jobs.collect();
+            at_most("fires", fires.len(), 1)?;
+            client.check(&jobs).await.map_err(refused)?;
+            let firing = Firing {
+                tenant: tenant.to_owned(),
+                name: name.into_owned(),
+                turn: None,
+                fires: fires.into_owned(),
+            };
+            done(broker.fire(&firing).await?)
+        }
+        Operation::Declare => {
+            let Declare { schedules } = request(body)?;
+            at_most("schedules", schedules.len(), MAX_SCHEDULES as usize)?;
+            let owner = Owner::Operator;
+            for it in schedules.iter() {
+                client.check_schedule(&it.schedule).await.map_err(refused)?;
+            }
+            done(broker.declare(tenant, &owner, &schedules, false).await?)
+        }
+        Operation::PauseSchedule => {
+            let PauseSchedule { name, paused, due } = request(body)?;
+            done(broker.pause_schedule(tenant, &name, paused, due).await?)
+        }
+        Operation::RemoveSchedule => {
+            let Named { name } = request(body)?;
+            match client.remove_schedule(&name).await {
+                Ok(()) => done(true),
+                Err(ClientError::UnknownSchedule(_)) => done(false),
+                Err(e) => Err(refused(e)),
+            }
+        }
+        operation => other(operation),
+    }
+}
+
+async fn registry(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    let digest = || request(body).map(|it: OfDigest| it.digest);
+    match operation {
+        Operation::Manifest => done(broker.manifest(tenant, digest()?).await?),
+        Operation::Readiness => done(broker.readiness(tenant, digest()?).await?),
+        Operation::Releases => {
+            let Named { name } = request(body)?;
+            done(broker.releases(tenant, &name).await?)
+        }
+        Operation::Activate => {
+            let Activate { name, number } = request(body)?;
+            done(broker.activate(tenant, &name, number).await?)
+        }
+        operation => other(operation),
+    }
+}
+
+async fn ledger(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    match operation {
+        Operation::History => {
+            let Minutes { from, minutes } = request(body)?;
+            done(broker.history(tenant, from, minutes).await?)
+        }
+        Operation::Events => {
+            let Behind { after, limit } = request(body)?;
+            let seen = broker.events(tenant, after.as_deref(), limit).await?;
+            let event = |(cursor, it): (String, Vec<u8>)| (cursor, ByteBuf::from(it));
+            done(Seen {
+                events: seen.events.into_iter().map(event).collect(),
+                cursor: seen.cursor,
+                missed: seen.missed,
+            })
+        }
+        Operation::Workers => done(broker.workers(tenant).await?),
+        Operation::Lanes => {
+            let Lanes { queue, limit } = request(body)?;
+            done(broker.lanes(tenant, &queue, limit).await?)
+        }
+        operation => other(operation),
+    }
+}

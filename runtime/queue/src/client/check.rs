@@ -1,0 +1,96 @@
+//! Jobs that somebody else has made, before they are enqueued in their name.
+//!
+//! Whoever calls over HTTP checks its calls itself; a server takes nobody's word for it.
+
+use std::collections::HashSet;
+
+use super::flows::{check_bounds, takes_argument};
+use super::{Client, ClientError, MAX_INPUT};
+use crate::arguments::Arguments;
+use crate::broker::BrokerError;
+use crate::job::{CLAIM_CHECK, NewJob, Payload, Pin};
+use crate::registry::Digest;
+
+/// Jobs after which others have their turn: a schema takes its time.
+const AT_ONCE: usize = 100;
+
+impl Client {
+    /// Whether all of these jobs could have been [prepared](Client::prepare) here: their
+    /// tasks are there, and their inputs, as far as they have come, fit the schemas.
+    ///
+    /// # Errors
+    /// As [`prepare`](Client::prepare); a large input that is not there, or not of the
+    /// size that the job says; results taken in no flow.
+    pub async fn check(&self, jobs: &[NewJob]) -> Result<(), ClientError> {
+        let mut passed = HashSet::new();
+        for (n, job) in jobs.iter().enumerate() {
+            // The same large input for the same task is read once.
+            let large = job.input.blob().map(|it| large(job, it));
+            if large.is_none_or(|it| passed.insert(it)) || !job.options.binds.is_empty() {
+                self.check_one(job).await?;
+            }
+            if n % AT_ONCE == AT_ONCE - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn check_one(&self, job: &NewJob) -> Result<(), ClientError> {
+        let invalid = |said: String| ClientError::Broker(BrokerError::Invalid(said));
+        let known = self.module(&job.module, job.pin).await?;
+        let task = known.task(&job.module, &job.task)?;
+        let name = format!("{}.{}", job.module, job.task);
+        check_bounds(job)?;
+        let mut coming = Vec::with_capacity(job.options.binds.len());
+        for bind in &job.options.binds {
+            if job.seat.is_none() {
+                let said = "takes results, and is of no flow";
+                return Err(invalid(format!("job {} of `{name}` {said}", job.id)));
+            }
+            if !takes_argument(task, &bind.argument) {
+                let problems = vec![format!("it takes no argument `{}`", bind.argument)];
+                return Err(ClientError::Schema {
+                    task: name,
+                    problems,
+                });
+            }
+            coming.push(&*bind.argument);
+        }
+        let input = self.input_of(job).await?;
+        let arguments = Arguments::decode(&input)?;
+        let problems = known.problems_beside(&job.task, &arguments, &coming);
+        match problems.is_empty() {
+            true => Ok(()),
+            false => Err(ClientError::Schema {
+                task: name,
+                problems,
+            }),
+        }
+    }
+
+    /// The input, if it is no larger than it says and may be.
+    async fn input_of(&self, job: &NewJob) -> Result<Vec<u8>, ClientError> {
+        if job.input.size() > MAX_INPUT as u64 {
+            let size = usize::try_from(job.input.size()).unwrap_or(usize::MAX);
+            return Err(ClientError::TooLarge(size));
+        }
+        let invalid = |said| Err(BrokerError::Invalid(format!("job {}: {said}", job.id)).into());
+        if job.input.is_large() {
+            return invalid(format!(
+                "an input of more than {CLAIM_CHECK} bytes is stored as a blob first"
+            ));
+        }
+        let bytes = self.bytes(&job.input).await?;
+        match &job.input {
+            Payload::Blob { size, .. } if *size != bytes.len() as u64 => {
+                invalid(format!("its input has {} bytes, not {size}", bytes.len()))
+            }
+            _ => Ok(bytes),
+        }
+    }
+}
+
+fn large(job: &NewJob, input: Digest) -> (&str, &str, Pin, Digest, u64) {
+    (&job.module, &job.task, job.pin, input, job.input.size())
+}
