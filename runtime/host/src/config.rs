@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,9 +17,11 @@ use lovage_queue::schedule::{Schedule, ScheduleError};
 use lovage_queue::task::{DEFAULT_QUEUE, DEFAULT_TENANT, check_name};
 use serde::{Deserialize, Serialize};
 
+use crate::api;
 use crate::engine::{self, Limits};
 use crate::timetable::Entry;
 use crate::units::{Size, Span};
+use crate::view::queues::read_rate;
 use crate::worker;
 
 /// The file that is read where none is named.
@@ -51,6 +54,8 @@ pub struct Config {
     pub cache: PathBuf,
     /// What a worker serves, and how.
     pub worker: Worker,
+    /// The HTTP API.
+    pub serve: ServeConfig,
     /// What an attempt may use where neither the call nor the task says.
     pub limits: LimitsConfig,
     /// How long finished jobs are kept.
@@ -89,6 +94,45 @@ pub struct Worker {
     /// How long running jobs may go on once it is asked to stop.
     pub grace: Span,
 }
+
+/// `[serve]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServeConfig {
+    /// Where it listens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// A certificate chain as a PEM file: connections are encrypted then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<PathBuf>,
+    /// Its private key as a PEM file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<PathBuf>,
+    /// How large a request's body may be.
+    pub body: Size,
+    /// How often a token may be used that does not say itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rate: Option<String>,
+    /// How long requests may go on once it is asked to stop.
+    pub grace: Span,
+}
+
+impl Default for ServeConfig {
+    fn default() -> Self {
+        ServeConfig {
+            listen: None,
+            certificate: None,
+            key: None,
+            // An input of the largest size, as Base64 in JSON.
+            body: Size(24 << 20),
+            rate: None,
+            grace: Span(Duration::from_secs(30)),
+        }
+    }
+}
+
+/// Where the HTTP API listens where nothing is said.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7777);
 
 /// `[limits]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -139,6 +183,7 @@ impl Default for Config {
                 lease: Span(worker.lease),
                 grace: Span(worker.grace),
             },
+            serve: ServeConfig::default(),
             limits: LimitsConfig {
                 fuel: limits.fuel,
                 memory: Size(limits.memory),
@@ -222,6 +267,13 @@ impl Config {
                 }
             }
         }
+        if self.serve.certificate.is_some() != self.serve.key.is_some() {
+            let said = "a certificate and its key go together: name both, or none";
+            return Err(wrong("serve.certificate", said.into()));
+        }
+        if let Some(rate) = &self.serve.rate {
+            read_rate(rate).map_err(|e| wrong("serve.rate", e))?;
+        }
         let zero = |place: &str| wrong(place, "must not be zero".into());
         if self.worker.concurrency == 0 {
             return Err(zero("worker.concurrency"));
@@ -266,6 +318,25 @@ impl Config {
                 bytes: self.retention.bytes.0,
             },
             echo: false,
+        }
+    }
+
+    /// What the HTTP API needs of it. Without authentication whoever reaches it may do
+    /// everything: so it is off on loopback only.
+    pub fn serve(&self, listen: SocketAddr, authentication: bool) -> api::Settings {
+        let files = (self.serve.certificate.clone(), self.serve.key.clone());
+        api::Settings {
+            listen,
+            authentication: authentication || !listen.ip().is_loopback(),
+            tenant: self.tenant.clone(),
+            body: self.serve.body.0,
+            // It was read when the configuration was.
+            rate: self.serve.rate.as_deref().and_then(|it| read_rate(it).ok()),
+            tls: match files {
+                (Some(certificate), Some(key)) => Some((certificate, key)),
+                _ => None,
+            },
+            grace: self.serve.grace.0,
         }
     }
 

@@ -66,6 +66,11 @@ impl<R> Caller<R> {
         self.token.as_ref().map_or(Role::Admin, |it| it.role)
     }
 
+    /// Whether they may do what takes this role.
+    pub(super) fn may(&self, role: Role) -> Result<(), Problem> {
+        self.token.as_ref().map_or(Ok(()), |it| allow(it, role))
+    }
+
     /// What is written down of them.
     pub(super) fn name(&self) -> &str {
         self.token.as_ref().map_or("anybody", |it| &it.name)

@@ -29,6 +29,7 @@ mod jobs;
 mod modules;
 mod problem;
 mod queues;
+mod remote;
 mod schedules;
 mod serve;
 mod tls;
@@ -193,6 +194,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(flows::retry))
         .routes(routes!(events::listen))
         .routes(routes!(history::show))
+        .routes(routes!(remote::answer))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
 }

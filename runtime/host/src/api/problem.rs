@@ -249,6 +249,10 @@ impl From<BrokerError> for Problem {
                 )
                 .again_in(10)
             }
+            // No broker of ours says so: they stand behind no other server.
+            BrokerError::Denied(_) | BrokerError::Busy { .. } => {
+                Problem::new(Kind::Unavailable, said)
+            }
             BrokerError::QueueFull { .. } => Problem::new(Kind::QueueFull, said).again_in(1),
             BrokerError::Duplicate(_) => Problem::new(Kind::Duplicate, said),
             BrokerError::Missing(_) => Problem::missing(said),

@@ -3,11 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use lovage_queue::broker::remote::Right;
 use lovage_queue::broker::{BrokerError, Ledger, Shelf};
 use lovage_queue::clock::Millis;
 use lovage_queue::task::{Rate, check_name};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::view::moment;
+use crate::view::queues::rate_text;
 
 /// How the text of a token begins, so that it is known for what it is where it leaks.
 const PREFIX: &str = "lov_";
@@ -26,6 +30,17 @@ pub enum Role {
     Deployer,
     /// Makes tokens and hooks.
     Admin,
+}
+
+impl From<Right> for Role {
+    fn from(right: Right) -> Self {
+        match right {
+            Right::Read => Role::Viewer,
+            Right::Produce => Role::Producer,
+            Right::Deploy => Role::Deployer,
+            Right::Admin => Role::Admin,
+        }
+    }
 }
 
 impl Role {
@@ -74,6 +89,41 @@ pub struct Token {
     pub body: Option<u64>,
     /// The blake3 hash of its secret.
     hash: [u8; 32],
+}
+
+/// A token, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Token)]
+pub struct TokenView {
+    /// Tells it from others; no secret.
+    pub id: String,
+    /// What it is for.
+    pub name: String,
+    /// What it allows.
+    pub role: Role,
+    /// When it was made.
+    pub created: String,
+    /// From when on it is worth nothing.
+    pub expires: Option<String>,
+    /// How often it may be used, of each server.
+    pub rate: Option<String>,
+    /// How large the bodies of its requests may be.
+    pub body: Option<u64>,
+}
+
+impl TokenView {
+    /// What is shown of a token.
+    pub fn of(it: &Token) -> Self {
+        TokenView {
+            id: it.id.clone(),
+            name: it.name.clone(),
+            role: it.role,
+            created: moment(it.created),
+            expires: it.expires.map(moment),
+            rate: it.rate.map(rate_text),
+            body: it.body,
+        }
+    }
 }
 
 /// What a token shall be.

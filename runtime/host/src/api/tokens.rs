@@ -7,45 +7,9 @@ use utoipa::ToSchema;
 use super::auth::{Administer, Caller};
 use super::body::{Parsed, Path, nothing};
 use super::problem::{Problem, Reply};
-use super::token::{NewToken, Role, Token};
+use super::token::{NewToken, Role, Token, TokenView};
 use crate::units::Span;
-use crate::view::moment;
-use crate::view::queues::{rate_text, read_rate};
-
-/// A token, without its secret.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Token)]
-pub struct TokenView {
-    /// Tells it from others; no secret.
-    pub id: String,
-    /// What it is for.
-    pub name: String,
-    /// What it allows.
-    pub role: Role,
-    /// When it was made.
-    pub created: String,
-    /// From when on it is worth nothing.
-    pub expires: Option<String>,
-    /// How often it may be used, of each server.
-    pub rate: Option<String>,
-    /// How large the bodies of its requests may be.
-    pub body: Option<u64>,
-}
-
-impl TokenView {
-    /// What is shown of a token.
-    pub fn of(it: &Token) -> Self {
-        TokenView {
-            id: it.id.clone(),
-            name: it.name.clone(),
-            role: it.role,
-            created: moment(it.created),
-            expires: it.expires.map(moment),
-            rate: it.rate.map(rate_text),
-            body: it.body,
-        }
-    }
-}
+use crate::view::queues::read_rate;
 
 /// All tokens.
 #[derive(Debug, Serialize, ToSchema)]

@@ -35,7 +35,9 @@ mod rollback;
 mod run;
 mod schedules;
 mod select;
+mod serve;
 mod terms;
+mod token;
 mod worker;
 
 use std::path::PathBuf;
@@ -130,6 +132,8 @@ struct Global {
 enum Command {
     Dev(dev::Dev),
     Worker(worker::Worker),
+    Serve(serve::Serve),
+    Token(token::Token),
     New(new::New),
     Build(build::Build),
     Push(push::Push),
@@ -224,6 +228,10 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     {
         flags.extend(worker.flags());
     }
+    if let Command::Serve(serve::Serve { serve }) | Command::Dev(dev::Dev { serve, .. }) = &command
+    {
+        flags.extend(serve.flags());
+    }
     let config = Config::read(global.config.as_deref(), &flags)?;
     let context = Context {
         config,
@@ -233,6 +241,8 @@ pub async fn run(cli: Cli) -> anyhow::Result<()> {
     match command {
         Command::Dev(it) => it.run(&context).await,
         Command::Worker(it) => it.run(&context).await,
+        Command::Serve(it) => it.run(&context).await,
+        Command::Token(it) => it.run(&context).await,
         Command::New(it) => it.run(&context),
         Command::Build(it) => it.run(&context),
         Command::Push(it) => it.run(&context).await,

@@ -66,6 +66,16 @@ pub struct Misfit {
     pub problem: String,
 }
 
+impl Misfit {
+    /// That a task does not take what it is to be given.
+    pub(super) fn no_argument(name: &str) -> Self {
+        Misfit {
+            pointer: String::new(),
+            problem: format!("it takes no argument `{name}`"),
+        }
+    }
+}
+
 impl fmt::Display for Misfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &*self.pointer {

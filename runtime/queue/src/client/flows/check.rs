@@ -197,10 +197,7 @@ fn bound(plan: &Plan, place: usize, bind: &Bind, modules: &Modules) -> Result<()
     let wanted = Schema::of(&modules.task(call).input_schema).argument(&bind.argument);
     let Some(wanted) = wanted else {
         let task = call.task.to_string();
-        let problems = vec![Misfit {
-            pointer: String::new(),
-            problem: format!("it takes no argument `{}`", bind.argument),
-        }];
+        let problems = vec![Misfit::no_argument(&bind.argument)];
         return Err(at(plan, place, ClientError::Schema { task, problems }));
     };
     let given = given(plan, &bind.from, modules);
