@@ -103,10 +103,13 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
+    // Whoever has something to tell knows it, and it knows nobody.
+    ("host/telemetry", &[]),
     (
         "host/worker",
         &[
             "host/engine",
+            "host/telemetry",
             "queue/arguments",
             "queue/broker",
             "queue/client",
@@ -148,6 +151,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "host/config",
             "host/deploy",
             "host/engine",
+            "host/telemetry",
             "host/timetable",
             "host/units",
             "host/worker",

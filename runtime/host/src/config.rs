@@ -69,6 +69,9 @@ pub struct Worker {
     pub lease: Span,
     /// How long running jobs may go on once it is asked to stop.
     pub grace: Span,
+    /// Where its metrics are served, as in `127.0.0.1:9464`; nowhere where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<String>,
 }
 
 /// `[limits]`
@@ -117,6 +120,7 @@ impl Default for Config {
                 heartbeat: Span(worker.heartbeat),
                 lease: Span(worker.lease),
                 grace: Span(worker.grace),
+                metrics: None,
             },
             limits: LimitsConfig {
                 fuel: limits.fuel,

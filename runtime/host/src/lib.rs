@@ -8,12 +8,14 @@
 //! - [`deploy`]: from bytes to an active release
 //! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes;
 //!   [`timetable`]: schedules as people write them
+//! - [`telemetry`]: metrics
 //! - [`cli`]: the commands, one a file
 
 pub mod cli;
 pub mod config;
 pub mod deploy;
 pub mod engine;
+pub mod telemetry;
 pub mod timetable;
 pub mod units;
 pub mod worker;

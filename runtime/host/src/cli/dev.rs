@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 use lovage_queue::client::Client;
 
-use super::worker::{WorkerFlags, declare_schedules, follow_signals};
+use super::worker::{self, WorkerFlags, declare_schedules, follow_signals};
 use super::{Context, push};
 use crate::engine::Engine;
-use crate::worker;
 
 /// Run a worker with an embedded broker, for development
 ///
@@ -42,7 +41,6 @@ impl Dev {
                 "push, call and look from another terminal in this folder; Ctrl-C ends this"
             );
         }
-        worker::run(&place, engine, context.config.worker(), follow_signals()?).await?;
-        Ok(())
+        worker::run(context, &place, engine, follow_signals()?).await
     }
 }

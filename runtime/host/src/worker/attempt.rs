@@ -18,6 +18,7 @@ use super::hands::Grip;
 use super::host::JobHost;
 use super::modules::{Loaded, Unloadable};
 use super::resolve;
+use super::series::Series;
 use super::session::Session;
 use crate::engine::{End, Invocation, Limits, Module, Outcome};
 
@@ -28,13 +29,19 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 const COMPILING: Duration = Duration::from_millis(250);
 
 /// Runs a claimed job and settles it; or leaves that to the batch that it joins.
-pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, grip: Grip) {
+pub(super) async fn run(
+    session: Arc<Session>,
+    mut claimed: Claimed,
+    grip: Grip,
+    series: Option<Arc<Series>>,
+) {
     let job = std::mem::replace(&mut claimed.job, Err(String::new()));
-    let mut delivery = Delivery::new(session, claimed, grip);
+    let mut delivery = Delivery::new(session, claimed, grip, series);
     let mut job = match job {
         Ok(job) => job,
         Err(reason) => return unreadable(delivery, &reason).await,
     };
+    delivery.waited = delivery.started.since(job.available);
     let mut offspring = Offspring::default();
     let done = match prepare(&delivery, &job).await {
         Ok(prepared) => match batch::collects(&delivery.session, &job, &prepared) {

@@ -14,7 +14,8 @@ use lovage_queue::task::Failure;
 
 use super::hands::Grip;
 use super::resolve;
-use super::session::Session;
+use super::series::Series;
+use super::session::{Session, Settling};
 use super::settle::AGAIN;
 use crate::engine::{End, Outcome};
 
@@ -69,6 +70,10 @@ pub(super) struct Delivery {
     queue: String,
     pub(super) number: u32,
     pub(super) started: Millis,
+    /// How long it had been available by then.
+    pub(super) waited: Duration,
+    /// Where it is counted, unless its record cannot be read.
+    series: Option<Arc<Series>>,
     pub(super) target: Option<(Digest, u32)>,
     /// Stops it, wherever it is.
     pub(super) grip: Grip,
@@ -82,7 +87,12 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    pub(super) fn new(session: Arc<Session>, claimed: Claimed, grip: Grip) -> Self {
+    pub(super) fn new(
+        session: Arc<Session>,
+        claimed: Claimed,
+        grip: Grip,
+        series: Option<Arc<Series>>,
+    ) -> Self {
         Delivery {
             session,
             tenant: claimed.tenant,
@@ -90,6 +100,8 @@ impl Delivery {
             queue: claimed.queue,
             number: claimed.delivery,
             started: claimed.started,
+            waited: Duration::ZERO,
+            series,
             target: claimed.target,
             grip,
             held: true,
@@ -278,7 +290,7 @@ impl Delivery {
     fn settle(&mut self, action: Action, attempt: Option<Attempt>, made: Stored) {
         self.settled = true;
         self.ended = !matches!(action, Action::GiveBack(_) | Action::NextPage { .. });
-        self.session.settle(Settlement {
+        let settlement = Settlement {
             tenant: std::mem::take(&mut self.tenant),
             id: self.id,
             delivery: self.number,
@@ -287,6 +299,11 @@ impl Delivery {
             attempt,
             children: made.jobs,
             flows: made.flows,
+        };
+        self.session.settle(Settling {
+            settlement,
+            series: self.series.take(),
+            waited: self.waited,
         });
     }
 }

@@ -12,6 +12,7 @@
 //! - `batch`: many jobs of one task in one run; `collect`: how they come together
 //! - `modules`: from a digest to something that runs
 //! - `settle`: settlements on their way to the broker; `live`: logs before them
+//! - `series`: what is counted of jobs; `gauges`: how the worker stands
 //! - `lease`: the heartbeat, on a thread that no guest can starve
 //! - `janitor`: promote, reclaim, prune
 //!
@@ -23,6 +24,7 @@ mod batch;
 mod claim;
 mod collect;
 mod delivery;
+mod gauges;
 mod guests;
 mod hands;
 mod host;
@@ -33,6 +35,7 @@ mod load;
 mod modules;
 mod resolve;
 mod scheduler;
+mod series;
 pub mod session;
 mod settle;
 
@@ -45,8 +48,10 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use self::guests::Guests;
+use self::series::AllSeries;
 use self::session::{Ended, Session};
 use crate::engine::{Engine, Limits};
+use crate::telemetry::Telemetry;
 
 /// How long a worker that stops waits for a broker that is away.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -124,12 +129,20 @@ pub async fn run(
     place: &Place,
     engine: Engine,
     settings: Settings,
+    telemetry: Telemetry,
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(), WorkerError> {
     let broker = place.connect().await?;
     let guests = Guests::start(settings.threads)?;
+    let series = Arc::new(AllSeries::new(telemetry.metrics.clone()));
     loop {
-        let session = Session::new(broker.clone(), engine.clone(), settings.clone());
+        let session = Session::new(
+            broker.clone(),
+            engine.clone(),
+            settings.clone(),
+            telemetry.clone(),
+            series.clone(),
+        );
         tracing::info!(worker = %session.worker, place = %place, "working");
         match serve(&session, place, &guests, &mut phase).await? {
             Ended::Asked => break,
@@ -155,6 +168,7 @@ async fn serve(
         tokio::spawn(session::follow_signals(session.clone())),
         tokio::spawn(janitor::run(session.clone())),
         tokio::spawn(live::run(session.clone())),
+        tokio::spawn(gauges::run(session.clone())),
         tokio::spawn(modules::compile_staged(session.clone())),
     ];
     let ended = claim::run(session, guests, phase).await;
@@ -165,6 +179,7 @@ async fn serve(
         settler.abort();
     }
     helpers.iter().for_each(JoinHandle::abort);
+    gauges::read(session);
     lease.stop();
     Ok(ended)
 }

@@ -16,8 +16,10 @@ use super::hands::Hands;
 use super::lease::Pulse;
 use super::load::Load;
 use super::modules::Modules;
+use super::series::{AllSeries, Series};
 use super::{Phase, Settings};
 use crate::engine::Engine;
+use crate::telemetry::Telemetry;
 
 /// What a cancelled job has to tidy up before it is stopped.
 pub(super) const TIDY_UP: Duration = Duration::from_millis(50);
@@ -33,11 +35,21 @@ pub enum Ended {
     Dead,
 }
 
+/// A settlement on its way, with what is counted once it is recorded.
+pub(super) struct Settling {
+    pub(super) settlement: Settlement,
+    pub(super) series: Option<Arc<Series>>,
+    /// How long the job had been available when it was started.
+    pub(super) waited: Duration,
+}
+
 /// A worker under one identity.
 pub struct Session {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) worker: WorkerId,
     pub(super) settings: Settings,
+    pub(super) telemetry: Telemetry,
+    pub(super) series: Arc<AllSeries>,
     pub(super) modules: Modules,
     pub(super) load: Load,
     /// One permit a running job.
@@ -54,13 +66,19 @@ pub struct Session {
     /// The worker's own threads: guests have others, and the heartbeat too.
     pub(super) threads: Handle,
     clients: Mutex<HashMap<String, Client>>,
-    settlements: Mutex<Option<mpsc::UnboundedSender<Settlement>>>,
-    pub(super) unsettled: Mutex<Option<mpsc::UnboundedReceiver<Settlement>>>,
+    settlements: Mutex<Option<mpsc::UnboundedSender<Settling>>>,
+    pub(super) unsettled: Mutex<Option<mpsc::UnboundedReceiver<Settling>>>,
     dead: watch::Sender<bool>,
 }
 
 impl Session {
-    pub(super) fn new(broker: Arc<dyn Broker>, engine: Engine, settings: Settings) -> Arc<Self> {
+    pub(super) fn new(
+        broker: Arc<dyn Broker>,
+        engine: Engine,
+        settings: Settings,
+        telemetry: Telemetry,
+        series: Arc<AllSeries>,
+    ) -> Arc<Self> {
         let (settlements, unsettled) = mpsc::unbounded_channel();
         let (pulse, staged) = Pulse::new();
         Arc::new(Session {
@@ -70,6 +88,8 @@ impl Session {
             load: Load::default(),
             slots: Semaphore::new(settings.concurrency),
             settings,
+            telemetry,
+            series,
             work: Notify::new(),
             due: Notify::new(),
             pulse,
@@ -100,7 +120,7 @@ impl Session {
     }
 
     /// Sends a settlement on its way.
-    pub(super) fn settle(&self, settlement: Settlement) {
+    pub(super) fn settle(&self, settlement: Settling) {
         let settlements = self
             .settlements
             .lock()
