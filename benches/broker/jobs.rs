@@ -178,6 +178,7 @@ pub(super) async fn extend(store: &Store) -> Duration {
         lease: LEASE,
         queues: vec![QUEUE.into()],
         compiled: Vec::new(),
+        about: Vec::new(),
     };
     store.broker.extend(&beat).await.expect("a first lease");
     let (took, pulse) = timed(store.broker.extend(&beat)).await;

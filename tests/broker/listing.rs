@@ -172,10 +172,12 @@ broker_test!(counts_follow_a_job_through_its_whole_life, |b| async move {
     );
     b.pass(secs(1));
     b.promote(b.home(), 9).await.unwrap();
+    let since = b.now();
     assert_eq!(
         b.depths().await,
         QueueCounts {
             available: 1,
+            oldest: Some(since),
             ..none.clone()
         }
     );
@@ -197,6 +199,7 @@ broker_test!(counts_follow_a_job_through_its_whole_life, |b| async move {
     );
     b.pass(secs(1));
     b.promote(b.home(), 9).await.unwrap();
+    let since = b.now();
     worker.claim_one().await;
     b.pass(Worker::LEASE + secs(1));
     b.reclaim(b.home(), 9).await.unwrap();
@@ -204,6 +207,7 @@ broker_test!(counts_follow_a_job_through_its_whole_life, |b| async move {
         b.depths().await,
         QueueCounts {
             available: 1,
+            oldest: Some(since),
             ..none.clone()
         }
     );

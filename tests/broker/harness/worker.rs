@@ -102,6 +102,7 @@ impl<'b> Worker<'b> {
             lease: Self::LEASE,
             queues: vec!["default".into()],
             compiled,
+            about: Vec::new(),
         };
         self.bench.extend(&beat).await
     }

@@ -19,7 +19,8 @@ impl Case<'_> {
 
     /// Every job, every count, every limit.
     pub(super) async fn check(&self) -> Check {
-        for (n, (found, job)) in self.jobs().await?.iter().zip(&self.model.jobs).enumerate() {
+        let jobs = self.jobs().await?;
+        for (n, (found, job)) in jobs.iter().zip(&self.model.jobs).enumerate() {
             check_job(found.as_ref(), job).map_err(|why| format!("job #{n}: {why}"))?;
         }
         let counts = self.bench.counts(self.tenant).await;
@@ -28,7 +29,11 @@ impl Case<'_> {
             .into_iter()
             .map(|it| (it.queue.clone(), it))
             .collect();
-        for expected in self.model.counts() {
+        for mut expected in self.model.counts() {
+            // The jobs' own word on since when they wait.
+            let waits = |it: &&Job| it.state == State::Available && it.call.queue == expected.queue;
+            let waiting = jobs.iter().flatten().filter(waits);
+            expected.oldest = waiting.map(|it| it.available).min();
             let none = lovage_queue::broker::QueueCounts {
                 queue: expected.queue.clone(),
                 ..Default::default()

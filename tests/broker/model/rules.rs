@@ -480,6 +480,7 @@ impl Model {
                 completed: count(State::Completed),
                 discarded: count(State::Discarded),
                 cancelled: count(State::Cancelled),
+                oldest: None,
             }
         };
         QUEUES.into_iter().map(of).collect()

@@ -199,6 +199,7 @@ impl Case<'_> {
             lease: LEASE,
             queues: QUEUES.map(str::to_owned).into(),
             compiled: Vec::new(),
+            about: Vec::new(),
         };
         let mut told = self.bench.extend(&beat).await.map_err(failed)?.cancelled;
         self.workers[worker].lease = Some(self.model.now.after(LEASE));

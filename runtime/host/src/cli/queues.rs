@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::Context;
 use super::limit::{limit_json, words};
-use super::output::table;
+use super::output::{moment, table};
 
 /// List queues: how many jobs stand where, and what holds them
 ///
@@ -55,6 +55,7 @@ impl Queues {
         let json = queues.iter().map(|queue| {
             let (paused, limit) = of(queue);
             let mut json = json!(queue);
+            json["oldest"] = json!(queue.oldest.map(moment));
             json["paused"] = json!(paused);
             json["limit"] = limit_json(&limit);
             json

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    BrokerError, Declared, FlowNode, MAX_ABOUT, MAX_BATCH, MAX_NEEDS, MAX_NODES_ADDED, NewFlow,
-    Result,
+    BrokerError, Declared, FlowNode, Heartbeat, MAX_ABOUT, MAX_BATCH, MAX_NEEDS, MAX_NODES_ADDED,
+    MAX_WORKER_ABOUT, NewFlow, Result,
 };
 use crate::job::{
     Action, Ending, JobId, MAX_NODES, MAX_OPEN, MAX_PRIORITY, NewJob, Partition, Settlement, When,
@@ -142,6 +142,16 @@ pub(crate) fn check_declared(tenant: &str, schedules: &[Declared]) -> Result<()>
     match names.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(invalid(format!("two schedules are named `{}`", pair[0]))),
         None => Ok(()),
+    }
+}
+
+/// It is kept with the lease, and written with each sign of life.
+pub(crate) fn check_beat(beat: &Heartbeat) -> Result<()> {
+    match beat.about.len() {
+        0..=MAX_WORKER_ABOUT => Ok(()),
+        bytes => Err(BrokerError::Invalid(format!(
+            "a worker tells at most {MAX_WORKER_ABOUT} bytes of itself, and not {bytes}"
+        ))),
     }
 }
 

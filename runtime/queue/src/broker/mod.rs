@@ -3,7 +3,8 @@
 //! # Layout
 //! - this file: the contract, word for word what both implementations promise
 //! - `words`: what is asked and answered; `check`: what is refused at once
-//! - `schedules`: the contract of schedules; `flows`: that of jobs that wait for others
+//! - `schedules`: the contract of schedules; `flows`: that of jobs that wait for others;
+//!   `ledger`: that of what is kept for those who look on
 //! - [`redis`]: the production broker; its operations are Lua scripts
 //! - [`Place`]: from a URL to a broker
 //! - [`sqlite`]: the embedded broker; the same operations as transactions
@@ -12,6 +13,7 @@
 
 mod check;
 mod flows;
+mod ledger;
 mod place;
 pub mod redis;
 mod schedules;
@@ -21,12 +23,17 @@ mod words;
 use std::time::Duration;
 
 pub(crate) use self::check::{
-    PAGE_WAITS, check_declared, check_flow, check_jobs, check_nodes, check_pause,
+    PAGE_WAITS, check_beat, check_declared, check_flow, check_jobs, check_nodes, check_pause,
     check_settlements, counts_as_failed, is_kept,
 };
 pub use self::flows::{
     FlowNode, FlowState, FlowStatus, Flows, MAX_ABOUT, MAX_FLOWS_LISTED, MAX_NEEDS,
     MAX_NODES_ADDED, NewFlow,
+};
+pub use self::ledger::{
+    EVENTS_KEPT, Events, HISTORY_KEPT, LaneCounts, Ledger, MAX_ENTRIES, MAX_ENTRY, MAX_ENTRY_NAME,
+    MAX_EVENT, MAX_HELD, MAX_LANES, MAX_MINUTES, MAX_SERIES, MAX_TOLD, Minute, Shelf, Tally,
+    WorkerStatus,
 };
 pub use self::place::Place;
 pub use self::schedules::{
@@ -34,9 +41,9 @@ pub use self::schedules::{
     Planned, Schedules, Turn,
 };
 pub use self::words::{
-    Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, MAX_BATCH, Note, Page,
-    Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Retention, Settled, Signal, Signals,
-    StepWatch,
+    Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, MAX_BATCH, MAX_WORKER_ABOUT,
+    Note, Page, Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Retention, Settled, Signal,
+    Signals, StepWatch,
 };
 
 use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, WorkerId};
@@ -115,7 +122,7 @@ pub type Result<T> = std::result::Result<T, BrokerError>;
 /// answer was lost: enqueue by the job's id, claim by its number, settle by the
 /// delivery.
 #[async_trait::async_trait]
-pub trait Broker: Flows + Registry + Schedules + Send + Sync {
+pub trait Broker: Flows + Ledger + Registry + Schedules + Send + Sync {
     /// How many partitions there are; fixed for a broker's life.
     fn partitions(&self) -> u16;
 
@@ -162,11 +169,12 @@ pub trait Broker: Flows + Registry + Schedules + Send + Sync {
     async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>>;
 
     /// Keeps a worker's lease alive, however many jobs it holds, and takes its
-    /// word on staged modules.
+    /// word on staged modules, and on itself: that goes with the lease.
     ///
     /// # Errors
     /// [`BrokerError::Dead`] for a worker that was declared dead. One that has
-    /// never claimed gets its first lease.
+    /// never claimed gets its first lease. [`BrokerError::Invalid`] for more than
+    /// [`MAX_WORKER_ABOUT`] bytes about itself.
     async fn extend(&self, beat: &Heartbeat) -> Result<Pulse>;
 
     /// Ends deliveries. All settlements are of one partition; each is fenced by

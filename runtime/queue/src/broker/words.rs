@@ -119,7 +119,13 @@ pub struct Heartbeat {
     /// Staged digests it has compiled (`None`) or could not compile (why), each
     /// told once.
     pub compiled: Vec<(String, Digest, Option<String>)>,
+    /// What it tells of its host, for those who look on; at most [`MAX_WORKER_ABOUT`]
+    /// bytes, of which the broker knows no more than that.
+    pub about: Vec<u8>,
 }
+
+/// How many bytes a worker tells of its host at most.
+pub const MAX_WORKER_ABOUT: usize = 1024;
 
 /// What a heartbeat answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -201,6 +207,9 @@ pub struct Filter {
     /// Whose last attempt failed for this reason (a failure's kind, such as
     /// `argument`, or an ending, such as `out-of-fuel`), if it is named.
     pub reason: Option<String>,
+    /// Which has this tag, if it is named: its header `tags` is a list of them, with
+    /// commas between them.
+    pub tag: Option<String>,
     /// Which ended, or else became or become available, before this time.
     pub before: Option<Millis>,
     /// Longer ago than this, by the broker's clock.
@@ -220,6 +229,7 @@ impl Filter {
             module: None,
             task: None,
             reason: None,
+            tag: None,
             before: None,
             older: None,
             limit,
@@ -248,7 +258,13 @@ impl Filter {
                 .reason
                 .as_ref()
                 .is_none_or(|reason| job.ended_for(reason))
+            && self.tag.as_ref().is_none_or(|tag| has_tag(job, tag))
     }
+}
+
+fn has_tag(job: &Job, tag: &str) -> bool {
+    let tags = job.call.options.headers.get("tags");
+    tags.is_some_and(|tags| tags.split(',').any(|it| it.trim() == tag))
 }
 
 /// One page of a listing. Jobs that end are listed newest first, the others in
@@ -284,6 +300,10 @@ pub struct QueueCounts {
     pub discarded: u64,
     /// Stopped, and still kept.
     pub cancelled: u64,
+    /// Since when the available job waits that has waited longest. It is looked for in
+    /// at most 100 of the queue's lanes, and in fewer where there are many queues.
+    #[serde(default)]
+    pub oldest: Option<Millis>,
 }
 
 impl QueueCounts {

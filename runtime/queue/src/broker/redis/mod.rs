@@ -11,6 +11,7 @@
 //! - `read.rs`: looking at jobs, and waiting for them
 //! - `blobs.rs`: inputs and results that are too large for a record
 //! - `registry.rs`: modules and releases; `schedules.rs`: schedules; `flows.rs`: flows
+//! - `ledger.rs`: what is kept for those who look on
 //!
 //! What survives a crash of Redis is what its persistence setting says: with
 //! `appendfsync always` everything accepted, with `everysec` all but the last
@@ -22,6 +23,7 @@ mod control;
 mod flows;
 mod hot;
 mod keys;
+mod ledger;
 mod read;
 mod registry;
 mod reply;
@@ -168,10 +170,12 @@ impl Broker for RedisBroker {
     }
 
     async fn extend(&self, beat: &Heartbeat) -> Result<Pulse> {
+        super::check_beat(beat)?;
         let mut command = self.command(&scripts::EXTEND, beat.partition);
         command
             .arg(&id_bytes(beat.worker))
             .arg(millis(beat.lease))
+            .arg(&beat.about)
             .arg(beat.queues.len());
         command.arg(&beat.queues);
         for (tenant, digest, refusal) in &beat.compiled {

@@ -127,6 +127,7 @@ impl RedisBroker {
             let mut row = reply.list()?;
             let mut counts = QueueCounts {
                 queue: row.text()?,
+                oldest: super::ledger::read_time(&mut row)?,
                 ..QueueCounts::default()
             };
             while !row.is_empty() {

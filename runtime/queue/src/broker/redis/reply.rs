@@ -28,6 +28,11 @@ impl Reply {
         self.values.len() == 0
     }
 
+    pub(super) fn value(&mut self) -> Result<Value> {
+        let missing = || unexpected(self.script, "too few values");
+        self.values.next().ok_or_else(missing)
+    }
+
     pub(super) fn bytes(&mut self) -> Result<Vec<u8>> {
         match self.values.next() {
             Some(Value::BulkString(bytes)) => Ok(bytes),

@@ -58,7 +58,15 @@ scripts! {
     DELETE = "allow-oom" "delete", ["terms", "forget"];
     LIMIT = "allow-oom" "limit", ["lanes", "limits", "put_limit"];
     LIMITS = "no-writes" "limited", ["lanes", "limits"];
-    COUNTS = "no-writes" "counts", [];
+    COUNTS = "no-writes" "counts", ["heads"];
+    LANES = "no-writes" "lane_counts", ["heads"];
+    WORKERS = "no-writes" "workers", [];
+    PUT_ENTRY = "" "put_entry", [];
+    REMOVE_ENTRY = "allow-oom" "remove_entry", [];
+    ENTRIES = "no-writes" "entries", [];
+    TELL = "" "tell", [];
+    HISTORY = "no-writes" "history", [];
+    EVENTS = "no-writes" "events", [];
     NOW = "no-writes" "now", [];
     DECLARE = "" "declare", ["lanes", "timetable"];
     SCHEDULES = "no-writes" "schedules", [];

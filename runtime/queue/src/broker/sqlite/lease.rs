@@ -50,6 +50,8 @@ pub(super) fn extend(step: &mut Step<'_>, beat: &Heartbeat) -> Done<Pulse> {
     }
     renew(step, beat.worker, beat.lease, last.unwrap_or(0))?;
     let worker = beat.worker.0.cast_signed();
+    step.db
+        .run(sql!("lease", "about"), params![worker, beat.about])?;
     for (tenant, digest, refusal) in &beat.compiled {
         step.db.run(
             sql!("lease", "word"),

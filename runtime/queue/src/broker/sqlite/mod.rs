@@ -12,6 +12,7 @@
 //! - `numbers`: where the jobs lie that this process has claimed
 //! - `schedules`: what is kept of schedules; `fire`: how they fire
 //! - `flows`: jobs that wait for others; `flow`: what steps do with them
+//! - `ledger`: what is kept for those who look on
 //! - `sources`: jobs that make others page by page, and wait for these
 //! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
 //!   whether they may start, `terms` what only some have, `blobs` large bytes
@@ -34,6 +35,7 @@ mod flow;
 mod flows;
 mod lanes;
 mod lease;
+mod ledger;
 mod limits;
 mod numbers;
 mod open;
@@ -192,6 +194,7 @@ impl Broker for SqliteBroker {
 
     async fn extend(&self, beat: &Heartbeat) -> Result<Pulse> {
         ours(beat.partition)?;
+        super::check_beat(beat)?;
         let beat = beat.clone();
         self.core
             .write(&self.clock, move |step| lease::extend(step, &beat))

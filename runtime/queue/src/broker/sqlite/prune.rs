@@ -8,7 +8,7 @@ use super::db::{millis_at, state_at, time};
 use super::fault::Done;
 use super::sql::sql;
 use super::step::Step;
-use super::{blobs, flow, registry, requeue};
+use super::{blobs, flow, ledger, registry, requeue};
 use crate::broker::Retention;
 use crate::clock::{Millis, millis};
 use crate::job::State;
@@ -63,6 +63,7 @@ pub(super) fn prune(step: &mut Step<'_>, keep: &Retention, limit: u32) -> Done<u
         left = sweep.left;
     }
     blobs::prune(step, limit)?;
+    ledger::prune(step, limit)?;
     tidy(step, limit)?;
     Ok(limit - left)
 }

@@ -4,8 +4,8 @@ use rusqlite::{Row, params};
 
 use super::db::{Db, id_at, state_at};
 use super::fault::Done;
-use super::flow;
 use super::sql::sql;
+use super::{flow, ledger};
 use crate::broker::{Filter, Page, QueueCounts, corrupt};
 use crate::job::{Checkpoint, Job, JobId, Progress, State};
 use crate::record::{self, Route};
@@ -13,6 +13,11 @@ use crate::record::{self, Route};
 /// How many jobs one page of a listing looks at: a filter that matches next to
 /// nothing must not read a whole history in one call.
 const SCAN: u32 = 10_000;
+
+/// In how many lanes of a queue the oldest job is looked for, and in how many in all
+/// where there are many queues.
+const LANES: usize = 100;
+const ALL_LANES: usize = 1_000;
 
 /// A note's part; one that cannot be read is no reason to hide the job.
 fn unpacked<T: serde::de::DeserializeOwned>(bytes: Option<Vec<u8>>) -> Option<T> {
@@ -146,7 +151,7 @@ fn look_at(row: &Row<'_>, tenant: &str, filter: &Filter, page: &mut Page) -> Don
     Ok(())
 }
 
-/// Depths, from the counters alone.
+/// Depths, from the counters; and since when the oldest jobs wait.
 pub(super) fn counts(db: &Db<'_>, tenant: &str) -> Done<Vec<QueueCounts>> {
     let rows = db.all(sql!("read", "counts"), [tenant], |row| {
         let (queue, jobs): (String, i64) = (row.get(0)?, row.get(2)?);
@@ -161,6 +166,10 @@ pub(super) fn counts(db: &Db<'_>, tenant: &str) -> Done<Vec<QueueCounts>> {
             });
         }
         *queues.last_mut().expect("one was pushed").of(state) += jobs;
+    }
+    let lanes = (ALL_LANES / queues.len().max(1)).clamp(1, LANES);
+    for it in queues.iter_mut().filter(|it| it.available > 0) {
+        it.oldest = ledger::oldest(db, tenant, &it.queue, lanes)?;
     }
     Ok(queues)
 }

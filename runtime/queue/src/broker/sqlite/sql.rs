@@ -68,6 +68,7 @@ mod tests {
         include_str!("sql/enqueue.sql"),
         include_str!("sql/flows.sql"),
         include_str!("sql/lease.sql"),
+        include_str!("sql/ledger.sql"),
         include_str!("sql/limits.sql"),
         include_str!("sql/moves.sql"),
         include_str!("sql/promote.sql"),

@@ -1,19 +1,27 @@
--- Keeps a worker's lease alive and takes its word on staged modules.
+-- Keeps a worker's lease alive and takes its word on staged modules and on itself.
 -- KEYS[1] -> lovage:{p}
--- ARGV: now or '', worker, lease in ms, how many queues, the queues, then for
---   each word on a staged module: tenant .. digest, 'ok' or why not
+-- ARGV: now or '', worker, lease in ms, what it tells of its host or '', how many
+--   queues, the queues, then for each word on a staged module: digest .. tenant, 'ok'
+--   or why not
 -- Returns {work: 1 or 0, {ids of its jobs that are to stop}, digest .. tenant that
 --   is staged and not yet judged, …};
 --   'dead' where the worker was declared dead.
-local worker, queues = ARGV[2], tonumber(ARGV[4])
-if not renew(worker, tonumber(ARGV[3]), true) then return 'dead' end
-for i = 5 + queues, #ARGV, 2 do
+local worker, lease, about, queues = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
+local DAY = 86400000
+if not renew(worker, lease, true) then return 'dead' end
+if about == '' then
+  call('DEL', worker_key(worker, 'about'))
+else
+  -- It goes with the lease; but an earlier Lovage that ends one does not know of it.
+  call('SET', worker_key(worker, 'about'), about, 'PX', lease + DAY)
+end
+for i = 6 + queues, #ARGV, 2 do
   if call('HEXISTS', R .. '@staged', ARGV[i]) == 1 then
     call('HSET', R .. '@staged:' .. ARGV[i], worker, ARGV[i + 1])
   end
 end
 local answer = { 0, call('SMEMBERS', worker_key(worker, 'cancel')) }
-for i = 5, 4 + queues do
+for i = 6, 5 + queues do
   if call('EXISTS', R .. '@ring:' .. ARGV[i]) == 1 then answer[1] = 1 end
 end
 for _, staged in ipairs(call('HKEYS', R .. '@staged')) do

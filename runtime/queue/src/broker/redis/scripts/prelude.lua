@@ -8,6 +8,7 @@
 --   @w:W:claim           str   number and jobs of W's last claim
 --   @w:W:dead            str   W was declared dead
 --   @w:W:cancel          set   ids of W's jobs that were asked to stop
+--   @w:W:about           str   what W tells of its host
 --   @idle:Q              set   workers that found nothing in queue Q
 --   @ring:Q              list  tenants with available jobs in queue Q
 --   @due                 zset  tenant -> when its next job is due or expires
@@ -74,6 +75,10 @@
 --   T:f:FLOW:waits       hash  node that needs several joints -> how many still
 --   T:f:FLOW:lost        set   its nodes that cannot be read, once that was seen
 --   T:f:FLOW:about       str   what is kept of it for its clients
+--   T:shelf:SHELF        hash  name -> an entry
+--   T:minute:M           hash  queue .. '\0' .. task -> numbers of ledger.rs, packed; M is
+--                              a time in minutes
+--   T:events             strm  b(ytes) of an event
 --   T:active             hash  module name -> release number .. digest
 --   T:rel:NAME           hash  number -> digest .. time .. by; n -> the newest
 --   T:m:DIGEST           str   manifest

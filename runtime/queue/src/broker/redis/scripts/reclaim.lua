@@ -45,7 +45,7 @@ for _, worker in ipairs(workers) do
   if call('EXISTS', held) == 0 then
     gone = gone + 1
     call('ZREM', R .. '@leases', worker)
-    call('DEL', worker_key(worker, 'claim'), worker_key(worker, 'cancel'))
+    call('DEL', worker_key(worker, 'claim'), worker_key(worker, 'cancel'), worker_key(worker, 'about'))
   end
 end
 flush_limits()

@@ -10,6 +10,10 @@ SELECT 1 FROM tombstone WHERE worker = ?1;
 INSERT INTO lease (worker, until, number) VALUES (?1, ?2, ?3)
 ON CONFLICT DO UPDATE SET until = excluded.until, number = excluded.number;
 
+-- Mostly it says what it said.
+-- name: about
+UPDATE lease SET about = ?2 WHERE worker = ?1 AND about <> ?2;
+
 -- name: end
 DELETE FROM lease WHERE worker = ?1;
 

@@ -188,11 +188,13 @@ CREATE TABLE wake (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX wake_at ON wake (at);
 
--- Live workers; `number` is that of their last claim.
+-- Live workers; `number` is that of their last claim, `about` what they tell of their
+-- hosts.
 CREATE TABLE lease (
     worker INTEGER PRIMARY KEY,
     until  INTEGER NOT NULL,
-    number INTEGER NOT NULL
+    number INTEGER NOT NULL,
+    about  BLOB    NOT NULL DEFAULT x''
 ) STRICT;
 CREATE INDEX lease_until ON lease (until);
 
@@ -430,3 +432,40 @@ CREATE TABLE source (
     low    INTEGER,
     PRIMARY KEY (tenant, id)
 ) STRICT, WITHOUT ROWID;
+
+-- Small things by name, such as who may use the front door.
+CREATE TABLE entry (
+    tenant TEXT NOT NULL,
+    shelf  TEXT NOT NULL,
+    name   TEXT NOT NULL,
+    bytes  BLOB NOT NULL,
+    UNIQUE (tenant, shelf, name)
+) STRICT;
+
+-- What became of a task's jobs in one queue in the minute that begins `at`; spans in
+-- microseconds. Empty names are of all for which a minute has no place.
+CREATE TABLE minute (
+    tenant      TEXT    NOT NULL,
+    at          INTEGER NOT NULL,
+    queue       TEXT    NOT NULL,
+    task        TEXT    NOT NULL,
+    completed   INTEGER NOT NULL,
+    retried     INTEGER NOT NULL,
+    discarded   INTEGER NOT NULL,
+    cancelled   INTEGER NOT NULL,
+    ran         INTEGER NOT NULL,
+    waited      INTEGER NOT NULL,
+    fuel        INTEGER NOT NULL,
+    waited_most INTEGER NOT NULL,
+    PRIMARY KEY (tenant, at, queue, task)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX minute_at ON minute (at);
+
+-- What a tenant's onlookers are told. The last of them always stays: so no number is
+-- given twice.
+CREATE TABLE event (
+    tenant TEXT    NOT NULL,
+    seq    INTEGER NOT NULL,
+    bytes  BLOB    NOT NULL,
+    UNIQUE (tenant, seq)
+) STRICT;

@@ -107,6 +107,7 @@ async fn a_worker_hears_that_another_process_cancelled_its_job() {
         lease: SOON,
         queues: vec!["default".into()],
         compiled: Vec::new(),
+        about: Vec::new(),
     };
     let asked = ours.extend(&beat).await.unwrap().cancelled;
     assert_eq!(asked, ids(&claimed));
