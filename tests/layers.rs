@@ -17,6 +17,10 @@ const TABLE: &[(&str, &[&str])] = &[
     // backoff; both sides of the retry policy know how attempts end; a task says
     // beside what its jobs may not be.
     ("queue/clock", &[]),
+    ("queue/about", &["queue/clock"]),
+    ("queue/event", &["queue/job"]),
+    ("queue/hook", &["queue/broker", "queue/job", "queue/task"]),
+    ("host/webhook", &["queue/hook"]),
     (
         "queue/job",
         &["queue/clock", "queue/retry", "queue/task", "queue/registry"],
@@ -104,17 +108,21 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     // Whoever has something to tell knows it, and it knows nobody.
-    ("host/telemetry", &[]),
+    ("host/telemetry", &["queue/client"]),
     (
         "host/worker",
         &[
             "host/engine",
             "host/telemetry",
+            "host/webhook",
+            "queue/about",
             "queue/arguments",
             "queue/broker",
             "queue/client",
             "queue/clock",
+            "queue/event",
             "queue/flow",
+            "queue/hook",
             "queue/job",
             "queue/registry",
             "queue/retry",
@@ -128,6 +136,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "host/engine",
             "queue/broker",
             "queue/client",
+            "queue/hook",
             "queue/registry",
             "queue/task",
         ],
@@ -167,7 +176,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
-    ("host/main", &["host/cli"]),
+    ("host/main", &["host/cli", "host/config"]),
 ];
 
 /// What a room may not name although it may know the room that it lies in.

@@ -29,7 +29,9 @@ pub const BROKER: &str = "sqlite:.lovage/lovage.db";
 pub const FOLDER: &str = ".lovage";
 /// Variables that begin as ours do and are no keys: the log filter, and what
 /// the set-up of guest toolchains goes by.
-const NO_KEYS: [&str; 2] = ["log", "wasm_rustc"];
+const NO_KEYS: [&str; 3] = ["log", LOG_FORMAT, "wasm_rustc"];
+/// The short name of `telemetry.log` among them.
+const LOG_FORMAT: &str = "log_format";
 
 /// All that can be configured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -47,6 +49,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// How long finished jobs are kept.
     pub retention: RetentionConfig,
+    /// What a process tells of itself, and to whom.
+    pub telemetry: TelemetryConfig,
     /// Schedules by name, which a worker declares when it starts. Where there is no
     /// such section it leaves those that are there alone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -104,6 +108,29 @@ pub struct RetentionConfig {
     pub bytes: Size,
 }
 
+/// `[telemetry]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TelemetryConfig {
+    /// A collector for traces, as in `http://localhost:4318`; none where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<String>,
+    /// The share of traces that are kept, of those that begin here: 0 to 1.
+    pub sample: f64,
+    /// How the log is written.
+    pub log: LogFormat,
+}
+
+/// How a log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
 impl Default for Config {
     fn default() -> Self {
         let worker = worker::Settings::default();
@@ -134,6 +161,11 @@ impl Default for Config {
                 discarded: Span(retention.discarded),
                 count: retention.count,
                 bytes: Size(retention.bytes),
+            },
+            telemetry: TelemetryConfig {
+                otlp: None,
+                sample: 1.0,
+                log: LogFormat::Text,
             },
             schedules: None,
         }
@@ -178,6 +210,11 @@ impl Config {
             figment = figment.merge(Toml::file_exact(file));
         }
         figment = figment.merge(Env::prefixed("LOVAGE_").ignore(&NO_KEYS).split("__"));
+        figment = figment.merge(
+            Env::prefixed("LOVAGE_")
+                .only(&[LOG_FORMAT])
+                .map(|_| "telemetry.log".into()),
+        );
         for (key, value) in flags {
             figment = figment.merge(Serialized::default(key, value));
         }
@@ -204,6 +241,10 @@ impl Config {
                     Err(e) => return Err(wrong(&place, e.to_string())),
                 }
             }
+        }
+        if !(0.0..=1.0).contains(&self.telemetry.sample) {
+            let problem = "is a share, from 0 to 1".into();
+            return Err(wrong("telemetry.sample", problem));
         }
         let zero = |place: &str| wrong(place, "must not be zero".into());
         if self.worker.concurrency == 0 {

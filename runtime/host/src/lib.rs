@@ -8,7 +8,7 @@
 //! - [`deploy`]: from bytes to an active release
 //! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes;
 //!   [`timetable`]: schedules as people write them
-//! - [`telemetry`]: metrics
+//! - [`telemetry`]: metrics and traces; [`webhook`]: requests to those who are told
 //! - [`cli`]: the commands, one a file
 
 pub mod cli;
@@ -18,4 +18,5 @@ pub mod engine;
 pub mod telemetry;
 pub mod timetable;
 pub mod units;
+pub mod webhook;
 pub mod worker;

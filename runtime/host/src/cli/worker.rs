@@ -69,7 +69,10 @@ pub(super) async fn run(
     engine: Engine,
     phase: watch::Receiver<Phase>,
 ) -> anyhow::Result<()> {
-    let telemetry = Telemetry::default();
+    let telemetry = Telemetry {
+        traces: context.traces.clone(),
+        ..Telemetry::default()
+    };
     let (ended, stop) = oneshot::channel::<()>();
     if let Some(address) = &context.config.worker.metrics {
         let listener = TcpListener::bind(address).await;

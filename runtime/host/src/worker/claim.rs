@@ -139,7 +139,7 @@ impl<'a> Claims<'a> {
         let worker = session.telemetry.metrics.worker();
         worker.claims.inc();
         worker.claimed.inc_by(jobs.len() as u64);
-        let series = session.series.of(&jobs);
+        let series = session.series.started(&jobs);
         let (grips, cancelled) = session.hands.take(&jobs);
         cancelled.into_iter().for_each(|id| session.cancel(id));
         let attempts = jobs.into_iter().zip(grips).zip(series);

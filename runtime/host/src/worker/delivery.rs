@@ -1,7 +1,7 @@
 //! A job in this worker's hands, and how it leaves them: by exactly one settlement.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lovage_queue::broker::{BrokerError, Claimed};
 use lovage_queue::client::{Client, ClientError, PreparedFlow};
@@ -13,11 +13,14 @@ use lovage_queue::registry::Digest;
 use lovage_queue::task::Failure;
 
 use super::hands::Grip;
+use super::hooks::Watched;
 use super::resolve;
 use super::series::Series;
 use super::session::{Session, Settling};
 use super::settle::AGAIN;
+use super::trace;
 use crate::engine::{End, Outcome};
+use crate::telemetry::traces::Span;
 
 /// When to try again what went wrong on our own side.
 pub(super) const BROKEN: Duration = Duration::from_secs(1);
@@ -74,6 +77,10 @@ pub(super) struct Delivery {
     pub(super) waited: Duration,
     /// Where it is counted, unless its record cannot be read.
     series: Option<Arc<Series>>,
+    /// The span of this attempt, where it is traced.
+    pub(super) span: Option<Box<Span>>,
+    /// What those are told who hear of its end.
+    pub(super) watched: Option<Box<Watched>>,
     pub(super) target: Option<(Digest, u32)>,
     /// Stops it, wherever it is.
     pub(super) grip: Grip,
@@ -102,6 +109,8 @@ impl Delivery {
             started: claimed.started,
             waited: Duration::ZERO,
             series,
+            span: None,
+            watched: None,
             target: claimed.target,
             grip,
             held: true,
@@ -287,7 +296,11 @@ impl Delivery {
         Ok(Stored { jobs, flows })
     }
 
-    fn settle(&mut self, action: Action, attempt: Option<Attempt>, made: Stored) {
+    fn settle(&mut self, action: Action, attempt: Option<Attempt>, mut made: Stored) {
+        if let Some(watched) = self.watched.take() {
+            let told = watched.deliveries(self.id, &action, attempt.as_ref());
+            made.jobs.extend(told);
+        }
         self.settled = true;
         self.ended = !matches!(action, Action::GiveBack(_) | Action::NextPage { .. });
         let settlement = Settlement {
@@ -300,7 +313,12 @@ impl Delivery {
             children: made.jobs,
             flows: made.flows,
         };
+        let span = self.span.take().map(|mut span| {
+            trace::conclude(&mut span, &settlement);
+            (span, SystemTime::now())
+        });
         self.session.settle(Settling {
+            span,
             settlement,
             series: self.series.take(),
             waited: self.waited,

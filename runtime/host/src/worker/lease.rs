@@ -147,7 +147,7 @@ async fn renew(session: &Session, broker: &dyn Broker) {
                 .map(|(queue, _)| queue.clone())
                 .collect(),
             compiled: words.clone(),
-            about: Vec::new(),
+            about: session.about.clone(),
         };
         match broker.extend(&beat).await {
             Ok(pulse) => {

@@ -12,7 +12,10 @@
 //! - `batch`: many jobs of one task in one run; `collect`: how they come together
 //! - `modules`: from a digest to something that runs
 //! - `settle`: settlements on their way to the broker; `live`: logs before them
-//! - `series`: what is counted of jobs; `gauges`: how the worker stands
+//! - `hooks`: who is told of a job's end
+//! - `series`: what is counted of jobs; `tally`: how the broker hears of it; `gauges`: how
+//!   the worker stands
+//! - `trace`: an attempt as a part of a trace
 //! - `lease`: the heartbeat, on a thread that no guest can starve
 //! - `janitor`: promote, reclaim, prune
 //!
@@ -27,6 +30,7 @@ mod delivery;
 mod gauges;
 mod guests;
 mod hands;
+mod hooks;
 mod host;
 mod janitor;
 mod lease;
@@ -38,13 +42,17 @@ mod scheduler;
 mod series;
 pub mod session;
 mod settle;
+mod tally;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use lovage_queue::about::WorkerAbout;
 use lovage_queue::broker::{BrokerError, Place, Retention};
+use lovage_queue::clock::Millis;
 use lovage_queue::job::Partition;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::guests::Guests;
@@ -97,6 +105,22 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// What a worker's heartbeats tell of it.
+    fn about(&self) -> WorkerAbout {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+        let host = host.or_else(|_| std::env::var("HOSTNAME"));
+        WorkerAbout {
+            host: host.unwrap_or_default().trim().to_owned(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            concurrency: self.concurrency as u64,
+            queues: self.queues.clone(),
+            started: Millis::of_this_host(),
+        }
+    }
+}
+
 /// What a worker is asked to do. It only ever goes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -135,6 +159,8 @@ pub async fn run(
     let broker = place.connect().await?;
     let guests = Guests::start(settings.threads)?;
     let series = Arc::new(AllSeries::new(telemetry.metrics.clone()));
+    let (stop, stopped) = oneshot::channel();
+    let teller = tokio::spawn(tally::run(broker.clone(), series.clone(), stopped));
     loop {
         let session = Session::new(
             broker.clone(),
@@ -151,6 +177,10 @@ pub async fn run(
                 session.stop_running();
             }
         }
+    }
+    drop(stop);
+    if tokio::time::timeout(tally::LAST, teller).await.is_err() {
+        tracing::warn!("the broker is away: the last of what was counted is not told");
     }
     Ok(())
 }

@@ -6,12 +6,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lovage_queue::broker::Claimed;
 use lovage_queue::job::{Action, Settlement};
 
+use super::tally::{Line, Untold};
 use crate::telemetry::Metrics;
 use crate::telemetry::metrics::{Became, TaskMetrics};
 
@@ -21,6 +22,7 @@ const MOST: usize = 10_000;
 /// All that a worker counts, whatever its identity.
 pub(super) struct AllSeries {
     metrics: Metrics,
+    pub(super) line: Line,
     hasher: RandomState,
     known: Mutex<Known>,
 }
@@ -34,11 +36,14 @@ struct Known {
 
 /// Of one task in one queue of one tenant.
 pub(super) struct Series {
-    tenant: String,
-    queue: String,
-    module: String,
-    task: String,
+    pub(super) tenant: String,
+    pub(super) queue: String,
+    /// `module.task`.
+    pub(super) name: String,
+    /// Where the one ends and the other begins.
+    dot: usize,
     metrics: TaskMetrics,
+    untold: Mutex<Untold>,
 }
 
 /// A settlement that the broker has recorded, or was to.
@@ -51,13 +56,15 @@ impl AllSeries {
     pub(super) fn new(metrics: Metrics) -> Self {
         AllSeries {
             metrics,
+            line: Line::default(),
             hasher: RandomState::new(),
             known: Mutex::default(),
         }
     }
 
-    /// The series of each of these jobs; none of one that cannot be read.
-    pub(super) fn of(&self, claimed: &[Claimed]) -> Vec<Option<Arc<Series>>> {
+    /// The series of each of these jobs, which were started just now; none of one that
+    /// cannot be read.
+    pub(super) fn started(&self, claimed: &[Claimed]) -> Vec<Option<Arc<Series>>> {
         let mut last: Option<Arc<Series>> = None;
         let series = claimed.iter().map(|it| {
             let call = &it.job.as_ref().ok()?.call;
@@ -67,7 +74,45 @@ impl AllSeries {
             }
             last.clone()
         });
-        series.collect()
+        let series: Vec<_> = series.collect();
+        let mut ids = claimed.iter().map(|it| it.id);
+        for alike in series.chunk_by(same) {
+            let these = ids.by_ref().take(alike.len());
+            match &alike[0] {
+                Some(series) => self.note(series, |untold| these.for_each(|id| untold.started(id))),
+                None => these.for_each(drop),
+            }
+        }
+        series
+    }
+
+    /// Counts settlements that are on the record.
+    pub(super) fn settled<'a>(
+        &self,
+        series: &Arc<Series>,
+        counted: impl Iterator<Item = Counted<'a>>,
+    ) {
+        self.note(series, |untold| series.count(counted, untold));
+    }
+
+    /// The broker did not take what was counted.
+    pub(super) fn failed(&self) {
+        self.metrics.worker().tellings_failed.inc();
+    }
+
+    /// Keeps what could not be told, to be told later.
+    pub(super) fn put_back(&self, series: Arc<Series>, before: Untold) {
+        self.note(&series, |untold| untold.put_back(before));
+    }
+
+    /// Whoever has something to tell is in line, once.
+    fn note(&self, series: &Arc<Series>, note: impl FnOnce(&mut Untold)) {
+        let mut untold = series.untold();
+        let was_empty = untold.is_empty();
+        note(&mut untold);
+        if was_empty && !untold.is_empty() {
+            self.line.join(series.clone());
+        }
     }
 
     fn find(&self, names: [&str; 4]) -> Arc<Series> {
@@ -81,12 +126,14 @@ impl AllSeries {
             *known = Known::default();
         }
         let [tenant, queue, module, task] = names;
+        let name = format!("{module}.{task}");
         let series = Arc::new(Series {
-            metrics: self.metrics.task(&format!("{module}.{task}"), queue),
+            metrics: self.metrics.task(&name, queue),
+            untold: Mutex::default(),
             tenant: tenant.to_owned(),
             queue: queue.to_owned(),
-            module: module.to_owned(),
-            task: task.to_owned(),
+            dot: module.len(),
+            name,
         });
         known.series.entry(hash).or_default().push(series.clone());
         known.count += 1;
@@ -97,14 +144,27 @@ impl AllSeries {
 impl Series {
     fn is(&self, names: [&str; 4]) -> bool {
         let [tenant, queue, module, task] = names;
-        self.task == task && self.module == module && self.queue == queue && self.tenant == tenant
+        self.dot == module.len()
+            && self.name.starts_with(module)
+            && self.name[self.dot + 1..] == *task
+            && self.queue == queue
+            && self.tenant == tenant
     }
 
-    /// Counts settlements that are on the record.
-    pub(super) fn settled<'a>(&self, counted: impl Iterator<Item = Counted<'a>>) {
+    /// What has not been told, which now counts as told.
+    pub(super) fn take(&self) -> Untold {
+        std::mem::take(&mut *self.untold())
+    }
+
+    fn untold(&self) -> MutexGuard<'_, Untold> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count<'a>(&self, counted: impl Iterator<Item = Counted<'a>>, untold: &mut Untold) {
         let (duration, fuel) = (self.metrics.duration.local(), self.metrics.fuel.local());
         let wait = self.metrics.wait.local();
         for it in counted {
+            untold.settled(&it);
             self.metrics.count(became(&it.settlement.action), 1);
             if let Some(attempt) = &it.settlement.attempt {
                 duration.observe(attempt.took.as_secs_f64());
@@ -118,7 +178,13 @@ impl Series {
     }
 }
 
-fn became(action: &Action) -> Became {
+/// Whether both are the same series, or none.
+pub(super) fn same(a: &Option<Arc<Series>>, b: &Option<Arc<Series>>) -> bool {
+    a.as_ref().map(Arc::as_ptr) == b.as_ref().map(Arc::as_ptr)
+}
+
+/// The word for what a settlement does.
+pub(super) fn became(action: &Action) -> Became {
     match action {
         Action::Complete(_) => Became::Completed,
         Action::Retry(_) => Became::Retried,

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lovage_queue::broker::{Broker, Signal};
 use lovage_queue::client::Client;
@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::batch::Batches;
 use super::hands::Hands;
+use super::hooks::Hooks;
 use super::lease::Pulse;
 use super::load::Load;
 use super::modules::Modules;
@@ -20,6 +21,7 @@ use super::series::{AllSeries, Series};
 use super::{Phase, Settings};
 use crate::engine::Engine;
 use crate::telemetry::Telemetry;
+use crate::telemetry::traces::Span;
 
 /// What a cancelled job has to tidy up before it is stopped.
 pub(super) const TIDY_UP: Duration = Duration::from_millis(50);
@@ -41,6 +43,8 @@ pub(super) struct Settling {
     pub(super) series: Option<Arc<Series>>,
     /// How long the job had been available when it was started.
     pub(super) waited: Duration,
+    /// The span of the attempt, which ends with it, and since when it is on its way.
+    pub(super) span: Option<(Box<Span>, SystemTime)>,
 }
 
 /// A worker under one identity.
@@ -48,6 +52,8 @@ pub struct Session {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) worker: WorkerId,
     pub(super) settings: Settings,
+    /// What its heartbeats tell of it.
+    pub(super) about: Vec<u8>,
     pub(super) telemetry: Telemetry,
     pub(super) series: Arc<AllSeries>,
     pub(super) modules: Modules,
@@ -63,6 +69,7 @@ pub struct Session {
     pub(super) hands: Hands,
     /// Those of them that wait for others of their kind.
     pub(super) batches: Batches,
+    pub(super) hooks: Hooks,
     /// The worker's own threads: guests have others, and the heartbeat too.
     pub(super) threads: Handle,
     clients: Mutex<HashMap<String, Client>>,
@@ -87,6 +94,7 @@ impl Session {
             worker: WorkerId::random(),
             load: Load::default(),
             slots: Semaphore::new(settings.concurrency),
+            about: settings.about().encode(),
             settings,
             telemetry,
             series,
@@ -96,6 +104,7 @@ impl Session {
             staged: Mutex::new(Some(staged)),
             hands: Hands::default(),
             batches: Batches::default(),
+            hooks: Hooks::default(),
             threads: Handle::current(),
             clients: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),

@@ -4,13 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lovage_queue::broker::{BrokerError, Settled};
 use lovage_queue::job::{Action, Settlement};
 
-use super::series::{Counted, Series};
+use super::series::{Counted, Series, same};
 use super::session::Session;
+use crate::telemetry::traces::Span;
 
 /// Settlements in one call: no step of Redis should take 10 ms, and to end a node of a flow,
 /// and free another, may take it 20 µs.
@@ -27,8 +28,12 @@ const CHILD: usize = BYTES / 1000;
 /// The wait before a batch is tried again that the broker did not take.
 pub(super) const AGAIN: Duration = Duration::from_millis(200);
 
-/// What is counted of a settlement beside itself: where, and how long its job had waited.
-type Of = (Option<Arc<Series>>, Duration);
+/// What is told of a settlement beside itself.
+struct Of {
+    series: Option<Arc<Series>>,
+    waited: Duration,
+    span: Option<(Box<Span>, SystemTime)>,
+}
 
 /// Settles until the session is closed and nothing is left.
 pub(super) async fn run(session: Arc<Session>) {
@@ -55,7 +60,11 @@ pub(super) async fn run(session: Arc<Session>) {
             let partition = it.settlement.id.partition();
             let (settlements, of) = partitions.entry(partition).or_default();
             settlements.push(it.settlement);
-            of.push((it.series, it.waited));
+            of.push(Of {
+                series: it.series,
+                waited: it.waited,
+                span: it.span,
+            });
         }
         for (settlements, of) in partitions.values() {
             let mut of = of.as_slice();
@@ -124,17 +133,19 @@ fn report(session: &Session, settlements: &[Settlement], of: &[Of], answers: &[S
     worker.settled.inc_by(settlements.len() as u64);
     let stale = answers.iter().filter(|it| **it != Settled::Recorded);
     worker.stale.inc_by(stale.count() as u64);
+    for (span, since) in of.iter().filter_map(|it| it.span.as_ref()) {
+        span.within("settle", *since);
+    }
     let mut all = settlements.iter().zip(answers).zip(of);
-    for alike in of.chunk_by(|a, b| a.0.as_ref().map(Arc::as_ptr) == b.0.as_ref().map(Arc::as_ptr))
-    {
+    for alike in of.chunk_by(|a, b| same(&a.series, &b.series)) {
         let these = all.by_ref().take(alike.len());
         let recorded = these.filter(|((_, answer), _)| **answer == Settled::Recorded);
         let counted = recorded.map(|((settlement, _), of)| Counted {
             settlement,
-            waited: of.1,
+            waited: of.waited,
         });
-        match &alike[0].0 {
-            Some(series) => series.settled(counted),
+        match &alike[0].series {
+            Some(series) => session.series.settled(series, counted),
             None => counted.for_each(drop),
         }
     }
