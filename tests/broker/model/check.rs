@@ -31,7 +31,8 @@ impl Case<'_> {
             .collect();
         for mut expected in self.model.counts() {
             // The jobs' own word on since when they wait.
-            let waits = |it: &&Job| it.state == State::Available && it.call.queue == expected.queue;
+            let waits =
+                |it: &&job::Job| it.state == State::Available && it.call.queue == expected.queue;
             let waiting = jobs.iter().flatten().filter(waits);
             expected.oldest = waiting.map(|it| it.available).min();
             let none = lovage_queue::broker::QueueCounts {

@@ -7,10 +7,12 @@
 //! - `limits`: what limits cost, and that nothing waits for ever
 //! - `flows`: jobs that wait for others; `leaving`: how long flows are kept;
 //!   `rig`: what these two share
+//! - `ledger`: how long what is kept for those who look on stays
 
 mod file;
 mod flows;
 mod leaving;
+mod ledger;
 mod limits;
 mod processes;
 mod rig;

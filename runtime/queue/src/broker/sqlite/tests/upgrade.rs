@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::*;
+use crate::broker::Ledger;
 use crate::clock::Millis;
 use crate::record;
 use crate::registry::blob;
@@ -268,6 +269,37 @@ async fn a_file_of_schema_4_passes_over_what_leaves_at_its_own_time_again() {
     assert_eq!(pruned.unwrap(), 1);
     let kept = broker.jobs(TENANT, &[own.id, ended.id]).await.unwrap();
     assert!(kept[0].is_some() && kept[1].is_none());
+}
+
+#[tokio::test]
+async fn a_worker_of_a_file_of_schema_5_tells_of_its_host_when_it_can() {
+    let (_dir, path) = place();
+    let old = Old::of(&path, 5);
+    let held = job();
+    let n = old.job(&held, |header| {
+        header.state = State::Running;
+        (header.delivery, header.worker) = (1, 7);
+    });
+    old.run("INSERT INTO inflight VALUES (7, ?1, 1, 0, 1)", [n]);
+    let until = THEN.0 as i64 + 10_000_000_000_000;
+    old.run("INSERT INTO lease VALUES (7, ?1, 1)", [until]);
+    drop(old);
+
+    let broker = SqliteBroker::open(&path, Clock::Store).await.unwrap();
+    let of = async || broker.workers(TENANT).await.unwrap().remove(0);
+    let worker = of().await;
+    assert_eq!((worker.worker, &worker.about[..]), (WorkerId(7), &b""[..]));
+    assert_eq!((worker.held, worker.others), (vec![held.id], 0));
+    let beat = Heartbeat {
+        partition: Partition(0),
+        worker: WorkerId(7),
+        lease: SOON,
+        queues: Vec::new(),
+        compiled: Vec::new(),
+        about: b"a host".into(),
+    };
+    broker.extend(&beat).await.unwrap();
+    assert_eq!(of().await.about, b"a host");
 }
 
 /// Columns and indexes by table, in no order: an upgrade adds them behind.
