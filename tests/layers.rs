@@ -17,6 +17,10 @@ const TABLE: &[(&str, &[&str])] = &[
     // backoff; both sides of the retry policy know how attempts end; a task says
     // beside what its jobs may not be.
     ("queue/clock", &[]),
+    ("queue/about", &["queue/clock"]),
+    ("queue/event", &["queue/job"]),
+    ("queue/hook", &["queue/broker", "queue/job", "queue/task"]),
+    ("host/webhook", &["queue/hook"]),
     (
         "queue/job",
         &["queue/clock", "queue/retry", "queue/task", "queue/registry"],
@@ -142,15 +146,22 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
+    // Whoever has something to tell knows it, and it knows nobody.
+    ("host/telemetry", &["queue/client"]),
     (
         "host/worker",
         &[
             "host/engine",
+            "host/telemetry",
+            "host/webhook",
+            "queue/about",
             "queue/arguments",
             "queue/broker",
             "queue/client",
             "queue/clock",
+            "queue/event",
             "queue/flow",
+            "queue/hook",
             "queue/job",
             "queue/registry",
             "queue/retry",
@@ -164,6 +175,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "host/engine",
             "queue/broker",
             "queue/client",
+            "queue/hook",
             "queue/registry",
             "queue/task",
         ],
@@ -188,6 +200,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "host/config",
             "host/deploy",
             "host/engine",
+            "host/telemetry",
             "host/timetable",
             "host/units",
             "host/view",
@@ -204,7 +217,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
-    ("host/main", &["host/cli"]),
+    ("host/main", &["host/cli", "host/config"]),
 ];
 
 /// What a room may not name although it may know the room that it lies in.

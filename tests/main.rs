@@ -8,4 +8,5 @@ mod examples;
 mod fixtures;
 mod layers;
 mod support;
+mod telemetry;
 mod worker;

@@ -10,6 +10,7 @@
 //!   [`timetable`]: schedules as people write them
 //! - [`api`]: the HTTP API and the dashboard
 //! - [`view`]: what commands and the HTTP API show
+//! - [`telemetry`]: metrics and traces; [`webhook`]: requests to those who are told
 //! - [`cli`]: the commands, one a file
 
 pub mod api;
@@ -17,7 +18,9 @@ pub mod cli;
 pub mod config;
 pub mod deploy;
 pub mod engine;
+pub mod telemetry;
 pub mod timetable;
 pub mod units;
 pub mod view;
+pub mod webhook;
 pub mod worker;

@@ -9,7 +9,7 @@
 //! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `queues`, `workers`,
 //!   `schedules`, `flows`, `tokens`, `hooks`
 //! - `events` with `feed`: what happens, as it happens; `history`: what has happened
-//! - `health`: whether all is well; `remote`: what Lovage's own client speaks
+//! - `health`: whether all is well; `metrics`: in numbers; `remote`: what Lovage's own client speaks
 //!
 //! It is a client like any other: it sees jobs through the broker and runs none.
 
@@ -25,7 +25,9 @@ mod feed;
 mod flows;
 mod health;
 mod history;
+mod hooks;
 mod jobs;
+mod metrics;
 mod modules;
 mod problem;
 mod queues;
@@ -45,6 +47,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use lovage_queue::broker::Broker;
 use lovage_queue::client::Client;
 use lovage_queue::task::Rate;
@@ -59,6 +62,7 @@ use self::auth::{Paces, Tokens};
 use self::feed::Feeds;
 use self::history::Backlogs;
 use crate::engine::Engine;
+use crate::telemetry::{FrontMetrics, Telemetry};
 
 /// Tenants whose clients are remembered.
 const CLIENTS: usize = 1_000;
@@ -94,6 +98,10 @@ pub struct Api {
     paces: Paces,
     feeds: Feeds,
     backlogs: Backlogs,
+    telemetry: Telemetry,
+    front: FrontMetrics,
+    /// Held by whoever reads all metrics.
+    reading: tokio::sync::Mutex<()>,
     stop: watch::Receiver<bool>,
 }
 
@@ -106,6 +114,7 @@ impl Api {
         settings: Settings,
         broker: Arc<dyn Broker>,
         engine: Engine,
+        telemetry: Telemetry,
         stop: watch::Receiver<bool>,
     ) -> Arc<Self> {
         Arc::new(Api {
@@ -117,6 +126,9 @@ impl Api {
             tokens: Tokens::default(),
             paces: Paces::default(),
             backlogs: Backlogs::default(),
+            front: FrontMetrics::new(&telemetry.metrics),
+            reading: tokio::sync::Mutex::default(),
+            telemetry,
             stop,
         })
     }
@@ -130,7 +142,10 @@ impl Api {
         if clients.len() >= CLIENTS {
             clients.clear();
         }
-        let client = Client::over(self.broker.clone(), tenant);
+        let mut client = Client::over(self.broker.clone(), tenant);
+        if self.telemetry.traces.is_on() {
+            client = client.traced(Arc::new(self.telemetry.traces.clone()));
+        }
         clients.insert(tenant.to_owned(), client.clone());
         client
     }
@@ -197,6 +212,8 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(remote::answer))
         .routes(routes!(tokens::list, tokens::create))
         .routes(routes!(tokens::revoke))
+        .routes(routes!(hooks::list))
+        .routes(routes!(hooks::put, hooks::remove))
 }
 
 /// Everything that the port answers to.
@@ -205,9 +222,11 @@ fn router(api: Shared) -> Router {
     routes
         .merge(docs::routes(document))
         .merge(health::routes())
+        .merge(metrics::routes())
         .merge(ui::routes())
         .fallback(ui::nowhere)
         .method_not_allowed_fallback(ui::not_so)
         .layer(axum::middleware::map_response(ui::guard))
+        .layer(from_fn_with_state(api.clone(), metrics::count))
         .with_state(api)
 }

@@ -300,9 +300,10 @@ impl From<PushError> for Problem {
     fn from(e: PushError) -> Self {
         let said = e.to_string();
         match e {
-            PushError::Refused(_) | PushError::Schema { .. } | PushError::Worker(_) => {
-                Problem::new(Kind::Refused, said)
-            }
+            PushError::Refused(_)
+            | PushError::Schema { .. }
+            | PushError::Worker(_)
+            | PushError::Reserved(_) => Problem::new(Kind::Refused, said),
             PushError::Name(_) => Problem::bad(said),
             PushError::Broker(e) => e.into(),
             PushError::Engine(_) => Problem::new(Kind::Internal, said),

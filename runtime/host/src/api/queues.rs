@@ -36,10 +36,10 @@ pub(super) struct Measured {
     #[serde(flatten)]
     queue: QueueView,
     /// For how long the oldest available job has waited, in seconds.
-    latency: Option<f64>,
+    pub(super) latency: Option<f64>,
     /// What waits, in seconds of work for one slot: by what its jobs took lately. Null
     /// where none has run.
-    backlog: Option<f64>,
+    pub(super) backlog: Option<f64>,
 }
 
 /// All queues.

@@ -6,10 +6,9 @@ use clap::Args;
 use lovage_queue::client::Client;
 
 use super::serve::ServeFlags;
-use super::worker::{WorkerFlags, declare_schedules, follow_signals};
+use super::worker::{self, WorkerFlags, declare_schedules, follow_signals};
 use super::{Context, push, serve};
 use crate::engine::Engine;
-use crate::worker;
 
 /// Run a worker with an embedded broker and the dashboard, for development
 ///
@@ -48,8 +47,17 @@ impl Dev {
             );
         }
         let phase = follow_signals()?;
-        let front = serve::start(context, &place, engine.clone(), phase.clone(), false).await?;
-        worker::run(&place, engine, context.config.worker(), phase).await?;
+        let telemetry = context.telemetry();
+        let front = serve::start(
+            context,
+            &place,
+            engine.clone(),
+            telemetry.clone(),
+            phase.clone(),
+            false,
+        )
+        .await?;
+        worker::run(context, &place, engine, telemetry, phase).await?;
         front.await??;
         Ok(())
     }

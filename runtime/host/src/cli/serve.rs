@@ -16,6 +16,7 @@ use super::worker::follow_signals;
 use crate::api::{self, Api, TlsError};
 use crate::config;
 use crate::engine::Engine;
+use crate::telemetry::Telemetry;
 use crate::worker::Phase;
 
 const AFTER: &str = "\
@@ -76,7 +77,8 @@ impl Serve {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let place = context.place_of_broker("serve")?;
         let engine = context.engine()?;
-        start(context, &place, engine, follow_signals()?, true)
+        let telemetry = context.telemetry();
+        start(context, &place, engine, telemetry, follow_signals()?, true)
             .await?
             .await??;
         Ok(())
@@ -88,6 +90,7 @@ pub(super) async fn start(
     context: &Context,
     place: &Place,
     engine: Engine,
+    telemetry: Telemetry,
     mut phase: watch::Receiver<Phase>,
     authentication: bool,
 ) -> anyhow::Result<JoinHandle<Result<(), TlsError>>> {
@@ -120,7 +123,7 @@ pub(super) async fn start(
         tell.closed().await;
     });
     let authentication = settings.authentication;
-    let api = Api::new(settings, broker, engine, stop);
+    let api = Api::new(settings, broker, engine, telemetry, stop);
     tracing::info!(authentication, place = %place, "serving {scheme}://{listen}");
     Ok(tokio::spawn(api::run(listener, api)))
 }

@@ -20,6 +20,7 @@
 //! - `flows`: to run them, to look at them, and to let them go on
 //! - `results`: inputs that are put together from the results of others; `splice`: of
 //!   their bytes
+//! - `trace`: what jobs carry of their traces
 //! - `schedules`: to keep them, to look at them, and to fire them
 //! - `answer`: the requests of those who call over HTTP; `check`: the jobs that they send
 
@@ -32,6 +33,7 @@ mod known;
 mod results;
 mod schedules;
 mod splice;
+mod trace;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,6 +44,7 @@ pub use self::flows::{Branch, FlowTree, Leaf, Line, Many, Mismatch, Part, Prepar
 pub use self::known::Misfit;
 pub use self::results::{BoundError, FailedNode, NoResult};
 pub use self::schedules::{SCHEDULE, SCHEDULED_FOR};
+pub use self::trace::{Enqueueing, TRACEPARENT, Tracer};
 
 use self::known::{Known, Shelf};
 use crate::arguments::ArgumentsError;
@@ -149,6 +152,7 @@ pub struct Client {
     broker: Arc<dyn Broker>,
     tenant: Arc<str>,
     shelf: Arc<Mutex<Shelf>>,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Client {
@@ -170,7 +174,14 @@ impl Client {
             broker,
             tenant,
             shelf: Arc::default(),
+            tracer: None,
         }
+    }
+
+    /// The same, with all that it enqueues traced.
+    pub fn traced(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
+        self
     }
 
     /// The broker below.
@@ -256,6 +267,7 @@ impl Client {
     /// # Errors
     /// A broker that refuses.
     pub async fn send(&self, mut jobs: Vec<NewJob>) -> Result<Vec<JobId>, ClientError> {
+        let _enqueueing = trace::stamp(self.tracer.as_ref(), &mut jobs);
         let large = self.put_large(&mut jobs).await?;
         let mut answers = self.broker.enqueue(&self.tenant, &jobs).await;
         // An upload is kept for an hour only, and this process may have slept.
