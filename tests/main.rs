@@ -7,5 +7,6 @@ mod engine;
 mod examples;
 mod fixtures;
 mod layers;
+mod remote;
 mod support;
 mod worker;
