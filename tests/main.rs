@@ -3,6 +3,7 @@
 mod broker;
 mod chaos;
 mod cli;
+mod dashboard;
 mod engine;
 mod examples;
 mod fixtures;
