@@ -17,6 +17,10 @@ const TABLE: &[(&str, &[&str])] = &[
     // backoff; both sides of the retry policy know how attempts end; a task says
     // beside what its jobs may not be.
     ("queue/clock", &[]),
+    ("queue/about", &["queue/clock"]),
+    ("queue/event", &["queue/job"]),
+    ("queue/hook", &["queue/broker", "queue/job", "queue/task"]),
+    ("host/webhook", &["queue/hook"]),
     (
         "queue/job",
         &["queue/clock", "queue/retry", "queue/task", "queue/registry"],
@@ -79,7 +83,46 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
-    ("host/units", &["queue/units"]),
+    ("host/units", &["queue/clock", "queue/job", "queue/units"]),
+    // What people and programs are shown, by whichever door they come.
+    (
+        "host/view",
+        &[
+            "host/units",
+            "queue/arguments",
+            "queue/broker",
+            "queue/client",
+            "queue/clock",
+            "queue/job",
+            "queue/limits",
+            "queue/registry",
+            "queue/schedule",
+            "queue/task",
+        ],
+    ),
+    (
+        "host/api",
+        &[
+            "host/deploy",
+            "host/engine",
+            "host/telemetry",
+            "host/timetable",
+            "host/units",
+            "host/view",
+            "queue/arguments",
+            "queue/broker",
+            "queue/client",
+            "queue/clock",
+            "queue/event",
+            "queue/flow",
+            "queue/hook",
+            "queue/job",
+            "queue/limits",
+            "queue/registry",
+            "queue/schedule",
+            "queue/task",
+        ],
+    ),
     (
         "host/timetable",
         &[
@@ -103,15 +146,22 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
+    // Whoever has something to tell knows it, and it knows nobody.
+    ("host/telemetry", &["queue/client"]),
     (
         "host/worker",
         &[
             "host/engine",
+            "host/telemetry",
+            "host/webhook",
+            "queue/about",
             "queue/arguments",
             "queue/broker",
             "queue/client",
             "queue/clock",
+            "queue/event",
             "queue/flow",
+            "queue/hook",
             "queue/job",
             "queue/registry",
             "queue/retry",
@@ -125,6 +175,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "host/engine",
             "queue/broker",
             "queue/client",
+            "queue/hook",
             "queue/registry",
             "queue/task",
         ],
@@ -145,11 +196,14 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/cli",
         &[
+            "host/api",
             "host/config",
             "host/deploy",
             "host/engine",
+            "host/telemetry",
             "host/timetable",
             "host/units",
+            "host/view",
             "host/worker",
             "queue/arguments",
             "queue/broker",
@@ -163,7 +217,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
-    ("host/main", &["host/cli"]),
+    ("host/main", &["host/cli", "host/config"]),
 ];
 
 /// What a room may not name although it may know the room that it lies in.

@@ -9,4 +9,5 @@ mod fixtures;
 mod layers;
 mod remote;
 mod support;
+mod telemetry;
 mod worker;

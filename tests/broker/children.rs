@@ -55,25 +55,57 @@ broker_test!(
     }
 );
 
+broker_test!(there_are_none_of_a_parent_that_goes_on, |b| async move {
+    type End = fn(&lovage_queue::broker::Claimed) -> Settlement;
+    let ends: [End; 2] = [|it| fail(it, secs(1)), |it| give_back(it, secs(1))];
+    let worker = Worker::new(&b);
+    for end in ends {
+        b.add_plain(1).await;
+        let claimed = worker.claim_one().await;
+        let child = [b.job()];
+        let settled = worker.settle(with(end(&claimed), &child)).await;
+        assert_eq!(settled, Settled::Recorded);
+        assert_eq!(are_there(&b, &child).await, [false]);
+    }
+});
+
 broker_test!(
-    there_are_none_of_a_parent_that_does_not_complete,
+    they_are_made_with_any_end_that_their_parents_worker_says,
     |b| async move {
-        type End = fn(&lovage_queue::broker::Claimed) -> Settlement;
-        let ends: [End; 4] = [
-            discard,
-            cancel,
-            |it| fail(it, secs(1)),
-            |it| give_back(it, secs(1)),
-        ];
         let worker = Worker::new(&b);
-        for end in ends {
+        for end in [discard, cancel] {
             b.add_plain(1).await;
             let claimed = worker.claim_one().await;
             let child = [b.job()];
-            let settled = worker.settle(with(end(&claimed), &child)).await;
-            assert_eq!(settled, Settled::Recorded);
-            assert_eq!(are_there(&b, &child).await, [false]);
+            let settlement = with(end(&claimed), &child);
+            for _ in 0..2 {
+                let settled = worker.settle(settlement.clone()).await;
+                assert_eq!(settled, Settled::Recorded);
+                assert_eq!(are_there(&b, &child).await, [true]);
+                assert_eq!(b.depths().await.available, 1);
+            }
+            assert_eq!(worker.claim_ids(9).await, [child[0].id]);
         }
+    }
+);
+
+broker_test!(
+    there_are_none_of_an_end_that_a_cancel_took_the_place_of,
+    |b| async move {
+        let worker = Worker::new(&b);
+        let id = b.add_plain(1).await[0];
+        let claimed = worker.claim_one().await;
+        b.cancel(TENANT, &[id]).await.unwrap();
+        let child = [b.job()];
+        worker.settle(with(discard(&claimed), &child)).await;
+        assert_eq!(b.look(id).await.state, State::Cancelled);
+        assert_eq!(are_there(&b, &child).await, [false]);
+        // A cancel that the worker has heard of is what it says.
+        let id = b.add_plain(1).await[0];
+        let claimed = worker.claim_one().await;
+        b.cancel(TENANT, &[id]).await.unwrap();
+        worker.settle(with(cancel(&claimed), &child)).await;
+        assert_eq!(are_there(&b, &child).await, [true]);
     }
 );
 

@@ -114,9 +114,9 @@ broker_test!(
             b.pass(secs(1));
         }
         let at = |at| Some(BEGIN.after(secs(at)));
-        for n in 0..4 {
+        for (n, job) in jobs.iter().enumerate() {
             assert_eq!(b.depths().await.oldest, at(n as u64));
-            b.cancel(TENANT, &[jobs[n].id]).await.unwrap();
+            b.cancel(TENANT, &[job.id]).await.unwrap();
         }
         assert_eq!(b.depths().await.oldest, None);
         // A job that comes back waits since then.

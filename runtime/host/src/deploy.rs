@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use lovage_queue::broker::BrokerError;
 use lovage_queue::client::Client;
+use lovage_queue::hook;
 use lovage_queue::registry::{Manifest, Readiness, Release};
 use lovage_queue::task::{NameError, check_name};
 
@@ -37,6 +38,9 @@ pub enum PushError {
     /// A worker could not compile it.
     #[error("a worker cannot run it: {0}")]
     Worker(String),
+    /// The name is that of the tasks that workers have themselves.
+    #[error("`{0}` is the name of lovage's own tasks: choose another")]
+    Reserved(String),
     /// The name breaks the rules.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -93,6 +97,9 @@ pub async fn push(
     mut tell: impl FnMut(Step),
 ) -> Result<Pushed, PushError> {
     check_name(push.name, "module")?;
+    if push.name == hook::MODULE {
+        return Err(PushError::Reserved(push.name.into()));
+    }
     tell(Step::Checking);
     let manifest = inspect(engine, push.bytes.clone()).await?;
     tell(Step::Storing);

@@ -8,12 +8,19 @@
 //! - [`deploy`]: from bytes to an active release
 //! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes;
 //!   [`timetable`]: schedules as people write them
+//! - [`api`]: the HTTP API and the dashboard
+//! - [`view`]: what commands and the HTTP API show
+//! - [`telemetry`]: metrics and traces; [`webhook`]: requests to those who are told
 //! - [`cli`]: the commands, one a file
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod deploy;
 pub mod engine;
+pub mod telemetry;
 pub mod timetable;
 pub mod units;
+pub mod view;
+pub mod webhook;
 pub mod worker;

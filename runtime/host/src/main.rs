@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use lovage::cli;
+use lovage::config::LogFormat;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
@@ -15,22 +16,33 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
     allow_open_files();
-    let filter =
-        EnvFilter::try_from_env("LOVAGE_LOG").unwrap_or_else(|_| EnvFilter::new(cli.log()));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
+    let level = cli.log();
+    let ready = match cli.read() {
+        Ok(ready) => ready,
+        Err(e) => return fail(&e),
+    };
+    log(level, ready.log_format());
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(e) => return fail(&e.into()),
     };
-    let done = runtime.block_on(cli::run(cli));
+    let done = runtime.block_on(cli::run(ready));
     // A read of stdin that nobody waits for any more must not hold us up.
     runtime.shutdown_background();
     done.map_or_else(|e| fail(&e), |()| ExitCode::SUCCESS)
+}
+
+/// Has all that is told written to stderr.
+fn log(level: &str, format: LogFormat) {
+    let filter = EnvFilter::try_from_env("LOVAGE_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    match format {
+        LogFormat::Text => log.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
 }
 
 /// A module in memory has an open file, and so has each connection: as many as the

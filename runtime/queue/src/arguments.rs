@@ -54,9 +54,19 @@ impl Arguments {
     /// [`ArgumentsError::Encoding`] and [`ArgumentsError::NoObject`].
     pub fn decode(mut input: &[u8]) -> Result<Self, ArgumentsError> {
         match rmpv::decode::read_value(&mut input) {
-            Ok(Value::Map(entries)) => Ok(Arguments(entries)),
-            Ok(_) => Err(ArgumentsError::NoObject("one value")),
+            Ok(value) => Arguments::from_value(value),
             Err(e) => Err(ArgumentsError::Encoding(e.to_string())),
+        }
+    }
+
+    /// Takes a map of MessagePack apart.
+    ///
+    /// # Errors
+    /// [`ArgumentsError::NoObject`] for anything else.
+    pub fn from_value(value: Value) -> Result<Self, ArgumentsError> {
+        match value {
+            Value::Map(entries) => Ok(Arguments(entries)),
+            _ => Err(ArgumentsError::NoObject("one value")),
         }
     }
 
@@ -96,6 +106,11 @@ impl Arguments {
     /// Sets an argument to bytes.
     pub fn set_bytes(&mut self, name: &str, bytes: Vec<u8>) -> &mut Self {
         self.put(name, Value::Binary(bytes))
+    }
+
+    /// The arguments, to be changed where they stand.
+    pub(crate) fn entries_mut(&mut self) -> impl Iterator<Item = (&Value, &mut Value)> {
+        self.0.iter_mut().map(|(name, value)| (&*name, value))
     }
 
     fn put(&mut self, name: &str, value: Value) -> &mut Self {

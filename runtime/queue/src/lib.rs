@@ -5,6 +5,7 @@
 //! - [`job`]: a job and its life; [`task`]: names, options, failures;
 //!   [`retry`]: when a failed job runs again; [`limits`]: what may start;
 //!   [`schedule`]: when a schedule fires; [`flow`]: what waits for what;
+//!   [`event`]: what happened; [`hook`]: who is told of it; [`about`]: what a worker says of itself;
 //!   [`clock`]: whose time counts; [`units`]: spans and sizes as people write them.
 //!   All pure.
 //! - [`record`]: the bytes of a job, the same on every broker
@@ -12,11 +13,14 @@
 //! - [`client`]: what a producer uses, and [`arguments`] of its calls
 //! - [`registry`]: modules and releases, kept in the broker's store
 
+pub mod about;
 pub mod arguments;
 pub mod broker;
 pub mod client;
 pub mod clock;
+pub mod event;
 pub mod flow;
+pub mod hook;
 pub mod job;
 pub mod limits;
 pub mod record;

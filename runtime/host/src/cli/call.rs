@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use super::batch::Lines;
 use super::exit::Verdict;
-use super::output::{decoded, fetched, job as job_json};
+use super::output::{fetched, job as job_json};
 use super::terms::TermFlags;
 use super::{Context, arguments};
 use crate::units::Span;
+use crate::view::decoded;
 
 const EXAMPLES: &str = "\
 Times are RFC 3339 (2027-01-31T09:00:00Z) and by the broker's clock; a span (10m)

@@ -11,8 +11,9 @@ use serde_json::json;
 use super::Context;
 use super::fate::{self, Fate};
 use super::job::show;
-use super::output::{job as job_json, moment, shortened, table};
+use super::output::{job as job_json, shortened, table};
 use super::select::{self, FilterFlags, Selection};
+use crate::view::moment;
 
 /// Jobs a request.
 const BATCH: usize = 1000;

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 use clap::Args;
 use lovage_queue::client::Client;
 
-use super::worker::{WorkerFlags, declare_schedules, follow_signals};
-use super::{Context, push};
+use super::serve::ServeFlags;
+use super::worker::{self, WorkerFlags, declare_schedules, follow_signals};
+use super::{Context, push, serve};
 use crate::engine::Engine;
-use crate::worker;
 
-/// Run a worker with an embedded broker, for development
+/// Run a worker with an embedded broker and the dashboard, for development
 ///
 /// The broker is a file, so every other command in the same folder finds it:
-/// push, call and look from another terminal while this runs.
+/// push, call and look from another terminal while this runs. The dashboard and
+/// the HTTP API are on http://localhost:7777, or on another port where that one
+/// is taken; on loopback they need no token.
 #[derive(Debug, Args)]
 pub(super) struct Dev {
     /// Components to push first: `images.wasm`, or `name=path`
@@ -21,6 +23,8 @@ pub(super) struct Dev {
     modules: Vec<String>,
     #[command(flatten)]
     pub(super) worker: WorkerFlags,
+    #[command(flatten)]
+    pub(super) serve: ServeFlags,
 }
 
 impl Dev {
@@ -42,7 +46,19 @@ impl Dev {
                 "push, call and look from another terminal in this folder; Ctrl-C ends this"
             );
         }
-        worker::run(&place, engine, context.config.worker(), follow_signals()?).await?;
+        let phase = follow_signals()?;
+        let telemetry = context.telemetry();
+        let front = serve::start(
+            context,
+            &place,
+            engine.clone(),
+            telemetry.clone(),
+            phase.clone(),
+            false,
+        )
+        .await?;
+        worker::run(context, &place, engine, telemetry, phase).await?;
+        front.await??;
         Ok(())
     }
 }

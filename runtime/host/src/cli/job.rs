@@ -7,8 +7,10 @@ use lovage_queue::job::{Attempt, Job as Record, JobId, Payload};
 
 use super::Context;
 use super::call::verdict;
-use super::output::{decoded, expiry, fetched, job as job_json, moment, shortened, table, until};
+use super::output::{fetched, job as job_json, shortened, table};
 use crate::units::{Size, Span, exact, short};
+use crate::view::jobs::{expiry, until};
+use crate::view::{decoded, moment};
 
 /// Bytes of an input or a result that are shown to people.
 const SHOWN: usize = 500;

@@ -3,12 +3,12 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use lovage_queue::client::{Client, ClientError};
-use lovage_queue::limits::{Limit as Allowed, Limited, Order, Scope};
+use lovage_queue::limits::{Limit as Allowed, Order, Scope};
 use lovage_queue::task::Rate;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Context;
-use crate::units::{Span, exact};
+use crate::view::queues::{LimitView, rate_text, read_rate};
 
 /// How scopes are written: it stands in the help of all commands that take one.
 pub(super) const SCOPES: &str = "\
@@ -90,7 +90,7 @@ impl Limit {
             broker.limit(client.tenant(), &self.scope, &limit).await?;
             limit = self.now(&client).await?;
         }
-        let json = json!({"scope": self.scope, "limit": limit_json(&limit)});
+        let json = json!({"scope": self.scope, "limit": LimitView::of(&limit)});
         context.out.print(&json, || match words(&limit) {
             words if words.is_empty() => format!("`{}` has no limit", self.scope),
             words => format!("`{}` is limited: {words}", self.scope),
@@ -131,29 +131,6 @@ impl Limit {
     }
 }
 
-/// A limit for programs.
-pub(super) fn limit_json(limit: &Allowed) -> Value {
-    json!({
-        "rate": limit.rate.map(rate_text), "concurrency": limit.concurrency,
-        "depth": limit.depth, "order": limit.order,
-    })
-}
-
-/// A scope's row for programs.
-pub(super) fn limited_json(it: &Limited) -> Value {
-    let mut json = limit_json(&it.limit);
-    json["scope"] = json!(it.scope);
-    json["paused"] = json!(it.paused);
-    json["by"] = json!(whose(it));
-    json["running"] = json!(it.limit.concurrency.map(|_| it.running));
-    json
-}
-
-/// Whose word a limit is.
-pub(super) fn whose(it: &Limited) -> &'static str {
-    if it.declared { "module" } else { "operator" }
-}
-
 /// A limit in a few words.
 pub(super) fn words(limit: &Allowed) -> String {
     let parts = [
@@ -167,27 +144,12 @@ pub(super) fn words(limit: &Allowed) -> String {
 
 /// So many in a unit of time, or in a span: `100/s`, `5/10m`.
 fn rate(text: &str) -> Result<Change<Rate>, String> {
-    if text == "none" {
-        return Ok(Change::Lift);
+    match text {
+        "none" => Ok(Change::Lift),
+        _ => read_rate(text)
+            .map(Change::To)
+            .map_err(|said| format!("{said}; or `none`")),
     }
-    let read = || {
-        let (count, period) = text.split_once('/')?;
-        let one = format!("1{}", period.trim());
-        let Span(period) = period.parse().or_else(|_| one.parse()).ok()?;
-        let count = count.trim().parse().ok().filter(|count| *count > 0)?;
-        (!period.is_zero()).then_some(Change::To(Rate { count, period }))
-    };
-    read().ok_or_else(|| {
-        format!("`{text}` is no rate: write a number, `/` and a span, as in `100/s` or `5/10m`; or `none`")
-    })
-}
-
-pub(super) fn rate_text(rate: Rate) -> String {
-    let period = exact(rate.period);
-    let unit = period
-        .strip_prefix('1')
-        .filter(|it| it.starts_with(|c: char| !c.is_ascii_digit()));
-    format!("{}/{}", rate.count, unit.unwrap_or(&period))
 }
 
 fn number(text: &str) -> Result<Change<u32>, String> {
@@ -212,22 +174,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn rates_read_back_from_their_text() {
-        for text in ["100/s", "1/h", "5/10m", "3/250ms", "7/d", "1/11s"] {
-            let Ok(Change::To(rate)) = rate(text) else {
-                panic!("{text}")
-            };
-            assert_eq!(rate_text(rate), text);
-        }
-        assert_eq!(rate("none"), Ok(Change::Lift));
-        for wrong in [
-            "", "100", "100/", "/s", "0/s", "-1/s", "1/0s", "1.5/s", "1/year",
-        ] {
-            assert!(rate(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn what_is_not_named_stays() {

@@ -2,10 +2,11 @@
 
 use clap::Args;
 use lovage_queue::limits::{Limited, Order, Scope};
+use serde_json::json;
 
 use super::Context;
-use super::limit::{limited_json, rate_text, whose};
 use super::output::table;
+use crate::view::queues::{LimitedView, rate_text, whose};
 
 /// List what is limited or paused
 ///
@@ -18,7 +19,7 @@ impl Limits {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let client = context.client().await?;
         let limits = client.broker().limits(client.tenant()).await?;
-        let json = limits.iter().map(limited_json).collect();
+        let json = limits.iter().map(|it| json!(LimitedView::of(it))).collect();
         context.out.print(&json, || {
             let number = |it: Option<u32>| it.map_or("-".into(), |it| it.to_string());
             let rows = limits.iter().map(|it| {

@@ -35,18 +35,22 @@ mod rollback;
 mod run;
 mod schedules;
 mod select;
+mod serve;
 mod terms;
+mod token;
 mod worker;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::{Args, Parser, Subcommand};
 use figment::value::Value;
 use lovage_queue::broker::{BrokerError, Place};
 use lovage_queue::client::Client;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, LogFormat};
 use crate::engine::Engine;
+use crate::telemetry::{Telemetry, Traces};
 use exit::Verdict;
 use output::Output;
 
@@ -129,6 +133,8 @@ struct Global {
 enum Command {
     Dev(dev::Dev),
     Worker(worker::Worker),
+    Serve(serve::Serve),
+    Token(token::Token),
     New(new::New),
     Build(build::Build),
     Push(push::Push),
@@ -157,6 +163,8 @@ struct Context {
     /// The file that the configuration was read from, if one was named.
     file: Option<PathBuf>,
     out: Output,
+    /// Where what it does is traced, if anywhere.
+    traces: Traces,
 }
 
 impl Context {
@@ -197,7 +205,23 @@ impl Context {
 
     async fn client(&self) -> anyhow::Result<Client> {
         let broker = self.place()?.connect().await?;
-        Ok(Client::over(broker, &self.config.tenant))
+        Ok(self.traced(Client::over(broker, &self.config.tenant)))
+    }
+
+    /// What a process that serves tells of itself.
+    fn telemetry(&self) -> Telemetry {
+        Telemetry {
+            traces: self.traces.clone(),
+            ..Telemetry::default()
+        }
+    }
+
+    /// A client whose calls are traced where traces are.
+    fn traced(&self, client: Client) -> Client {
+        match self.traces.is_on() {
+            true => client.traced(Arc::new(self.traces.clone())),
+            false => client,
+        }
     }
 
     /// An engine for this command alone: it may take all cores to compile.
@@ -209,47 +233,101 @@ impl Context {
     }
 }
 
+/// A command with its configuration.
+pub struct Ready {
+    config: Config,
+    global: Global,
+    command: Command,
+}
+
+impl Cli {
+    /// Reads the configuration.
+    ///
+    /// # Errors
+    /// A configuration that cannot be used.
+    pub fn read(self) -> anyhow::Result<Ready> {
+        let Cli { global, command } = self;
+        let mut flags: Vec<(&str, Value)> = Vec::new();
+        flags.extend(global.broker.clone().map(|it| ("broker", it.into())));
+        flags.extend(global.tenant.clone().map(|it| ("tenant", it.into())));
+        if let Command::Worker(worker::Worker { worker }) | Command::Dev(dev::Dev { worker, .. }) =
+            &command
+        {
+            flags.extend(worker.flags());
+        }
+        if let Command::Serve(serve::Serve { serve }) | Command::Dev(dev::Dev { serve, .. }) =
+            &command
+        {
+            flags.extend(serve.flags());
+        }
+        let config = Config::read(global.config.as_deref(), &flags)?;
+        Ok(Ready {
+            config,
+            global,
+            command,
+        })
+    }
+}
+
+impl Ready {
+    /// How its log is written.
+    pub fn log_format(&self) -> LogFormat {
+        self.config.telemetry.log
+    }
+}
+
 /// Runs the command that the user asked for.
 ///
 /// # Errors
 /// What went wrong; [`exit::code`] makes an exit code of it.
-pub async fn run(cli: Cli) -> anyhow::Result<()> {
-    let Cli { global, command } = cli;
-    let mut flags: Vec<(&str, Value)> = Vec::new();
-    flags.extend(global.broker.map(|it| ("broker", it.into())));
-    flags.extend(global.tenant.map(|it| ("tenant", it.into())));
-    if let Command::Worker(worker::Worker { worker }) | Command::Dev(dev::Dev { worker, .. }) =
-        &command
-    {
-        flags.extend(worker.flags());
-    }
-    let config = Config::read(global.config.as_deref(), &flags)?;
+pub async fn run(ready: Ready) -> anyhow::Result<()> {
+    let Ready {
+        config,
+        global,
+        command,
+    } = ready;
+    let traces = match &config.telemetry.otlp {
+        Some(endpoint) => Traces::start(endpoint, config.telemetry.sample)?,
+        None => Traces::default(),
+    };
     let context = Context {
         config,
         file: global.config,
         out: Output::new(global.json),
+        traces: traces.clone(),
     };
-    match command {
-        Command::Dev(it) => it.run(&context).await,
-        Command::Worker(it) => it.run(&context).await,
-        Command::New(it) => it.run(&context),
-        Command::Build(it) => it.run(&context),
-        Command::Push(it) => it.run(&context).await,
-        Command::Releases(it) => it.run(&context).await,
-        Command::Rollback(it) => it.run(&context).await,
-        Command::Run(it) => it.run(&context).await,
-        Command::Call(it) => it.run(&context).await,
-        Command::Job(it) => it.run(&context).await,
-        Command::Jobs(it) => it.run(&context).await,
-        Command::Cancel(it) => it.run(&context).await,
-        Command::Dead(it) => it.run(&context).await,
-        Command::Queues(it) => it.run(&context).await,
-        Command::Limit(it) => it.run(&context).await,
-        Command::Limits(it) => it.run(&context).await,
-        Command::Pause(it) => it.run(&context).await,
-        Command::Resume(it) => it.run(&context).await,
-        Command::Schedules(it) => it.run(&context).await,
-        Command::Flow(it) => it.run(&context).await,
-        Command::Bench(it) => it.run(&context).await,
+    let done = command.run(&context).await;
+    // Also of what failed.
+    traces.end().await;
+    done
+}
+
+impl Command {
+    async fn run(self, context: &Context) -> anyhow::Result<()> {
+        match self {
+            Command::Dev(it) => it.run(context).await,
+            Command::Worker(it) => it.run(context).await,
+            Command::Serve(it) => it.run(context).await,
+            Command::Token(it) => it.run(context).await,
+            Command::New(it) => it.run(context),
+            Command::Build(it) => it.run(context),
+            Command::Push(it) => it.run(context).await,
+            Command::Releases(it) => it.run(context).await,
+            Command::Rollback(it) => it.run(context).await,
+            Command::Run(it) => it.run(context).await,
+            Command::Call(it) => it.run(context).await,
+            Command::Job(it) => it.run(context).await,
+            Command::Jobs(it) => it.run(context).await,
+            Command::Cancel(it) => it.run(context).await,
+            Command::Dead(it) => it.run(context).await,
+            Command::Queues(it) => it.run(context).await,
+            Command::Limit(it) => it.run(context).await,
+            Command::Limits(it) => it.run(context).await,
+            Command::Pause(it) => it.run(context).await,
+            Command::Resume(it) => it.run(context).await,
+            Command::Schedules(it) => it.run(context).await,
+            Command::Flow(it) => it.run(context).await,
+            Command::Bench(it) => it.run(context).await,
+        }
     }
 }

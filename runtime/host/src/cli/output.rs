@@ -4,17 +4,15 @@
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
 
-use base64::Engine as _;
 use comfy_table::{Cell, Table};
 use indicatif::{ProgressBar, ProgressStyle};
-use lovage_queue::arguments::to_json;
 use lovage_queue::broker::BrokerError;
 use lovage_queue::client::{Client, ClientError};
-use lovage_queue::clock::Millis;
-use lovage_queue::job::{Attempt, Job, JobOptions, Payload, State, Unique, Until, When};
+use lovage_queue::job::{Job, Payload, State};
 use serde_json::{Value, json};
 
-use crate::units::{Size, Span, exact, short};
+use crate::units::{Size, Span, short};
+use crate::view::jobs::JobView;
 
 /// Where output goes and in which form.
 pub(super) struct Output {
@@ -136,21 +134,6 @@ pub(super) fn table<const N: usize>(
         .join("\n")
 }
 
-/// A moment as RFC 3339 in UTC.
-pub(super) fn moment(at: Millis) -> String {
-    let ms = i64::try_from(at.0).unwrap_or(i64::MAX);
-    jiff::Timestamp::from_millisecond(ms).map_or_else(|_| at.to_string(), |it| it.to_string())
-}
-
-/// MessagePack as JSON, bytes as Base64.
-pub(super) fn decoded(packed: &[u8]) -> Value {
-    let base64 = |bytes: &[u8]| base64::engine::general_purpose::STANDARD.encode(bytes);
-    match rmpv::decode::read_value(&mut &packed[..]) {
-        Ok(value) => to_json(&value, &base64),
-        Err(_) => Value::String(base64(packed)),
-    }
-}
-
 /// The beginning of a long value: `--json` has all of it.
 pub(super) fn shortened(text: &str, shown: usize) -> String {
     match text.char_indices().nth(shown) {
@@ -175,79 +158,9 @@ pub(super) async fn fetched(client: &Client, mut job: Job) -> anyhow::Result<Job
     Ok(job)
 }
 
-/// An input or a result as JSON; null where it lies in a blob.
-fn payload(payload: &Payload) -> Value {
-    payload.inline().map_or(Value::Null, decoded)
-}
-
-/// Where an input or a result lies that is not here.
-fn blob(payload: &Payload) -> Value {
-    match payload.blob() {
-        Some(digest) => json!({"digest": digest, "size": payload.size()}),
-        None => Value::Null,
-    }
-}
-
 /// A job as JSON.
 pub(super) fn job(job: &Job) -> Value {
-    let call = &job.call;
-    json!({
-        "id": call.id, "tenant": job.tenant, "task": format!("{}.{}", call.module, call.task),
-        "queue": call.queue, "lane": call.lane, "priority": call.priority, "pin": call.pin,
-        "crash_limit": call.crash_limit, "options": options(&call.options),
-        "input": payload(&call.input), "input_blob": blob(&call.input),
-        "expiry": expiry(job).map(moment), "key": call.key.map(|it| it.to_string()),
-        "unique": call.unique.map(|it| unique(&it)),
-        "result_ttl": call.result_ttl.map(exact), "flow": call.seat.map(|it| it.flow),
-        "state": job.state, "cancelling": job.cancelling,
-        "delivery": job.delivery, "attempt": job.attempt, "crash": job.crash, "worker": job.worker,
-        "enqueued": moment(job.enqueued), "available": moment(job.available),
-        "started": job.started.known().map(moment), "finished": job.finished.known().map(moment),
-        "fuel": job.fuel, "progress": job.progress,
-        "log": job.log.as_deref().map(String::from_utf8_lossy),
-        "attempts": job.attempts.iter().map(attempt).collect::<Vec<_>>(),
-        "result": job.result.as_ref().map(payload),
-        "result_blob": job.result.as_ref().map_or(Value::Null, blob),
-    })
-}
-
-fn attempt(it: &Attempt) -> Value {
-    json!({
-        "ending": it.ending, "delivery": it.delivery, "worker": it.worker, "digest": it.digest,
-        "release": it.release, "started": it.started.known().map(moment),
-        "ended": it.started.known().map(|at| moment(at.after(it.took))),
-        "seconds": it.took.as_secs_f64(), "fuel": it.fuel, "peak_memory": it.peak_memory,
-        "failure": it.failure, "log": String::from_utf8_lossy(&it.log),
-    })
-}
-
-/// What a call set beside its arguments, spans as they are written.
-fn options(it: &JobOptions) -> Value {
-    json!({
-        "max_attempts": it.max_attempts, "backoff": it.backoff,
-        "max_age": it.max_age.map(exact), "retry_exhausted": it.retry_exhausted,
-        "timeout": it.timeout.map(exact), "soft_timeout": it.soft_timeout.map(exact),
-        "fuel": it.fuel, "memory": it.memory, "headers": it.headers, "parent": it.parent,
-        "root": it.root, "depth": it.depth,
-    })
-}
-
-/// Until when the job must have begun.
-pub(super) fn expiry(job: &Job) -> Option<Millis> {
-    job.call.expiry.map(|it: When| it.from(job.enqueued))
-}
-
-fn unique(it: &Unique) -> Value {
-    json!({"key": it.key.to_string(), "until": until(it.until), "conflict": it.conflict})
-}
-
-/// How long a job is unique, as it is written.
-pub(super) fn until(it: Until) -> String {
-    match it {
-        Until::Start => "start".into(),
-        Until::Done => "done".into(),
-        Until::For(span) => exact(span),
-    }
+    json!(JobView::of(job))
 }
 
 /// The columns of a job in a table: see [`JOB_COLUMNS`].

@@ -17,6 +17,7 @@ use super::output::table;
 use crate::deploy::{self, PushError, Pushed, Step};
 use crate::engine::{Engine, Refusal};
 use crate::units::{Size, Span};
+use crate::view::modules::ReleaseView;
 
 /// Push a component: make it the active release of a name
 ///
@@ -147,8 +148,7 @@ fn report(context: &Context, name: &str, pushed: &Pushed) -> anyhow::Result<()> 
         manifest,
         readiness,
     } = pushed;
-    let json =
-        json!({"module": name, "release": release, "manifest": manifest, "workers": readiness});
+    let json = json!({"module": name, "release": ReleaseView::of(release), "manifest": manifest, "workers": readiness});
     context.out.print(&json, || {
         let rows = manifest.tasks.iter().map(|task| {
             let doc = task.doc.lines().next().unwrap_or_default().to_owned();

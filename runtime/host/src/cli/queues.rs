@@ -2,12 +2,13 @@
 
 use clap::Args;
 use lovage_queue::broker::QueueCounts;
-use lovage_queue::limits::{Limit, Limited, Scope};
+use lovage_queue::limits::{Limit, Scope};
 use serde_json::json;
 
 use super::Context;
-use super::limit::{limit_json, words};
-use super::output::{moment, table};
+use super::limit::words;
+use super::output::table;
+use crate::view::queues::{self as view, held};
 
 /// List queues: how many jobs stand where, and what holds them
 ///
@@ -32,41 +33,14 @@ const HEAD: [&str; 9] = [
 impl Queues {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let client = context.client().await?;
-        let mut queues = client.broker().counts(client.tenant()).await?;
+        let counts = client.broker().counts(client.tenant()).await?;
         let limits = client.broker().limits(client.tenant()).await?;
-        // One that holds nothing yet may be limited or paused beforehand.
-        for it in &limits {
-            if let Scope::Queue(name) = &it.scope
-                && !queues.iter().any(|it| it.queue == *name)
-            {
-                queues.push(QueueCounts {
-                    queue: name.clone(),
-                    ..QueueCounts::default()
-                });
-            }
-        }
-        queues.sort_by(|a, b| a.queue.cmp(&b.queue));
-        let of = |queue: &QueueCounts| {
-            let is =
-                |it: &&Limited| matches!(&it.scope, Scope::Queue(name) if *name == queue.queue);
-            let limited = limits.iter().find(is);
-            limited.map_or((false, Limit::default()), |it| (it.paused, it.limit))
-        };
-        let json = queues.iter().map(|queue| {
-            let (paused, limit) = of(queue);
-            let mut json = json!(queue);
-            json["oldest"] = json!(queue.oldest.map(moment));
-            json["paused"] = json!(paused);
-            json["limit"] = limit_json(&limit);
-            json
-        });
+        let queues = view::queues(counts, &limits);
+        let of = |queue: &QueueCounts| held(&Scope::Queue(queue.queue.clone()), &limits);
+        let json = queues.iter().map(|(_, view)| json!(view));
         context.out.print(&json.collect(), || {
-            let held = queues
-                .iter()
-                .map(of)
-                .map(|(paused, limit)| held(paused, &limit));
-            let held: Vec<String> = held.collect();
-            let numbers = queues.iter().map(row);
+            let held: Vec<String> = queues.iter().map(|(it, _)| said(of(it))).collect();
+            let numbers = queues.iter().map(|(it, _)| row(it));
             let mut text = if held.iter().all(String::is_empty) {
                 table(HEAD, numbers)
             } else {
@@ -103,14 +77,14 @@ fn row(it: &QueueCounts) -> [String; 9] {
 }
 
 /// What holds a queue, in a few words.
-fn held(paused: bool, limit: &Limit) -> String {
+fn said((paused, limit): (bool, Limit)) -> String {
     let parts = [
         if paused {
             "paused".into()
         } else {
             String::new()
         },
-        words(limit),
+        words(&limit),
     ];
     parts
         .into_iter()

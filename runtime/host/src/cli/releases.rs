@@ -5,7 +5,9 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::Verdict;
-use super::output::{moment, table};
+use super::output::table;
+use crate::view::modules::{ActiveView, ReleaseView};
+use crate::view::moment;
 
 /// List modules, or the releases of one
 #[derive(Debug, Args)]
@@ -20,9 +22,7 @@ impl Releases {
         let (broker, tenant) = (client.broker(), client.tenant());
         let Some(name) = self.module else {
             let active = broker.active(tenant).await?;
-            let json = active
-                .iter()
-                .map(|(name, release)| json!({"module": name, "release": release}));
+            let json = active.iter().map(|it| json!(ActiveView::of(it)));
             return context.out.print(&json.collect(), || {
                 let rows = active.iter().map(|(name, it)| {
                     [
@@ -40,7 +40,8 @@ impl Releases {
         if releases.is_empty() {
             return Err(Verdict::Missing(format!("there is no module `{name}`")).into());
         }
-        context.out.print(&json!(releases), || {
+        let json = releases.iter().map(|it| json!(ReleaseView::of(it)));
+        context.out.print(&json.collect(), || {
             let rows = releases.iter().map(|it| {
                 let active = if it.active { "active" } else { "" }.to_owned();
                 [

@@ -9,12 +9,12 @@ use serde_json::json;
 
 use super::budget::BudgetFlags;
 use super::exit::Verdict;
-use super::output::decoded;
 use super::push::{at_file, read_component, seconds};
 use super::{Context, arguments};
 use crate::deploy;
 use crate::engine::{End, Invocation, Limits, NoHost, Outcome};
 use crate::units::{Size, short};
+use crate::view::decoded;
 
 /// Run a task of a component here and now, with no broker
 ///

@@ -6,11 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use lovage_queue::client::{Call, Unique};
-use lovage_queue::clock::Millis;
 use lovage_queue::job::{Conflict, JobOptions, Pin, Until, When};
 
 use super::budget::BudgetFlags;
-use crate::units::Span;
+use crate::units::{Span, read_until, read_when};
 
 /// Each goes before the task's own word.
 #[derive(Debug, Args)]
@@ -29,10 +28,10 @@ pub(super) struct TermFlags {
     release: Option<u32>,
 
     /// Not before: a time by the broker's clock, or a span from now
-    #[arg(long, visible_alias = "countdown", value_name = "TIME|SPAN", value_parser = when, help_heading = TIME)]
+    #[arg(long, visible_alias = "countdown", value_name = "TIME|SPAN", value_parser = read_when, help_heading = TIME)]
     eta: Option<When>,
     /// Cancel the job if it has not begun by then
-    #[arg(long, value_name = "TIME|SPAN", value_parser = when, help_heading = TIME)]
+    #[arg(long, value_name = "TIME|SPAN", value_parser = read_when, help_heading = TIME)]
     expires: Option<When>,
     /// Start no further attempt when the job is older than this
     #[arg(long, value_name = "SPAN", help_heading = TIME)]
@@ -64,7 +63,7 @@ pub(super) struct TermFlags {
     unique: Option<String>,
     /// How long it is unique: until a worker has begun with it (`start`), until it
     /// has ended (`done`), or for a span [default: done]
-    #[arg(long, value_name = "start|done|SPAN", value_parser = until, requires = "unique", help_heading = ONCE)]
+    #[arg(long, value_name = "start|done|SPAN", value_parser = read_until, requires = "unique", help_heading = ONCE)]
     until: Option<Until>,
     /// What a second one does: it gets the first one's id, is refused, or takes
     /// the place of the first one, which is cancelled [default: existing]
@@ -114,62 +113,10 @@ impl TermFlags {
     }
 }
 
-/// A time by the broker's clock, whatever this machine's says; or a span from
-/// when the broker takes the job.
-fn when(text: &str) -> Result<When, String> {
-    if let Ok(Span(span)) = text.parse() {
-        return Ok(When::In(span));
-    }
-    let time: jiff::Timestamp = text.trim().parse().map_err(|e| {
-        format!("`{text}` is neither a time (2027-01-31T09:00:00Z) nor a span (10m): {e}")
-    })?;
-    // Zero stands for "never" in records, and what lies before it is past too.
-    let at = u64::try_from(time.as_millisecond()).unwrap_or(0).max(1);
-    Ok(When::At(Millis(at)))
-}
-
-fn until(text: &str) -> Result<Until, String> {
-    match text {
-        "start" => Ok(Until::Start),
-        "done" => Ok(Until::Done),
-        span => match span.parse() {
-            Ok(Span(span)) => Ok(Until::For(span)),
-            Err(_) => Err(format!(
-                "`{span}` is neither `start`, `done` nor a span (10m)"
-            )),
-        },
-    }
-}
-
 fn conflicts() -> impl clap::builder::TypedValueParser<Value = Conflict> {
     PossibleValuesParser::new(["existing", "reject", "replace"]).map(|word| match &*word {
         "reject" => Conflict::Reject,
         "replace" => Conflict::Replace,
         _ => Conflict::Existing,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_the_brokers_and_a_span_counts_by_its_clock() {
-        assert_eq!(when("10m"), Ok(When::In(Duration::from_secs(600))));
-        let at = When::At(Millis(2_000));
-        assert_eq!(when("1970-01-01T00:00:02Z"), Ok(at));
-        assert_eq!(when("1970-01-01T01:00:02+01:00"), Ok(at));
-        let past = When::At(Millis(1));
-        assert_eq!(when("1969-12-31T00:00:00Z"), Ok(past), "never zero");
-        for wrong in ["", "soon", "2027-01-31", "2027-01-31T09:00:00", "-5m"] {
-            assert!(when(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn unique_is_until_an_event_or_for_a_span() {
-        assert_eq!(until("start"), Ok(Until::Start));
-        assert_eq!(until("90s"), Ok(Until::For(Duration::from_secs(90))));
-        assert!(until("forever").unwrap_err().contains("`forever`"));
-    }
 }

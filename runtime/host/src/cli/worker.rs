@@ -3,13 +3,15 @@
 use anyhow::Context as _;
 use clap::Args;
 use figment::value::Value;
-use lovage_queue::broker::Owner;
+use lovage_queue::broker::{Owner, Place};
 use lovage_queue::client::Client;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use super::Context;
 use crate::engine::Engine;
+use crate::telemetry::{Telemetry, listen};
 use crate::worker::{self, Phase};
 
 /// Run a worker
@@ -35,6 +37,9 @@ pub(super) struct WorkerFlags {
     /// How long running jobs may go on once it is told to stop [default: 30s]
     #[arg(long, value_name = "SPAN")]
     grace: Option<String>,
+    /// Serve metrics at `/metrics` of this address, as in 127.0.0.1:9464; port 0 is any free one
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<String>,
 }
 
 impl WorkerFlags {
@@ -43,6 +48,7 @@ impl WorkerFlags {
         flags.extend(self.queues.clone().map(|it| ("worker.queues", it.into())));
         flags.extend(self.concurrency.map(|it| ("worker.concurrency", it.into())));
         flags.extend(self.grace.clone().map(|it| ("worker.grace", it.into())));
+        flags.extend(self.metrics.clone().map(|it| ("worker.metrics", it.into())));
         flags
     }
 }
@@ -53,9 +59,30 @@ impl Worker {
         let engine = Engine::new(context.config.engine())?;
         let phase = follow_signals()?;
         declare_schedules(context, &context.client().await?).await;
-        worker::run(&place, engine, context.config.worker(), phase).await?;
-        Ok(())
+        run(context, &place, engine, context.telemetry(), phase).await
     }
+}
+
+/// Runs a worker, and serves its metrics for as long, where that is asked for.
+pub(super) async fn run(
+    context: &Context,
+    place: &Place,
+    engine: Engine,
+    telemetry: Telemetry,
+    phase: watch::Receiver<Phase>,
+) -> anyhow::Result<()> {
+    let (ended, stop) = oneshot::channel::<()>();
+    if let Some(address) = &context.config.worker.metrics {
+        let listener = TcpListener::bind(address).await;
+        let listener = listener.with_context(|| format!("cannot serve metrics at `{address}`"))?;
+        tracing::info!(address = %listener.local_addr()?, "serving metrics");
+        let stop = async move { drop(stop.await) };
+        tokio::spawn(listen::run(listener, telemetry.metrics.clone(), stop));
+    }
+    let settings = context.config.worker();
+    let ran = worker::run(place, engine, settings, telemetry, phase).await;
+    drop(ended);
+    Ok(ran?)
 }
 
 /// Makes the schedules of the configuration file known, if it has any. A worker whose

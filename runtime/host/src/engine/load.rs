@@ -1,5 +1,7 @@
 //! From bytes to a module: from memory, from disk, or from the compiler.
 
+use std::time::Instant;
+
 use lovage_queue::registry::Digest;
 use wasmtime::component::Component;
 
@@ -36,6 +38,7 @@ impl Engine {
         if let Some(verdict) = self.0.shelf.get(digest) {
             return verdict;
         }
+        self.0.counts.missed();
         if let Some(module) = self.kept(digest) {
             return Ok(module);
         }
@@ -55,7 +58,11 @@ impl Engine {
 
     /// A module that is in memory.
     pub fn cached(&self, digest: Digest) -> Option<Module> {
-        self.0.shelf.get(digest)?.ok()
+        let module = self.0.shelf.get(digest)?.ok();
+        if module.is_some() {
+            self.0.counts.hit();
+        }
+        module
     }
 
     /// Gets a module: from memory, or else from disk, or else by compiling what
@@ -89,6 +96,7 @@ impl Engine {
         if let Some(verdict) = self.0.shelf.get(digest) {
             return Ok(verdict);
         }
+        self.0.counts.missed();
         if self.0.cache.is_some() {
             let engine = self.clone();
             let kept = tokio::task::spawn_blocking(move || engine.kept(digest)).await;
@@ -128,10 +136,10 @@ impl Engine {
 
     /// Compiles, and keeps the artifact on disk.
     fn compile_as(&self, digest: Digest, bytes: &[u8]) -> Verdict {
-        let artifact = self
-            .wasmtime()
-            .precompile_component(bytes)
-            .map_err(|error| Refusal::Invalid(format!("{error:#}")))?;
+        let began = Instant::now();
+        let artifact = self.wasmtime().precompile_component(bytes);
+        self.0.counts.compiled(began.elapsed());
+        let artifact = artifact.map_err(|error| Refusal::Invalid(format!("{error:#}")))?;
         let module = self.assemble(digest, bytes.len() as u64, &artifact)?;
         if let Some(cache) = &self.0.cache {
             cache.put(digest, bytes.len() as u64, &artifact);

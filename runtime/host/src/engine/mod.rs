@@ -6,7 +6,8 @@
 //! - `config`: its [`Settings`], and what they make of wasmtime's
 //! - [`module`]: a [`Module`] that is ready to run, or the [`Refusal`] of one
 //! - `load`: from bytes to a module: memory, disk, compiler
-//! - `cache`: compiled modules on disk; `shelf`: those in memory
+//! - `cache`: compiled modules on disk; `shelf`: those in memory; `counts`: how often
+//!   they were there
 //! - `invocation`: what is run, and the flag that stops it
 //! - `attempt`: one run, in a fresh instance; `batch`: one of many jobs together
 //! - `describe`: what a module says of its tasks, checked
@@ -27,6 +28,7 @@ mod batch;
 mod bindings;
 mod cache;
 mod config;
+mod counts;
 mod describe;
 pub mod host;
 mod invocation;
@@ -45,6 +47,7 @@ use wasmtime::component::Linker;
 
 pub use self::batch::{BatchCall, BatchOutcome};
 pub use self::config::Settings;
+pub use self::counts::ModuleCounts;
 pub use self::host::local::NoHost;
 pub use self::host::log::Tap;
 pub use self::host::{CallError, ChildFlow, ChildJob, ChildPage, Host, Reply, Request};
@@ -55,6 +58,7 @@ pub use self::module::{Module, Refusal};
 pub use self::outcome::{End, Outcome};
 
 use self::cache::Cache;
+use self::counts::Counts;
 use self::host::State;
 use self::shelf::Shelf;
 use self::ticker::Ticker;
@@ -91,6 +95,7 @@ struct Inner {
     ticker: Ticker,
     cache: Option<Cache>,
     shelf: Shelf,
+    counts: Counts,
     /// Held by the one compilation that may run: a module that takes seconds
     /// must not take all the cores from those that are running.
     compiler: Arc<Mutex<()>>,
@@ -122,6 +127,7 @@ impl Engine {
         Ok(Engine(Arc::new(Inner {
             slots: Semaphore::new(settings.instances.max(1) as usize),
             shelf: Shelf::new(settings.module_bytes),
+            counts: Counts::default(),
             compiler: Arc::default(),
             settings,
             linker,
@@ -134,6 +140,11 @@ impl Engine {
     /// What it was set up with.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// How often modules were there, since the engine was set up.
+    pub fn module_counts(&self) -> ModuleCounts {
+        self.0.counts.read()
     }
 
     /// Runs one attempt, in a fresh instance. Waits for a slot where all are

@@ -15,10 +15,13 @@ use tokio::sync::SemaphorePermit;
 use super::batch;
 use super::delivery::{BROKEN, Delivery, Offspring, Unrun};
 use super::hands::Grip;
+use super::hooks;
 use super::host::JobHost;
 use super::modules::{Loaded, Unloadable};
 use super::resolve;
+use super::series::Series;
 use super::session::Session;
+use super::trace;
 use crate::engine::{End, Invocation, Limits, Module, Outcome};
 
 /// A claimed job that finds no free slot for so long goes back: another worker
@@ -28,13 +31,24 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(50);
 const COMPILING: Duration = Duration::from_millis(250);
 
 /// Runs a claimed job and settles it; or leaves that to the batch that it joins.
-pub(super) async fn run(session: Arc<Session>, mut claimed: Claimed, grip: Grip) {
+pub(super) async fn run(
+    session: Arc<Session>,
+    mut claimed: Claimed,
+    grip: Grip,
+    series: Option<Arc<Series>>,
+) {
     let job = std::mem::replace(&mut claimed.job, Err(String::new()));
-    let mut delivery = Delivery::new(session, claimed, grip);
+    let mut delivery = Delivery::new(session, claimed, grip, series);
     let mut job = match job {
         Ok(job) => job,
         Err(reason) => return unreadable(delivery, &reason).await,
     };
+    delivery.waited = delivery.started.since(job.available);
+    delivery.span = trace::begin(&delivery, &job);
+    delivery.watched = hooks::watch(&delivery.session, &job).await;
+    if hooks::is_own(&job) {
+        return hooks::run(delivery, job).await;
+    }
     let mut offspring = Offspring::default();
     let done = match prepare(&delivery, &job).await {
         Ok(prepared) => match batch::collects(&delivery.session, &job, &prepared) {
@@ -101,7 +115,9 @@ pub(super) async fn alone(
         // Whatever it waits for.
         () = delivery.grip.cancel.stopped() => return Err(Unrun::GiveBack(Duration::ZERO)),
     };
-    let host = Arc::new(JobHost::new(session.clone(), job, prepared.batch.is_some()));
+    let carried = trace::of_children(delivery, job);
+    let host = JobHost::new(session.clone(), job, prepared.batch.is_some(), carried);
+    let host = Arc::new(host);
     let invocation = Invocation {
         task: job.call.task.clone(),
         input: bytes,
@@ -241,7 +257,12 @@ pub(super) async fn slot(
 }
 
 /// What happens to the job after this outcome.
-fn action(job: &Job, policy: &Policy, age: Duration, outcome: Outcome) -> Result<Action, Unrun> {
+pub(super) fn action(
+    job: &Job,
+    policy: &Policy,
+    age: Duration,
+    outcome: Outcome,
+) -> Result<Action, Unrun> {
     let ending = outcome.end.ending();
     let failure = match outcome.end {
         End::Completed(result) => return Ok(Action::Complete(result.into())),

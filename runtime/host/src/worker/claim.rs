@@ -136,14 +136,18 @@ impl<'a> Claims<'a> {
         self.empty = if is_empty { self.empty + 1 } else { 0 };
         session.load.take(jobs.len());
         self.pace.brought(&jobs);
+        let worker = session.telemetry.metrics.worker();
+        worker.claims.inc();
+        worker.claimed.inc_by(jobs.len() as u64);
+        let series = session.series.started(&jobs);
         let (grips, cancelled) = session.hands.take(&jobs);
         cancelled.into_iter().for_each(|id| session.cancel(id));
-        let attempts = jobs.into_iter().zip(grips);
-        guests.run(
-            attempts.map(|(job, grip)| -> Pin<Box<dyn Future<Output = ()> + Send>> {
-                Box::pin(attempt::run(session.clone(), job, grip))
-            }),
-        );
+        let attempts = jobs.into_iter().zip(grips).zip(series);
+        guests.run(attempts.map(
+            |((job, grip), series)| -> Pin<Box<dyn Future<Output = ()> + Send>> {
+                Box::pin(attempt::run(session.clone(), job, grip, series))
+            },
+        ));
         if self.empty < self.numbers.len() {
             return Pause::None;
         }

@@ -1,7 +1,7 @@
 //! A job in this worker's hands, and how it leaves them: by exactly one settlement.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lovage_queue::broker::{BrokerError, Claimed};
 use lovage_queue::client::{Client, ClientError, PreparedFlow};
@@ -13,10 +13,14 @@ use lovage_queue::registry::Digest;
 use lovage_queue::task::Failure;
 
 use super::hands::Grip;
+use super::hooks::Watched;
 use super::resolve;
-use super::session::Session;
+use super::series::Series;
+use super::session::{Session, Settling};
 use super::settle::AGAIN;
+use super::trace;
 use crate::engine::{End, Outcome};
+use crate::telemetry::traces::Span;
 
 /// When to try again what went wrong on our own side.
 pub(super) const BROKEN: Duration = Duration::from_secs(1);
@@ -69,6 +73,14 @@ pub(super) struct Delivery {
     queue: String,
     pub(super) number: u32,
     pub(super) started: Millis,
+    /// How long it had been available by then.
+    pub(super) waited: Duration,
+    /// Where it is counted, unless its record cannot be read.
+    series: Option<Arc<Series>>,
+    /// The span of this attempt, where it is traced.
+    pub(super) span: Option<Box<Span>>,
+    /// What those are told who hear of its end.
+    pub(super) watched: Option<Box<Watched>>,
     pub(super) target: Option<(Digest, u32)>,
     /// Stops it, wherever it is.
     pub(super) grip: Grip,
@@ -82,7 +94,12 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    pub(super) fn new(session: Arc<Session>, claimed: Claimed, grip: Grip) -> Self {
+    pub(super) fn new(
+        session: Arc<Session>,
+        claimed: Claimed,
+        grip: Grip,
+        series: Option<Arc<Series>>,
+    ) -> Self {
         Delivery {
             session,
             tenant: claimed.tenant,
@@ -90,6 +107,10 @@ impl Delivery {
             queue: claimed.queue,
             number: claimed.delivery,
             started: claimed.started,
+            waited: Duration::ZERO,
+            series,
+            span: None,
+            watched: None,
             target: claimed.target,
             grip,
             held: true,
@@ -275,10 +296,14 @@ impl Delivery {
         Ok(Stored { jobs, flows })
     }
 
-    fn settle(&mut self, action: Action, attempt: Option<Attempt>, made: Stored) {
+    fn settle(&mut self, action: Action, attempt: Option<Attempt>, mut made: Stored) {
+        if let Some(watched) = self.watched.take() {
+            let told = watched.deliveries(self.id, &action, attempt.as_ref());
+            made.jobs.extend(told);
+        }
         self.settled = true;
         self.ended = !matches!(action, Action::GiveBack(_) | Action::NextPage { .. });
-        self.session.settle(Settlement {
+        let settlement = Settlement {
             tenant: std::mem::take(&mut self.tenant),
             id: self.id,
             delivery: self.number,
@@ -287,6 +312,16 @@ impl Delivery {
             attempt,
             children: made.jobs,
             flows: made.flows,
+        };
+        let span = self.span.take().map(|mut span| {
+            trace::conclude(&mut span, &settlement);
+            (span, SystemTime::now())
+        });
+        self.session.settle(Settling {
+            span,
+            settlement,
+            series: self.series.take(),
+            waited: self.waited,
         });
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use lovage_queue::arguments::Arguments;
 use lovage_queue::broker::{BrokerError, Note};
-use lovage_queue::client::{Call, ClientError, Line};
+use lovage_queue::client::{Call, ClientError, Line, TRACEPARENT};
 use lovage_queue::flow::Flow;
 use lovage_queue::job::{Job, JobId, JobOptions, NewJob, When};
 use lovage_queue::task::TaskName;
@@ -25,6 +25,8 @@ pub(super) struct JobHost {
     depth: u32,
     /// Whether it could as well run with others, in one run that is no single job's.
     batched: bool,
+    /// What its children carry of its trace.
+    traceparent: Option<String>,
     /// What is made when it completes.
     later: Mutex<Offspring>,
     /// Calls of the flows that it has made.
@@ -44,7 +46,12 @@ const LATER_BYTES: usize = 16 * 1024 * 1024;
 const FLOW_CALLS: usize = 10_000;
 
 impl JobHost {
-    pub(super) fn new(session: Arc<Session>, job: &Job, batched: bool) -> Self {
+    pub(super) fn new(
+        session: Arc<Session>,
+        job: &Job,
+        batched: bool,
+        traceparent: Option<String>,
+    ) -> Self {
         JobHost {
             session,
             tenant: job.tenant.clone(),
@@ -53,6 +60,7 @@ impl JobHost {
             root: job.call.options.root.unwrap_or(job.call.id),
             depth: job.call.options.depth,
             batched,
+            traceparent,
             later: Mutex::default(),
             flow_calls: AtomicUsize::new(0),
             flow_bytes: AtomicUsize::new(0),
@@ -238,7 +246,11 @@ impl JobHost {
         self.later.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn call(&self, child: ChildJob) -> Result<Call, ClientError> {
+    fn call(&self, mut child: ChildJob) -> Result<Call, ClientError> {
+        if let Some(traceparent) = &self.traceparent {
+            let header = child.headers.entry(TRACEPARENT.into());
+            header.or_insert_with(|| traceparent.clone());
+        }
         let task = TaskName {
             module: child.module,
             task: child.task,

@@ -51,6 +51,8 @@ async fn promote(session: &Session, outage: &Outage) {
         for partition in partitions(session) {
             match session.broker.promote(partition, STEP).await {
                 Ok(promoted) => {
+                    let worker = session.telemetry.metrics.worker();
+                    worker.promoted.inc_by(u64::from(promoted.jobs));
                     let fired = promoted.schedules && scheduler::fire(session, partition).await;
                     let more = fired || promoted.jobs == STEP || promoted.flows;
                     let wait = match promoted.next {
@@ -85,12 +87,18 @@ async fn reclaim(session: &Session, outage: &Outage) {
         let asked = Instant::now();
         for partition in partitions(session) {
             match session.broker.reclaim(partition, STEP).await {
-                Ok(it) if it.workers + it.jobs + it.lost > 0 => tracing::warn!(
-                    workers = it.workers,
-                    jobs = it.jobs,
-                    lost = it.lost,
-                    "took jobs back from dead workers"
-                ),
+                Ok(it) if it.workers + it.jobs + it.lost > 0 => {
+                    let worker = session.telemetry.metrics.worker();
+                    worker.dead_workers.inc_by(u64::from(it.workers));
+                    worker.reclaimed.inc_by(u64::from(it.jobs));
+                    worker.lost.inc_by(u64::from(it.lost));
+                    tracing::warn!(
+                        workers = it.workers,
+                        jobs = it.jobs,
+                        lost = it.lost,
+                        "took jobs back from dead workers"
+                    );
+                }
                 Ok(_) => {}
                 Err(e) => {
                     tracing::debug!(error = %e, "could not reclaim");

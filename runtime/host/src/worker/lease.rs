@@ -105,7 +105,7 @@ async fn beat(session: &Session, place: &Place, stop: &AtomicBool) {
         if broker.is_none() {
             match place.connect().await {
                 Ok(connected) => broker = Some(connected),
-                Err(e) => tracing::warn!(error = %e, "no heartbeat"),
+                Err(e) => no_heartbeat(session, &e),
             }
         }
         if let Some(connected) = &broker {
@@ -116,6 +116,7 @@ async fn beat(session: &Session, place: &Place, stop: &AtomicBool) {
                 .is_err()
             {
                 // A connection that is gone without a word would cost the lease.
+                session.telemetry.metrics.worker().heartbeats_failed.inc();
                 tracing::warn!("a heartbeat was not answered; connecting anew");
                 broker = None;
             }
@@ -146,7 +147,7 @@ async fn renew(session: &Session, broker: &dyn Broker) {
                 .map(|(queue, _)| queue.clone())
                 .collect(),
             compiled: words.clone(),
-            about: Vec::new(),
+            about: session.about.clone(),
         };
         match broker.extend(&beat).await {
             Ok(pulse) => {
@@ -162,7 +163,12 @@ async fn renew(session: &Session, broker: &dyn Broker) {
                 }
             }
             Err(BrokerError::Dead(_)) => return session.declare_dead(),
-            Err(e) => tracing::warn!(error = %e, "no heartbeat"),
+            Err(e) => no_heartbeat(session, &e),
         }
     }
+}
+
+fn no_heartbeat(session: &Session, e: &BrokerError) {
+    session.telemetry.metrics.worker().heartbeats_failed.inc();
+    tracing::warn!(error = %e, "no heartbeat");
 }

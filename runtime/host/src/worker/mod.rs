@@ -12,6 +12,10 @@
 //! - `batch`: many jobs of one task in one run; `collect`: how they come together
 //! - `modules`: from a digest to something that runs
 //! - `settle`: settlements on their way to the broker; `live`: logs before them
+//! - `hooks`: who is told of a job's end
+//! - `series`: what is counted of jobs; `tally`: how the broker hears of it; `gauges`: how
+//!   the worker stands
+//! - `trace`: an attempt as a part of a trace
 //! - `lease`: the heartbeat, on a thread that no guest can starve
 //! - `janitor`: promote, reclaim, prune
 //!
@@ -23,8 +27,10 @@ mod batch;
 mod claim;
 mod collect;
 mod delivery;
+mod gauges;
 mod guests;
 mod hands;
+mod hooks;
 mod host;
 mod janitor;
 mod lease;
@@ -33,20 +39,27 @@ mod load;
 mod modules;
 mod resolve;
 mod scheduler;
+mod series;
 pub mod session;
 mod settle;
+mod tally;
+mod trace;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use lovage_queue::about::WorkerAbout;
 use lovage_queue::broker::{BrokerError, Place, Retention};
+use lovage_queue::clock::Millis;
 use lovage_queue::job::Partition;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 use self::guests::Guests;
+use self::series::AllSeries;
 use self::session::{Ended, Session};
 use crate::engine::{Engine, Limits};
+use crate::telemetry::Telemetry;
 
 /// How long a worker that stops waits for a broker that is away.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -92,6 +105,22 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// What a worker's heartbeats tell of it.
+    fn about(&self) -> WorkerAbout {
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname");
+        let host = host.or_else(|_| std::env::var("HOSTNAME"));
+        WorkerAbout {
+            host: host.unwrap_or_default().trim().to_owned(),
+            pid: std::process::id(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            concurrency: self.concurrency as u64,
+            queues: self.queues.clone(),
+            started: Millis::of_this_host(),
+        }
+    }
+}
+
 /// What a worker is asked to do. It only ever goes up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -124,12 +153,22 @@ pub async fn run(
     place: &Place,
     engine: Engine,
     settings: Settings,
+    telemetry: Telemetry,
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(), WorkerError> {
     let broker = place.connect().await?;
     let guests = Guests::start(settings.threads)?;
+    let series = Arc::new(AllSeries::new(telemetry.metrics.clone()));
+    let (stop, stopped) = oneshot::channel();
+    let teller = tokio::spawn(tally::run(broker.clone(), series.clone(), stopped));
     loop {
-        let session = Session::new(broker.clone(), engine.clone(), settings.clone());
+        let session = Session::new(
+            broker.clone(),
+            engine.clone(),
+            settings.clone(),
+            telemetry.clone(),
+            series.clone(),
+        );
         tracing::info!(worker = %session.worker, place = %place, "working");
         match serve(&session, place, &guests, &mut phase).await? {
             Ended::Asked => break,
@@ -138,6 +177,10 @@ pub async fn run(
                 session.stop_running();
             }
         }
+    }
+    drop(stop);
+    if tokio::time::timeout(tally::LAST, teller).await.is_err() {
+        tracing::warn!("the broker is away: the last of what was counted is not told");
     }
     Ok(())
 }
@@ -155,6 +198,7 @@ async fn serve(
         tokio::spawn(session::follow_signals(session.clone())),
         tokio::spawn(janitor::run(session.clone())),
         tokio::spawn(live::run(session.clone())),
+        tokio::spawn(gauges::run(session.clone())),
         tokio::spawn(modules::compile_staged(session.clone())),
     ];
     let ended = claim::run(session, guests, phase).await;
@@ -165,6 +209,7 @@ async fn serve(
         settler.abort();
     }
     helpers.iter().for_each(JoinHandle::abort);
+    gauges::read(session);
     lease.stop();
     Ok(ended)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lovage_queue::broker::{Broker, Signal};
 use lovage_queue::client::Client;
@@ -13,11 +13,15 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::batch::Batches;
 use super::hands::Hands;
+use super::hooks::Hooks;
 use super::lease::Pulse;
 use super::load::Load;
 use super::modules::Modules;
+use super::series::{AllSeries, Series};
 use super::{Phase, Settings};
 use crate::engine::Engine;
+use crate::telemetry::Telemetry;
+use crate::telemetry::traces::Span;
 
 /// What a cancelled job has to tidy up before it is stopped.
 pub(super) const TIDY_UP: Duration = Duration::from_millis(50);
@@ -33,11 +37,25 @@ pub enum Ended {
     Dead,
 }
 
+/// A settlement on its way, with what is counted once it is recorded.
+pub(super) struct Settling {
+    pub(super) settlement: Settlement,
+    pub(super) series: Option<Arc<Series>>,
+    /// How long the job had been available when it was started.
+    pub(super) waited: Duration,
+    /// The span of the attempt, which ends with it, and since when it is on its way.
+    pub(super) span: Option<(Box<Span>, SystemTime)>,
+}
+
 /// A worker under one identity.
 pub struct Session {
     pub(super) broker: Arc<dyn Broker>,
     pub(super) worker: WorkerId,
     pub(super) settings: Settings,
+    /// What its heartbeats tell of it.
+    pub(super) about: Vec<u8>,
+    pub(super) telemetry: Telemetry,
+    pub(super) series: Arc<AllSeries>,
     pub(super) modules: Modules,
     pub(super) load: Load,
     /// One permit a running job.
@@ -51,16 +69,23 @@ pub struct Session {
     pub(super) hands: Hands,
     /// Those of them that wait for others of their kind.
     pub(super) batches: Batches,
+    pub(super) hooks: Hooks,
     /// The worker's own threads: guests have others, and the heartbeat too.
     pub(super) threads: Handle,
     clients: Mutex<HashMap<String, Client>>,
-    settlements: Mutex<Option<mpsc::UnboundedSender<Settlement>>>,
-    pub(super) unsettled: Mutex<Option<mpsc::UnboundedReceiver<Settlement>>>,
+    settlements: Mutex<Option<mpsc::UnboundedSender<Settling>>>,
+    pub(super) unsettled: Mutex<Option<mpsc::UnboundedReceiver<Settling>>>,
     dead: watch::Sender<bool>,
 }
 
 impl Session {
-    pub(super) fn new(broker: Arc<dyn Broker>, engine: Engine, settings: Settings) -> Arc<Self> {
+    pub(super) fn new(
+        broker: Arc<dyn Broker>,
+        engine: Engine,
+        settings: Settings,
+        telemetry: Telemetry,
+        series: Arc<AllSeries>,
+    ) -> Arc<Self> {
         let (settlements, unsettled) = mpsc::unbounded_channel();
         let (pulse, staged) = Pulse::new();
         Arc::new(Session {
@@ -69,13 +94,17 @@ impl Session {
             worker: WorkerId::random(),
             load: Load::default(),
             slots: Semaphore::new(settings.concurrency),
+            about: settings.about().encode(),
             settings,
+            telemetry,
+            series,
             work: Notify::new(),
             due: Notify::new(),
             pulse,
             staged: Mutex::new(Some(staged)),
             hands: Hands::default(),
             batches: Batches::default(),
+            hooks: Hooks::default(),
             threads: Handle::current(),
             clients: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
@@ -100,7 +129,7 @@ impl Session {
     }
 
     /// Sends a settlement on its way.
-    pub(super) fn settle(&self, settlement: Settlement) {
+    pub(super) fn settle(&self, settlement: Settling) {
         let settlements = self
             .settlements
             .lock()

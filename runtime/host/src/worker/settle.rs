@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lovage_queue::broker::{BrokerError, Settled};
 use lovage_queue::job::{Action, Settlement};
 
+use super::series::{Counted, Series, same};
 use super::session::Session;
+use crate::telemetry::traces::Span;
 
 /// Settlements in one call: no step of Redis should take 10 ms, and to end a node of a flow,
 /// and free another, may take it 20 µs.
@@ -25,6 +27,13 @@ const BYTES: usize = 8 * 1024 * 1024;
 const CHILD: usize = BYTES / 1000;
 /// The wait before a batch is tried again that the broker did not take.
 pub(super) const AGAIN: Duration = Duration::from_millis(200);
+
+/// What is told of a settlement beside itself.
+struct Of {
+    series: Option<Arc<Series>>,
+    waited: Duration,
+    span: Option<(Box<Span>, SystemTime)>,
+}
 
 /// Settles until the session is closed and nothing is left.
 pub(super) async fn run(session: Arc<Session>) {
@@ -46,16 +55,25 @@ pub(super) async fn run(session: Arc<Session>) {
                 batch.push(one);
             }
         }
-        let mut partitions: BTreeMap<_, Vec<Settlement>> = BTreeMap::new();
-        for settlement in batch.drain(..) {
-            partitions
-                .entry(settlement.id.partition())
-                .or_default()
-                .push(settlement);
+        let mut partitions: BTreeMap<_, (Vec<Settlement>, Vec<Of>)> = BTreeMap::new();
+        for it in batch.drain(..) {
+            let partition = it.settlement.id.partition();
+            let (settlements, of) = partitions.entry(partition).or_default();
+            settlements.push(it.settlement);
+            of.push(Of {
+                series: it.series,
+                waited: it.waited,
+                span: it.span,
+            });
         }
-        for settlements in partitions.values() {
+        for (settlements, of) in partitions.values() {
+            let mut of = of.as_slice();
             for some in portions(settlements, BYTES, size) {
-                settle(&session, some).await;
+                let (these, rest) = of.split_at(some.len());
+                of = rest;
+                if let Some(answers) = settle(&session, some).await {
+                    report(&session, some, these, &answers);
+                }
             }
         }
     }
@@ -93,13 +111,13 @@ fn size(settlement: &Settlement) -> usize {
 /// Tries until it is recorded: it is worse to lose a result than to wait. A
 /// worker whose broker stays away is declared dead in the end, and whatever it
 /// says later is stale.
-async fn settle(session: &Session, settlements: &[Settlement]) {
+async fn settle(session: &Session, settlements: &[Settlement]) -> Option<Vec<Settled>> {
     loop {
         match session.broker.settle(session.worker, settlements).await {
-            Ok(answers) => return report(settlements, &answers),
+            Ok(answers) => return Some(answers),
             Err(e @ BrokerError::Invalid(_)) => {
                 tracing::error!(error = %e, "the broker refused settlements for good");
-                return;
+                return None;
             }
             Err(e) => {
                 tracing::warn!(error = %e, jobs = settlements.len(), "could not settle; will try again");
@@ -109,7 +127,28 @@ async fn settle(session: &Session, settlements: &[Settlement]) {
     }
 }
 
-fn report(settlements: &[Settlement], answers: &[Settled]) {
+fn report(session: &Session, settlements: &[Settlement], of: &[Of], answers: &[Settled]) {
+    let worker = session.telemetry.metrics.worker();
+    worker.settlements.inc();
+    worker.settled.inc_by(settlements.len() as u64);
+    let stale = answers.iter().filter(|it| **it != Settled::Recorded);
+    worker.stale.inc_by(stale.count() as u64);
+    for (span, since) in of.iter().filter_map(|it| it.span.as_ref()) {
+        span.within("settle", *since);
+    }
+    let mut all = settlements.iter().zip(answers).zip(of);
+    for alike in of.chunk_by(|a, b| same(&a.series, &b.series)) {
+        let these = all.by_ref().take(alike.len());
+        let recorded = these.filter(|((_, answer), _)| **answer == Settled::Recorded);
+        let counted = recorded.map(|((settlement, _), of)| Counted {
+            settlement,
+            waited: of.waited,
+        });
+        match &alike[0].series {
+            Some(series) => session.series.settled(series, counted),
+            None => counted.for_each(drop),
+        }
+    }
     for (settlement, answer) in settlements.iter().zip(answers) {
         if *answer != Settled::Recorded {
             let (job, delivery) = (settlement.id, settlement.delivery);

@@ -15,6 +15,9 @@ pub struct Call {
     pub task: TaskName,
     /// Its arguments.
     pub arguments: Arguments,
+    /// Whether bytes among them are Base64 texts, as JSON has them: where the task's
+    /// schema says `"contentEncoding": "base64"` they are made bytes of.
+    pub encoded: bool,
     /// The queue, where it is not the task's own.
     pub queue: Option<String>,
     /// The lane; empty for the tenant's own.
@@ -64,6 +67,7 @@ impl Call {
         Call {
             task,
             arguments: Arguments::new(),
+            encoded: false,
             queue: None,
             lane: String::new(),
             priority: None,

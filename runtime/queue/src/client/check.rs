@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use super::flows::{check_bounds, takes_argument};
-use super::{Client, ClientError, MAX_INPUT};
+use super::{Client, ClientError, MAX_INPUT, Misfit};
 use crate::arguments::Arguments;
 use crate::broker::BrokerError;
 use crate::job::{CLAIM_CHECK, NewJob, Payload, Pin};
@@ -49,7 +49,7 @@ impl Client {
                 return Err(invalid(format!("job {} of `{name}` {said}", job.id)));
             }
             if !takes_argument(task, &bind.argument) {
-                let problems = vec![format!("it takes no argument `{}`", bind.argument)];
+                let problems = vec![Misfit::no_argument(&bind.argument)];
                 return Err(ClientError::Schema {
                     task: name,
                     problems,

@@ -1,10 +1,11 @@
 //! What a client remembers of modules.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::ClientError;
+use super::{ClientError, encoded};
 use crate::arguments::Arguments;
 use crate::registry::{Digest, Manifest};
 use crate::task::TaskInfo;
@@ -52,6 +53,36 @@ impl Shelf {
 pub(super) struct Known {
     manifest: Manifest,
     checks: HashMap<String, jsonschema::Validator>,
+    /// Tasks some of whose arguments are bytes.
+    of_bytes: HashSet<String>,
+}
+
+/// What does not fit a schema, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// A JSON Pointer (RFC 6901) into the arguments; empty for all of them.
+    pub pointer: String,
+    /// What is wrong there.
+    pub problem: String,
+}
+
+impl Misfit {
+    /// That a task does not take what it is to be given.
+    pub(super) fn no_argument(name: &str) -> Self {
+        Misfit {
+            pointer: String::new(),
+            problem: format!("it takes no argument `{name}`"),
+        }
+    }
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.pointer {
+            "" => f.write_str(&self.problem),
+            pointer => write!(f, "at `{pointer}`: {}", self.problem),
+        }
+    }
 }
 
 impl Known {
@@ -63,7 +94,14 @@ impl Known {
             Some((task.name.clone(), check))
         };
         let checks = manifest.tasks.iter().filter_map(check).collect();
-        Known { manifest, checks }
+        let of_bytes = manifest.tasks.iter();
+        let of_bytes = of_bytes.filter(|task| encoded::any(&task.input_schema));
+        let of_bytes = of_bytes.map(|task| task.name.clone()).collect();
+        Known {
+            manifest,
+            checks,
+            of_bytes,
+        }
     }
 
     pub(super) fn task(&self, module: &str, task: &str) -> Result<&TaskInfo, ClientError> {
@@ -82,8 +120,18 @@ impl Known {
     }
 
     /// What is wrong with a task's arguments.
-    pub(super) fn problems(&self, task: &str, arguments: &Arguments) -> Vec<String> {
+    pub(super) fn problems(&self, task: &str, arguments: &Arguments) -> Vec<Misfit> {
         self.problems_beside(task, arguments, &[])
+    }
+
+    /// Makes bytes of the Base64 texts that stand where the schema says bytes.
+    pub(super) fn decode(&self, task: &str, arguments: &mut Arguments) -> Vec<Misfit> {
+        match self.manifest.task(task) {
+            Some(info) if self.of_bytes.contains(task) => {
+                encoded::decode(&info.input_schema, arguments)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The same where these arguments are yet to come.
@@ -92,7 +140,7 @@ impl Known {
         task: &str,
         arguments: &Arguments,
         coming: &[&str],
-    ) -> Vec<String> {
+    ) -> Vec<Misfit> {
         let check = self.checks.get(task);
         check.map_or(Vec::new(), |check| {
             problems(check, &arguments.to_json(), coming)
@@ -105,11 +153,11 @@ fn problems(
     check: &jsonschema::Validator,
     arguments: &serde_json::Value,
     coming: &[&str],
-) -> Vec<String> {
+) -> Vec<Misfit> {
     const SHOWN: usize = 5;
-    let say = |e: jsonschema::ValidationError<'_>| match e.instance_path().as_str() {
-        "" => e.to_string(),
-        path => format!("at `{path}`: {e}"),
+    let say = |e: jsonschema::ValidationError<'_>| Misfit {
+        pointer: e.instance_path().as_str().to_owned(),
+        problem: e.to_string(),
     };
     let errors = check.iter_errors(arguments);
     let now = errors.filter(|e| coming.is_empty() || !may_pass(e, coming));
@@ -147,9 +195,12 @@ mod tests {
         let check = jsonschema::validator_for(&schema).unwrap();
         assert!(problems(&check, &serde_json::json!({"side": 3}), &[]).is_empty());
         let said = problems(&check, &serde_json::json!({"side": "x"}), &[]);
-        assert!(said[0].contains("`/side`"), "{said:?}");
+        assert!(said[0].to_string().contains("`/side`"), "{said:?}");
         let said = problems(&check, &serde_json::json!({"sid": 3}), &[]);
-        assert!(said.iter().any(|it| it.contains("side")), "{said:?}");
+        assert!(
+            said.iter().any(|it| it.problem.contains("side")),
+            "{said:?}"
+        );
     }
     #[test]
     fn an_argument_that_is_to_come_is_not_missing() {
@@ -163,8 +214,11 @@ mod tests {
         assert_eq!(problems(&check, &none, &[]).len(), 3);
         assert!(problems(&check, &none, &["a", "b"]).is_empty());
         let said = problems(&check, &none, &["a"]);
-        assert!(said.len() == 1 && said[0].contains("\"b\""), "{said:?}");
+        assert!(
+            said.len() == 1 && said[0].problem.contains("\"b\""),
+            "{said:?}"
+        );
         let said = problems(&check, &serde_json::json!({"a": "x"}), &["b"]);
-        assert!(said.len() == 1 && said[0].contains("`/a`"), "{said:?}");
+        assert!(said.len() == 1 && said[0].pointer == "/a", "{said:?}");
     }
 }

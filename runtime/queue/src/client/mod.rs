@@ -15,21 +15,25 @@
 //! # Layout
 //! - this file: [`Client`]
 //! - `call`: a [`Call`], and what of it is left to its task
+//! - `encoded`: bytes among arguments that came as JSON
 //! - `known`: what a client remembers of modules
 //! - `flows`: to run them, to look at them, and to let them go on
 //! - `results`: inputs that are put together from the results of others; `splice`: of
 //!   their bytes
+//! - `trace`: what jobs carry of their traces
 //! - `schedules`: to keep them, to look at them, and to fire them
 //! - `answer`: the requests of those who call over HTTP; `check`: the jobs that they send
 
 mod answer;
 mod call;
 mod check;
+mod encoded;
 mod flows;
 mod known;
 mod results;
 mod schedules;
 mod splice;
+mod trace;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -37,8 +41,10 @@ use std::time::Duration;
 pub use self::answer::answer;
 pub use self::call::{Call, Unique};
 pub use self::flows::{Branch, FlowTree, Leaf, Line, Many, Mismatch, Part, PreparedFlow};
+pub use self::known::Misfit;
 pub use self::results::{BoundError, FailedNode, NoResult};
 pub use self::schedules::{SCHEDULE, SCHEDULED_FOR};
+pub use self::trace::{Enqueueing, TRACEPARENT, Tracer};
 
 use self::known::{Known, Shelf};
 use crate::arguments::ArgumentsError;
@@ -83,12 +89,12 @@ pub enum ClientError {
         known: Vec<String>,
     },
     /// The arguments break the task's schema.
-    #[error("the arguments do not fit `{task}`: {}", .problems.join("; "))]
+    #[error("the arguments do not fit `{task}`: {}", listed(.problems))]
     Schema {
         /// The task's full name.
         task: String,
         /// Each problem with the path of the argument.
-        problems: Vec<String>,
+        problems: Vec<Misfit>,
     },
     /// The input is too large.
     #[error("the arguments take {0} bytes, and an input may have {MAX_INPUT}")]
@@ -146,6 +152,7 @@ pub struct Client {
     broker: Arc<dyn Broker>,
     tenant: Arc<str>,
     shelf: Arc<Mutex<Shelf>>,
+    tracer: Option<Arc<dyn Tracer>>,
 }
 
 impl Client {
@@ -167,7 +174,14 @@ impl Client {
             broker,
             tenant,
             shelf: Arc::default(),
+            tracer: None,
         }
+    }
+
+    /// The same, with all that it enqueues traced.
+    pub fn traced(mut self, tracer: Arc<dyn Tracer>) -> Self {
+        self.tracer = Some(tracer);
+        self
     }
 
     /// The broker below.
@@ -211,11 +225,17 @@ impl Client {
     ///
     /// # Errors
     /// An unknown task, or arguments that break its schema.
-    pub async fn prepare(&self, call: Call) -> Result<NewJob, ClientError> {
+    pub async fn prepare(&self, mut call: Call) -> Result<NewJob, ClientError> {
         let known = self.module(&call.task.module, call.pin).await?;
         let TaskName { module, task } = &call.task;
         let options = &known.task(module, task)?.options;
-        let problems = known.problems(task, &call.arguments);
+        let mut problems = match call.encoded {
+            true => known.decode(task, &mut call.arguments),
+            false => Vec::new(),
+        };
+        if problems.is_empty() {
+            problems = known.problems(task, &call.arguments);
+        }
         if !problems.is_empty() {
             let task = call.task.to_string();
             return Err(ClientError::Schema { task, problems });
@@ -247,6 +267,7 @@ impl Client {
     /// # Errors
     /// A broker that refuses.
     pub async fn send(&self, mut jobs: Vec<NewJob>) -> Result<Vec<JobId>, ClientError> {
+        let _enqueueing = trace::stamp(self.tracer.as_ref(), &mut jobs);
         let large = self.put_large(&mut jobs).await?;
         let mut answers = self.broker.enqueue(&self.tenant, &jobs).await;
         // An upload is kept for an hour only, and this process may have slept.
@@ -395,4 +416,9 @@ impl Client {
     pub async fn delete(&self, ids: &[JobId]) -> Result<Vec<bool>, ClientError> {
         Ok(self.broker.delete(&self.tenant, ids).await?)
     }
+}
+
+fn listed(problems: &[Misfit]) -> String {
+    let problems: Vec<_> = problems.iter().map(Misfit::to_string).collect();
+    problems.join("; ")
 }

@@ -411,8 +411,8 @@ pub struct Settlement {
     pub action: Action,
     /// The run to be kept on the record, if there was one.
     pub attempt: Option<Attempt>,
-    /// Jobs that are made in the step that records the job as completed, or its page, and
-    /// in no other. None of them is refused: a full queue takes them, a second one of a
+    /// Jobs that are made in the step that records the end that is said here (it completed,
+    /// was given up or stopped), or a page, and in no other. None of them is refused: a full queue takes them, a second one of a
     /// kind is not made.
     pub children: Vec<NewJob>,
     /// Flows that are whole, and begin in that step.

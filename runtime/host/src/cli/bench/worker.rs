@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 
 use super::Context;
 use super::rig::Rig;
+use crate::telemetry::Telemetry;
 use crate::worker::{self, Phase, Settings, WorkerError};
 
 /// How long a worker that is told to stop may take.
@@ -38,7 +39,9 @@ impl Worker {
         change(&mut settings);
         let (tell, phase) = watch::channel(Phase::Serve);
         let (place, engine) = (rig.context.place()?, rig.engine.clone());
-        let ended = tokio::spawn(async move { worker::run(&place, engine, settings, phase).await });
+        let ended = tokio::spawn(async move {
+            worker::run(&place, engine, settings, Telemetry::default(), phase).await
+        });
         Ok(Worker { tell, ended })
     }
 

@@ -15,8 +15,9 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::Verdict;
-use super::output::decoded;
 use crate::units::Span;
+use crate::view::decoded;
+use crate::view::flows::{FlowTreeView, FlowView};
 
 /// Flows: calls that wait for others
 ///
@@ -96,18 +97,18 @@ impl Flow {
             Command::Run(it) => it.run(context).await,
             Command::Show(Named { id }) => {
                 let tree = context.client().await?.flow_tree(id.parse()?).await?;
-                out.print(&show::whole(&tree), || show::drawn(out, &tree))
+                out.print(&json!(FlowTreeView::of(&tree)), || show::drawn(out, &tree))
             }
             Command::List(List { limit }) => {
                 let flows = context.client().await?.flows(0, limit).await?;
-                let json = flows.iter().map(show::json).collect();
+                let json = flows.iter().map(|it| json!(FlowView::of(it))).collect();
                 out.print(&json, || show::list(out, &flows))
             }
             Command::Wait(Wait { id, timeout }) => {
                 let id = id.parse()?;
                 let client = context.client().await?;
                 let status = wait(context, &client, id, timeout.0).await?;
-                out.print(&show::json(&status), || show::line(out, &status))?;
+                out.print(&json!(FlowView::of(&status)), || show::line(out, &status))?;
                 verdict(&client, &status, timeout.0).await
             }
             Command::Cancel(Named { id }) => cancel(context, id.parse()?).await,

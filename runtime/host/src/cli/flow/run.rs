@@ -10,9 +10,10 @@ use serde_json::json;
 
 use super::super::Context;
 use super::super::exit::Verdict;
-use super::super::output::decoded;
-use super::{show, verdict, wait};
+use super::{verdict, wait};
 use crate::units::Span;
+use crate::view::decoded;
+use crate::view::flows::FlowView;
 
 const EXAMPLES: &str = "\
 A file, with all that it may say in docs/flows.md:
@@ -63,7 +64,7 @@ impl Run {
             FlowState::Completed => Some(decoded(&client.flow_result(id, None).await?)),
             _ => None,
         };
-        let mut json = show::json(&status);
+        let mut json = json!(FlowView::of(&status));
         json["result"] = json!(result);
         context.out.print(&json, || match result {
             Some(result) => format!("{result:#}"),

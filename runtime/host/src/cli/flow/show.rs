@@ -3,59 +3,9 @@
 use lovage_queue::broker::{FlowState, FlowStatus};
 use lovage_queue::client::{Branch, FlowTree, Leaf, Many, Part};
 use lovage_queue::job::State;
-use serde_json::{Value, json};
 
-use super::super::output::{Output, moment, table};
-use crate::units::exact;
-
-/// A flow as JSON.
-pub(super) fn json(it: &FlowStatus) -> Value {
-    json!({
-        "id": it.id, "name": it.name, "state": it.state, "nodes": it.nodes,
-        "pending": it.pending, "completed": it.completed, "failed": it.failed,
-        "begun": moment(it.begun), "ended": it.ended.known().map(moment),
-        "keep": it.keep.map(exact),
-    })
-}
-
-/// The same with its steps.
-pub(super) fn whole(tree: &FlowTree) -> Value {
-    let mut json = json(&tree.status);
-    json["steps"] = branch(&tree.root);
-    json
-}
-
-fn branch(it: &Branch) -> Value {
-    let steps =
-        |kind: &str, steps: &[Branch]| json!({kind: steps.iter().map(branch).collect::<Vec<_>>()});
-    let mut json = match &it.part {
-        Part::Call(call) => leaf(call),
-        Part::Chain(all) => steps("chain", all),
-        Part::Group(all) => steps("group", all),
-        Part::Graph(all) => steps("graph", all),
-        Part::Many(kind, many) => json!({"many": kind, "steps": many.steps, "tasks": many.tasks,
-            "states": many.states.iter().map(|(state, n)| (word(*state).to_owned(), json!(n)))
-                .collect::<serde_json::Map<_, _>>()}),
-    };
-    json["path"] = json!(it.path);
-    if let Some(name) = &it.name {
-        json["name"] = json!(name);
-        json["after"] = json!(it.after);
-    }
-    if !it.on_error.is_empty() {
-        json["on_error"] = it.on_error.iter().map(leaf).collect();
-    }
-    json
-}
-
-fn leaf(it: &Leaf) -> Value {
-    let (id, state) = (it.job.map(|it| it.0), it.job.and_then(|it| it.1));
-    json!({"task": it.task, "job": id, "state": state})
-}
-
-fn word(state: Option<State>) -> &'static str {
-    state.map_or("unknown", State::as_str)
-}
+use super::super::output::{Output, table};
+use crate::view::moment;
 
 /// A table of flows.
 pub(super) fn list(out: &Output, flows: &[FlowStatus]) -> String {

@@ -8,11 +8,11 @@ use lovage_queue::task::TaskName;
 use serde_json::json;
 
 use super::super::exit::Verdict;
-use super::super::output::moment;
 use super::super::{Context, arguments};
 use super::show;
 use crate::timetable::{CatchUpWord, Entry, Sun, Timing};
 use crate::units::{Size, Span};
+use crate::view::moment;
 
 const EXAMPLES: &str = "\
 Examples:

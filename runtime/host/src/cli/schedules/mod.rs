@@ -7,14 +7,16 @@ mod add;
 mod show;
 
 use clap::{Args, Subcommand};
-use lovage_queue::broker::{FireOutcome, Planned};
+use lovage_queue::broker::FireOutcome;
 use lovage_queue::client::Client;
 use lovage_queue::clock::Millis;
 use serde_json::json;
 
 use super::Context;
 use super::exit::Verdict;
-use super::output::{moment, table};
+use super::output::table;
+use crate::view::moment;
+use crate::view::schedules::{OutcomeView, ScheduleView, fires};
 
 const AFTER: &str = "\
 Without a command: `list`.
@@ -79,7 +81,10 @@ impl Schedules {
             Command::Add(it) => it.run(context, &client).await,
             Command::List => {
                 let all = client.schedules().await?;
-                out.print(&all.iter().map(show::json).collect(), || show::list(&all))
+                out.print(
+                    &all.iter().map(|it| json!(ScheduleView::of(it))).collect(),
+                    || show::list(&all),
+                )
             }
             Command::Show(Named { name }) => {
                 let (planned, fires) = client.schedule(&name).await?;
@@ -100,7 +105,7 @@ impl Schedules {
             }
             Command::Run(Named { name }) => {
                 let outcome = client.run_schedule(&name).await?;
-                out.print(&show::outcome(&outcome), || show::word(&outcome))?;
+                out.print(&json!(OutcomeView::of(&outcome)), || show::word(&outcome))?;
                 match outcome {
                     FireOutcome::Refused(reason) => Err(Verdict::Refused(reason).into()),
                     _ => Ok(()),
@@ -144,10 +149,4 @@ impl Next {
             table(["time", "schedule"], rows)
         })
     }
-}
-
-/// The next times of a schedule.
-fn fires(planned: &Planned, count: usize) -> impl Iterator<Item = Millis> {
-    let schedule = &planned.schedule;
-    std::iter::successors(planned.due, |at| schedule.first(Millis(at.0 + 1))).take(count)
 }

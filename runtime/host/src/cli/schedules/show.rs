@@ -2,49 +2,18 @@
 
 use lovage_queue::broker::{FireOutcome, Fired, Planned};
 use lovage_queue::clock::Millis;
-use lovage_queue::schedule::CatchUp;
 use serde_json::{Value, json};
 
-use super::super::output::{decoded, moment, table};
-use crate::units::{Span, exact};
+use super::super::output::table;
+use crate::units::Span;
+use crate::view::schedules::{FireView, ScheduleView, catch_up, upcoming};
+use crate::view::{decoded, moment};
 
-/// A schedule as JSON.
-pub(super) fn json(planned: &Planned) -> Value {
-    let it = &planned.schedule;
-    json!({
-        "name": it.name, "task": task(planned), "when": it.trigger.to_string(),
-        "trigger": it.trigger, "owner": planned.owner.to_string(), "paused": planned.paused,
-        "next": upcoming(planned).map(moment), "waiting": planned.waiting.map(moment),
-        "held": planned.held.iter().map(|at| moment(*at)).collect::<Vec<_>>(),
-        "last_job": planned.last, "fired": planned.fired, "missed": planned.missed,
-        "input": decoded(&it.call.input), "queue": it.call.queue, "lane": it.call.lane,
-        "priority": it.call.priority, "start": it.start.map(moment), "end": it.end.map(moment),
-        "jitter": exact(it.jitter), "catch_up": catch_up(it.catch_up), "overlap": it.overlap,
-    })
-}
-
-/// The same with its last fires.
+/// A schedule with its fires, as JSON.
 pub(super) fn whole(planned: &Planned, fires: &[Fired]) -> Value {
-    let mut all = json(planned);
-    let fires = fires.iter().map(|it| {
-        let mut json = outcome(&it.outcome);
-        json["at"] = json!(moment(it.at));
-        json["when"] = json!(moment(it.when));
-        json["by_hand"] = json!(it.by_hand);
-        json
-    });
-    all["fires"] = fires.collect();
+    let mut all = json!(ScheduleView::of(planned));
+    all["fires"] = fires.iter().map(|it| json!(FireView::of(it))).collect();
     all
-}
-
-/// What became of a fire, as JSON.
-pub(super) fn outcome(it: &FireOutcome) -> Value {
-    match it {
-        FireOutcome::Job(id) => json!({"outcome": "job", "job": id}),
-        FireOutcome::Skipped => json!({"outcome": "skipped"}),
-        FireOutcome::Held => json!({"outcome": "held"}),
-        FireOutcome::Refused(reason) => json!({"outcome": "refused", "reason": reason}),
-    }
 }
 
 /// The same in a few words.
@@ -67,18 +36,6 @@ pub(super) fn next(at: Option<Millis>) -> String {
 fn task(planned: &Planned) -> String {
     let call = &planned.schedule.call;
     format!("{}.{}", call.module, call.task)
-}
-
-fn upcoming(planned: &Planned) -> Option<Millis> {
-    planned.due.filter(|_| !planned.paused)
-}
-
-fn catch_up(it: CatchUp) -> Value {
-    match it {
-        CatchUp::None => json!("none"),
-        CatchUp::Last => json!("last"),
-        CatchUp::All(n) => json!(n),
-    }
 }
 
 /// A word as JSON has it, without its quotes.

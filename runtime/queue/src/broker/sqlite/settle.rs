@@ -126,7 +126,12 @@ fn apply(step: &mut Step<'_>, worker: WorkerId, mut job: Stored, settlement: Rea
     job.record
         .extend_from_slice(settlement.entry.as_deref().unwrap_or_default());
     if asked && !matches!(settlement.action, Action::Complete(_)) {
-        return Ok(stop(step, job, settlement.entry.is_none())?);
+        stop(step, job, settlement.entry.is_none())?;
+        // What comes of another end than the one that was said is not made.
+        if matches!(settlement.action, Action::Cancel) {
+            enqueue::add_children(step, &settlement.tenant, &settlement.children)?;
+        }
+        return Ok(());
     }
     match settlement.action {
         Action::Complete(result) => {
@@ -136,8 +141,14 @@ fn apply(step: &mut Step<'_>, worker: WorkerId, mut job: Stored, settlement: Rea
                 flow::start_if_whole(step, &settlement.tenant, *id)?;
             }
         }
-        Action::Cancel => step.end(job, State::Cancelled)?,
-        Action::Discard => step.end(job, State::Discarded)?,
+        Action::Cancel => {
+            step.end(job, State::Cancelled)?;
+            enqueue::add_children(step, &settlement.tenant, &settlement.children)?;
+        }
+        Action::Discard => {
+            step.end(job, State::Discarded)?;
+            enqueue::add_children(step, &settlement.tenant, &settlement.children)?;
+        }
         Action::Retry(wait) => {
             if let Some(header) = &mut job.header {
                 header.available = step.now;

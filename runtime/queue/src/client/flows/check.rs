@@ -10,7 +10,7 @@ use super::{Client, ClientError};
 use crate::arguments::to_json;
 use crate::broker::BrokerError;
 use crate::client::MAX_INPUT;
-use crate::client::known::Known;
+use crate::client::known::{Known, Misfit};
 use crate::flow::{Call, From, Node, Plan};
 use crate::job::{Bind, CLAIM_CHECK, MAX_PRIORITY, NewJob, Pin};
 use crate::task::{TaskInfo, TaskName, check_lane, check_name};
@@ -197,7 +197,7 @@ fn bound(plan: &Plan, place: usize, bind: &Bind, modules: &Modules) -> Result<()
     let wanted = Schema::of(&modules.task(call).input_schema).argument(&bind.argument);
     let Some(wanted) = wanted else {
         let task = call.task.to_string();
-        let problems = vec![format!("it takes no argument `{}`", bind.argument)];
+        let problems = vec![Misfit::no_argument(&bind.argument)];
         return Err(at(plan, place, ClientError::Schema { task, problems }));
     };
     let given = given(plan, &bind.from, modules);

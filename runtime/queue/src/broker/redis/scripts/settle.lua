@@ -97,7 +97,8 @@ local function settle(it, id, said, attempt, record)
     new = after(record, state, it.failed, available, nil, sub(said, 21, 28), flags, attempt)
   end
   it.left[state] = (it.left[state] or 0) + 1
-  it.is_made = state == COMPLETED or action == 'p'
+  -- What comes of another end than the one that was said is not made.
+  it.is_made = action == it.action and (ends[action] ~= nil or action == 'p')
   return 'r', new
 end
 

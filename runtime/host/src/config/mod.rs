@@ -1,24 +1,32 @@
 //! Configuration: defaults, then `lovage.toml`, then `LOVAGE_*`, then flags.
 //!
-//! The defaults stand on top here, all of them.
+//! The defaults stand on top here, all of them; `sections` says what there is, and
+//! `located` where an error comes from.
+
+mod located;
+mod sections;
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use figment::Figment;
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::Value;
-use figment::{Figment, Source};
 use lovage_queue::broker::Retention;
 use lovage_queue::clock::Millis;
 use lovage_queue::schedule::{Schedule, ScheduleError};
 use lovage_queue::task::{DEFAULT_QUEUE, DEFAULT_TENANT, check_name};
 use serde::{Deserialize, Serialize};
 
+use self::located::located;
+pub use self::sections::*;
+use crate::api;
 use crate::engine::{self, Limits};
 use crate::timetable::Entry;
 use crate::units::{Size, Span};
+use crate::view::queues::read_rate;
 use crate::worker;
 
 /// The file that is read where none is named.
@@ -30,7 +38,9 @@ pub const BROKER: &str = "sqlite:.lovage/lovage.db";
 pub const FOLDER: &str = ".lovage";
 /// Variables that begin as ours do and are no keys: the log filter, and what
 /// the set-up of guest toolchains goes by.
-const NO_KEYS: [&str; 2] = ["log", "wasm_rustc"];
+const NO_KEYS: [&str; 3] = ["log", LOG_FORMAT, "wasm_rustc"];
+/// The short name of `telemetry.log` among them.
+const LOG_FORMAT: &str = "log_format";
 
 /// All that can be configured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -51,73 +61,18 @@ pub struct Config {
     pub cache: PathBuf,
     /// What a worker serves, and how.
     pub worker: Worker,
+    /// The HTTP API.
+    pub serve: ServeConfig,
     /// What an attempt may use where neither the call nor the task says.
     pub limits: LimitsConfig,
     /// How long finished jobs are kept.
     pub retention: RetentionConfig,
+    /// What a process tells of itself, and to whom.
+    pub telemetry: TelemetryConfig,
     /// Schedules by name, which a worker declares when it starts. Where there is no
     /// such section it leaves those that are there alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedules: Option<BTreeMap<String, Entry>>,
-}
-
-/// What nobody is shown.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
-
-/// `[worker]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Worker {
-    /// Queues with weights: `high=3,default`.
-    pub queues: String,
-    /// How many jobs run at once.
-    pub concurrency: usize,
-    /// Threads for guests.
-    pub threads: usize,
-    /// How often it gives a sign of life.
-    pub heartbeat: Span,
-    /// How long it counts as alive without one.
-    pub lease: Span,
-    /// How long running jobs may go on once it is asked to stop.
-    pub grace: Span,
-}
-
-/// `[limits]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LimitsConfig {
-    /// Units of fuel.
-    pub fuel: u64,
-    /// Linear memory.
-    pub memory: Size,
-    /// Wall-clock time.
-    pub timeout: Span,
-    /// The result.
-    pub result: Size,
-    /// The log of an attempt.
-    pub log: Size,
-}
-
-/// `[retention]`
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RetentionConfig {
-    /// Completed and cancelled jobs.
-    pub completed: Span,
-    /// Discarded jobs.
-    pub discarded: Span,
-    /// At most so many of a kind in a tenant.
-    pub count: u64,
-    /// At most so many bytes in a tenant, inputs and results included.
-    pub bytes: Size,
 }
 
 impl Default for Config {
@@ -138,7 +93,9 @@ impl Default for Config {
                 heartbeat: Span(worker.heartbeat),
                 lease: Span(worker.lease),
                 grace: Span(worker.grace),
+                metrics: None,
             },
+            serve: ServeConfig::default(),
             limits: LimitsConfig {
                 fuel: limits.fuel,
                 memory: Size(limits.memory),
@@ -151,6 +108,11 @@ impl Default for Config {
                 discarded: Span(retention.discarded),
                 count: retention.count,
                 bytes: Size(retention.bytes),
+            },
+            telemetry: TelemetryConfig {
+                otlp: None,
+                sample: 1.0,
+                log: LogFormat::Text,
             },
             schedules: None,
         }
@@ -195,6 +157,11 @@ impl Config {
             figment = figment.merge(Toml::file_exact(file));
         }
         figment = figment.merge(Env::prefixed("LOVAGE_").ignore(&NO_KEYS).split("__"));
+        figment = figment.merge(
+            Env::prefixed("LOVAGE_")
+                .only(&[LOG_FORMAT])
+                .map(|_| "telemetry.log".into()),
+        );
         for (key, value) in flags {
             figment = figment.merge(Serialized::default(key, value));
         }
@@ -221,6 +188,17 @@ impl Config {
                     Err(e) => return Err(wrong(&place, e.to_string())),
                 }
             }
+        }
+        if self.serve.certificate.is_some() != self.serve.key.is_some() {
+            let said = "a certificate and its key go together: name both, or none";
+            return Err(wrong("serve.certificate", said.into()));
+        }
+        if let Some(rate) = &self.serve.rate {
+            read_rate(rate).map_err(|e| wrong("serve.rate", e))?;
+        }
+        if !(0.0..=1.0).contains(&self.telemetry.sample) {
+            let problem = "is a share, from 0 to 1".into();
+            return Err(wrong("telemetry.sample", problem));
         }
         let zero = |place: &str| wrong(place, "must not be zero".into());
         if self.worker.concurrency == 0 {
@@ -269,6 +247,25 @@ impl Config {
         }
     }
 
+    /// What the HTTP API needs of it. Without authentication whoever reaches it may do
+    /// everything: so it is off on loopback only.
+    pub fn serve(&self, listen: SocketAddr, authentication: bool) -> api::Settings {
+        let files = (self.serve.certificate.clone(), self.serve.key.clone());
+        api::Settings {
+            listen,
+            authentication: authentication || !listen.ip().is_loopback(),
+            tenant: self.tenant.clone(),
+            body: self.serve.body.0,
+            // It was read when the configuration was.
+            rate: self.serve.rate.as_deref().and_then(|it| read_rate(it).ok()),
+            tls: match files {
+                (Some(certificate), Some(key)) => Some((certificate, key)),
+                _ => None,
+            },
+            grace: self.serve.grace.0,
+        }
+    }
+
     /// The schedules that the file declares; `None` where it says nothing of any.
     pub fn schedules(&self) -> Option<Vec<Schedule>> {
         let schedules = self.schedules.as_ref()?.iter();
@@ -313,70 +310,6 @@ pub fn parse_queues(text: &str) -> Result<Vec<(String, u32)>, String> {
         queues.push((name.to_owned(), weight));
     }
     Ok(queues)
-}
-
-/// Where an error of figment's comes from, down to the line.
-fn located(e: &figment::Error) -> ConfigError {
-    let key = match &e.kind {
-        figment::error::Kind::UnknownField(field, _) => field.clone(),
-        _ => e.path.last().cloned().unwrap_or_default(),
-    };
-    let full = match &e.kind {
-        // The path ends in the unknown key or before it, as it happens.
-        figment::error::Kind::UnknownField(..) if e.path.last() != Some(&key) => {
-            [&e.path[..], &[key.clone()][..]].concat().join(".")
-        }
-        _ => e.path.join("."),
-    };
-    let file = e.metadata.as_ref().and_then(|it| match &it.source {
-        Some(Source::File(path)) => Some(path.clone()),
-        _ => None,
-    });
-    // Figment forgets where an unknown key came from: look where it can be.
-    let file = file.or_else(|| {
-        let usual = PathBuf::from(FILE);
-        let unknown = matches!(e.kind, figment::error::Kind::UnknownField(..));
-        (unknown && line_of(&usual, &full).is_some()).then_some(usual)
-    });
-    let place = match file {
-        Some(path) => match line_of(&path, &full) {
-            Some(line) => format!("{}:{line}: `{full}`", path.display()),
-            None if full.is_empty() => path.display().to_string(),
-            None => format!("{}: `{full}`", path.display()),
-        },
-        None => {
-            let from = e.metadata.as_ref().map(|it| it.name.to_string());
-            match from.filter(|name| name.contains("environment")) {
-                Some(_) => format!("LOVAGE_{}", full.to_uppercase().replace('.', "__")),
-                None => format!("`{full}`"),
-            }
-        }
-    };
-    ConfigError {
-        place,
-        problem: e.kind.to_string(),
-    }
-}
-
-/// The line on which a TOML file sets a key, counted from 1.
-fn line_of(path: &Path, key: &str) -> Option<usize> {
-    let text = std::fs::read_to_string(path).ok()?;
-    let (mut section, mut number) = (String::new(), 0);
-    for line in text.lines() {
-        number += 1;
-        let line = line.trim();
-        if let Some(header) = line
-            .strip_prefix('[')
-            .and_then(|rest| rest.split(']').next())
-        {
-            section = format!("{}.", header.trim());
-        } else if let Some((name, _)) = line.split_once('=')
-            && format!("{section}{}", name.trim().trim_matches('"')) == key
-        {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

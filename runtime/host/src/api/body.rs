@@ -1,0 +1,202 @@
+//! Bodies of requests and forms of answers: JSON, or MessagePack where that is asked for.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::Shared;
+use super::problem::{Kind, Problem};
+
+pub(super) const JSON: &str = "application/json";
+pub(super) const MSGPACK: &str = "application/msgpack";
+pub(super) const BYTES: &str = "application/octet-stream";
+
+/// How long a body may take to arrive.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How large the body of a request may be: what its token allows, put there once that is
+/// known.
+#[derive(Clone, Copy)]
+pub(super) struct BodyLimit(pub(super) u64);
+
+/// A form of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Json,
+    MsgPack,
+}
+
+impl Form {
+    /// What the request asks for.
+    pub(super) fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let accepted = accepted(headers);
+        let of = |range: &str| match range {
+            "" | "*/*" | "application/*" | JSON => Some(Form::Json),
+            MSGPACK | "application/x-msgpack" => Some(Form::MsgPack),
+            _ => None,
+        };
+        // What else an operation has, it looks for itself.
+        let other =
+            |range: &str| range == BYTES || range == "text/event-stream" || range == "text/plain";
+        if accepted.is_empty() || accepted.iter().any(|it| other(it)) {
+            return Ok(Form::Json);
+        }
+        accepted.iter().find_map(|it| of(it)).ok_or_else(|| {
+            Problem::new(
+                Kind::NotAcceptable,
+                format!(
+                    "answers are `{JSON}` or `{MSGPACK}`, not `{}`",
+                    accepted.join(", ")
+                ),
+            )
+        })
+    }
+
+    /// An answer in this form.
+    pub(super) fn answer<T: Serialize + ?Sized>(self, status: StatusCode, value: &T) -> Response {
+        let packed = match self {
+            Form::Json => serde_json::to_vec(value).map_err(|e| e.to_string()),
+            Form::MsgPack => rmp_serde::to_vec_named(value).map_err(|e| e.to_string()),
+        };
+        let kind = match self {
+            Form::Json => JSON,
+            Form::MsgPack => MSGPACK,
+        };
+        match packed {
+            Ok(bytes) => typed(status, kind, bytes),
+            Err(e) => Problem::new(Kind::Internal, e).into_response(),
+        }
+    }
+}
+
+/// An answer of these bytes.
+pub(super) fn typed(status: StatusCode, kind: &'static str, bytes: Vec<u8>) -> Response {
+    let headers = [(header::CONTENT_TYPE, HeaderValue::from_static(kind))];
+    (status, headers, bytes).into_response()
+}
+
+/// The types that a request takes for an answer, in their order; whatever it says of how
+/// much it wants them.
+pub(super) fn accepted(headers: &HeaderMap) -> Vec<&str> {
+    let values = headers.get_all(header::ACCEPT).iter();
+    let values = values.filter_map(|it| it.to_str().ok());
+    values
+        .flat_map(|it| it.split(','))
+        .map(|it| it.split(';').next().unwrap_or_default().trim())
+        .collect()
+}
+
+/// The type of a request's body, without its parameters.
+pub(super) fn content_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::CONTENT_TYPE);
+    let value = value.and_then(|it| it.to_str().ok()).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// A request's body, read whole: it has a largest size and a longest time.
+pub(super) async fn whole(request: Request) -> Result<Bytes, Problem> {
+    let limit = request.extensions().get::<BodyLimit>();
+    let limit = limit.map_or(0, |it| it.0);
+    let (parts, body) = request.into_parts();
+    let said = parts.headers.get(header::CONTENT_LENGTH);
+    let said = said.and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
+    // What says that it is too large is refused before it is sent.
+    if said.is_some_and(|said| said > limit) {
+        return Err(too_large(limit));
+    }
+    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+    match tokio::time::timeout(PATIENCE, limited.collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(e)) => Err(Problem::bad(format!("the body broke off: {e}"))),
+        Err(_) => Err(Problem::new(
+            Kind::Timeout,
+            format!("the body did not arrive within {} s", PATIENCE.as_secs()),
+        )),
+    }
+}
+
+fn too_large(limit: u64) -> Problem {
+    Problem::new(
+        Kind::TooLarge,
+        format!("the body may have {limit} bytes with this token"),
+    )
+}
+
+/// A body of JSON or MessagePack.
+pub(super) struct Parsed<T> {
+    pub(super) value: T,
+    /// Whether it came as JSON, in which bytes are Base64 texts.
+    pub(super) is_json: bool,
+}
+
+impl<T: DeserializeOwned> FromRequest<Shared> for Parsed<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, _: &Shared) -> Result<Self, Problem> {
+        let kind = content_type(request.headers()).to_owned();
+        let is_json = match &*kind {
+            JSON => true,
+            MSGPACK | "application/x-msgpack" => false,
+            other => {
+                return Err(Problem::new(
+                    Kind::UnsupportedMediaType,
+                    format!("a body is `{JSON}` or `{MSGPACK}`, not `{other}`"),
+                ));
+            }
+        };
+        let bytes = whole(request).await?;
+        let value = match is_json {
+            true => parse_json(&bytes)?,
+            false => {
+                rmp_serde::from_slice(&bytes).map_err(|e| Problem::bad(format!("the body: {e}")))?
+            }
+        };
+        Ok(Parsed { value, is_json })
+    }
+}
+
+fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let wrong = |e: serde_json::Error| Problem::bad(format!("the body: {e}"));
+    // The path of the error, where the body is JSON at all.
+    serde_json::from_slice(bytes).map_err(wrong)
+}
+
+/// The parameters behind the `?`.
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let Query(value) = Query::try_from_uri(&parts.uri)
+            .map_err(|e| Problem::bad(format!("the parameters: {}", e.body_text())))?;
+        Ok(Params(value))
+    }
+}
+
+/// What stands in a path.
+pub(super) struct Path<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let path = axum::extract::Path::from_request_parts(parts, state).await;
+        let axum::extract::Path(value) =
+            path.map_err(|e| Problem::missing(format!("the path: {}", e.body_text())))?;
+        Ok(Path(value))
+    }
+}
+
+/// An empty body.
+pub(super) fn nothing() -> Response {
+    (StatusCode::NO_CONTENT, Body::empty()).into_response()
+}

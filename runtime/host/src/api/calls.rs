@@ -1,0 +1,316 @@
+//! From a request to a call of a task.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::http::HeaderMap;
+use lovage_queue::arguments::Arguments;
+use lovage_queue::client::{Call, Client, Unique};
+use lovage_queue::job::{Conflict, JobOptions, MAX_PRIORITY, Pin, Until, When};
+use lovage_queue::task::{check_lane, check_name};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::problem::{Kind, Problem};
+use crate::units::{Span, read_until, read_when};
+
+/// The header by which a request may be sent again, and makes no second job.
+pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// The longest that it may be.
+const MAX_KEY: usize = 255;
+/// Tags of a job.
+const MAX_TAGS: usize = 20;
+const MAX_TAG: usize = 64;
+/// Bytes of a job's headers, names included.
+const MAX_HEADERS: usize = 8 * 1024;
+
+/// A call of a task. Only `task` must be there.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Call)]
+pub(super) struct CallBody {
+    /// `module.task`
+    #[schema(
+        pattern = r"^[a-z0-9][a-z0-9_-]{0,63}\.[a-z0-9][a-z0-9_-]{0,63}$",
+        example = "images.thumbnail"
+    )]
+    task: String,
+    /// Its arguments by name, as its schema has them. In JSON bytes are Base64.
+    #[serde(default = "no_arguments")]
+    #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>)]
+    args: rmpv::Value,
+    /// The queue.
+    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
+    queue: Option<String>,
+    /// The lane there.
+    #[schema(max_length = 128)]
+    lane: Option<String>,
+    /// 9 goes first.
+    #[schema(minimum = 0, maximum = 9)]
+    priority: Option<u8>,
+    /// Not before this time (RFC 3339), or this span (`10m`) from now.
+    eta: Option<String>,
+    /// Cancelled where it has not begun by this time or span.
+    expires: Option<String>,
+    /// An idempotency key: as long as its job is kept, the same key makes no second one.
+    /// The header `Idempotency-Key` says the same.
+    #[schema(min_length = 1, max_length = 255)]
+    key: Option<String>,
+    /// Beside which others it may not be.
+    unique: Option<UniqueBody>,
+    /// How often it is tried again.
+    #[schema(minimum = 0, maximum = 1_000_000)]
+    retries: Option<u32>,
+    /// Wall-clock time of an attempt.
+    #[schema(value_type = Option<String>, example = "30s")]
+    timeout: Option<Span>,
+    /// When an attempt hears that it should stop.
+    #[schema(value_type = Option<String>)]
+    soft_timeout: Option<Span>,
+    /// How old it may be for another attempt.
+    #[schema(value_type = Option<String>)]
+    max_age: Option<Span>,
+    /// Whether what ran out of fuel or memory is tried again.
+    retry_exhausted: Option<bool>,
+    /// Units of fuel an attempt may burn.
+    fuel: Option<u64>,
+    /// Bytes of memory an attempt may hold.
+    memory: Option<u64>,
+    /// How long it is kept once it has completed.
+    #[schema(value_type = Option<String>)]
+    result_ttl: Option<Span>,
+    /// The release that it is to run, instead of the active one.
+    #[schema(minimum = 1)]
+    release: Option<u32>,
+    /// Words to find it by.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>)]
+    tags: Option<Vec<String>>,
+    /// What travels with it.
+    #[serde(default)]
+    #[schema(value_type = Option<std::collections::HashMap<String, String>>)]
+    headers: Option<BTreeMap<String, String>>,
+}
+
+/// Beside which other jobs a job may not be.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Unique)]
+pub(super) struct UniqueBody {
+    /// What is to be unique; without it, the task with its arguments.
+    key: Option<String>,
+    /// Until it has started (`start`), has ended (`done`, as if nothing is said), or for
+    /// a span.
+    until: Option<String>,
+    /// What becomes of a second one: the first is answered (`existing`), it is refused
+    /// (`reject`), or takes its place (`replace`).
+    #[schema(value_type = Option<String>)]
+    conflict: Option<Conflict>,
+}
+
+fn no_arguments() -> rmpv::Value {
+    rmpv::Value::Map(Vec::new())
+}
+
+/// What a call of bytes says beside them, as parameters.
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct CallParams {
+    /// With a body of bytes: `module.task`, whose only argument they are.
+    pub(super) task: Option<String>,
+    /// With a body of bytes: the queue.
+    queue: Option<String>,
+    /// With a body of bytes: the lane.
+    lane: Option<String>,
+    /// With a body of bytes: the priority.
+    #[param(minimum = 0, maximum = 9)]
+    priority: Option<u8>,
+    /// With a body of bytes: the time or the span before which it does not start.
+    eta: Option<String>,
+    /// Waits so long for its end, at most 60 s, and answers with the job.
+    #[param(pattern = r"^[0-9]{1,5}(ms|s|m)$", example = "30s")]
+    pub(super) wait: Option<String>,
+}
+
+impl CallBody {
+    /// The call that is meant. `is_json` says whether bytes are Base64 texts.
+    pub(super) fn call(self, is_json: bool) -> Result<Call, Problem> {
+        let mut call = Call::new(&self.task).map_err(|e| wrong("/task", e))?;
+        call.arguments = match self.args {
+            rmpv::Value::Nil => Arguments::new(),
+            args => Arguments::from_value(args)
+                .map_err(|e| Problem::new(Kind::InvalidArguments, e.to_string()).at("/args"))?,
+        };
+        call.encoded = is_json;
+        if let Some(queue) = self.queue {
+            check_name(&queue, "queue").map_err(|e| wrong("/queue", e))?;
+            call.queue = Some(queue);
+        }
+        if let Some(lane) = self.lane {
+            check_lane(&lane).map_err(|e| wrong("/lane", e))?;
+            call.lane = lane;
+        }
+        if self.priority.is_some_and(|it| it > MAX_PRIORITY) {
+            return Err(wrong("/priority", "a priority is 0 to 9"));
+        }
+        call.priority = self.priority;
+        call.eta = when(self.eta.as_deref(), "/eta")?.unwrap_or_default();
+        call.expiry = when(self.expires.as_deref(), "/expires")?;
+        call.key = self.key.map(key).transpose()?;
+        call.unique = self.unique.map(UniqueBody::read).transpose()?;
+        let span = |it: Option<Span>| -> Option<Duration> { it.map(|Span(span)| span) };
+        call.result_ttl = span(self.result_ttl);
+        call.pin = self.release.map_or(Pin::Active, Pin::Release);
+        call.options = JobOptions {
+            max_attempts: self.retries.map(|it| it.saturating_add(1)),
+            max_age: span(self.max_age),
+            retry_exhausted: self.retry_exhausted,
+            timeout: span(self.timeout),
+            soft_timeout: span(self.soft_timeout),
+            fuel: self.fuel,
+            memory: self.memory,
+            headers: headers(self.headers.unwrap_or_default(), self.tags)?,
+            ..JobOptions::default()
+        };
+        Ok(call)
+    }
+}
+
+impl UniqueBody {
+    fn read(self) -> Result<Unique, Problem> {
+        let until = self.until.as_deref().map(read_until).transpose();
+        let until = until.map_err(|e| wrong("/unique/until", e))?;
+        Ok(Unique {
+            key: self.key.filter(|key| !key.is_empty()),
+            until: until.unwrap_or(Until::Done),
+            conflict: self.conflict.unwrap_or_default(),
+        })
+    }
+}
+
+impl CallParams {
+    /// The call of a task whose only argument is bytes.
+    pub(super) async fn call(&self, client: &Client, bytes: Vec<u8>) -> Result<Call, Problem> {
+        let name = self.task.as_deref().ok_or_else(|| {
+            Problem::bad(
+                "a body of bytes is the argument of a task: name it, as `?task=module.task`",
+            )
+        })?;
+        let body = CallBody {
+            task: name.to_owned(),
+            args: no_arguments(),
+            queue: self.queue.clone(),
+            lane: self.lane.clone(),
+            priority: self.priority,
+            eta: self.eta.clone(),
+            ..CallBody::empty()
+        };
+        let mut call = body.call(false)?;
+        let task = client.task(&call.task).await?;
+        let argument = only_bytes(&task.input_schema).ok_or_else(|| {
+            let said = format!(
+                "`{name}` does not take one argument of bytes: send its arguments as JSON or MessagePack"
+            );
+            Problem::new(Kind::UnsupportedMediaType, said)
+        })?;
+        call.arguments.set_bytes(argument, bytes);
+        Ok(call)
+    }
+}
+
+impl CallBody {
+    fn empty() -> Self {
+        CallBody {
+            task: String::new(),
+            args: no_arguments(),
+            queue: None,
+            lane: None,
+            priority: None,
+            eta: None,
+            expires: None,
+            key: None,
+            unique: None,
+            retries: None,
+            timeout: None,
+            soft_timeout: None,
+            max_age: None,
+            retry_exhausted: None,
+            fuel: None,
+            memory: None,
+            result_ttl: None,
+            release: None,
+            tags: None,
+            headers: None,
+        }
+    }
+}
+
+/// The one argument that must be given, if it is bytes.
+fn only_bytes(schema: &serde_json::Value) -> Option<&str> {
+    let required = schema.get("required")?.as_array()?;
+    let [one] = &required[..] else { return None };
+    let name = one.as_str()?;
+    let property = schema.get("properties")?.get(name)?;
+    let property = match property.get("$ref").and_then(|it| it.as_str()) {
+        Some(reference) => schema.pointer(reference.strip_prefix('#')?)?,
+        None => property,
+    };
+    property.get("contentEncoding").map(|_| name)
+}
+
+/// The idempotency key that a request's head has.
+pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get(IDEMPOTENCY_KEY) else {
+        return Ok(None);
+    };
+    let text = value
+        .to_str()
+        .map_err(|_| Problem::bad("`Idempotency-Key` takes visible ASCII characters only"))?;
+    key(text.trim().trim_matches('"').to_owned()).map(Some)
+}
+
+fn key(text: String) -> Result<String, Problem> {
+    match (1..=MAX_KEY).contains(&text.len()) {
+        true => Ok(text),
+        false => Err(wrong(
+            "/key",
+            format!("an idempotency key has 1 to {MAX_KEY} bytes"),
+        )),
+    }
+}
+
+fn when(text: Option<&str>, place: &str) -> Result<Option<When>, Problem> {
+    let when = text.map(read_when).transpose();
+    when.map_err(|e| wrong(place, e))
+}
+
+fn headers(
+    mut headers: BTreeMap<String, String>,
+    tags: Option<Vec<String>>,
+) -> Result<BTreeMap<String, String>, Problem> {
+    let tags = tags.unwrap_or_default();
+    let fits = |tag: &String| {
+        (1..=MAX_TAG).contains(&tag.len()) && !tag.contains(|c: char| c == ',' || c.is_control())
+    };
+    if tags.len() > MAX_TAGS || !tags.iter().all(fits) {
+        return Err(wrong(
+            "/tags",
+            format!("at most {MAX_TAGS} tags of 1 to {MAX_TAG} bytes, without commas"),
+        ));
+    }
+    if !tags.is_empty() {
+        headers.insert("tags".into(), tags.join(","));
+    }
+    let size = |(name, value): (&String, &String)| name.len() + value.len();
+    if headers.iter().map(size).sum::<usize>() > MAX_HEADERS {
+        return Err(wrong(
+            "/headers",
+            format!("they may take {MAX_HEADERS} bytes"),
+        ));
+    }
+    Ok(headers)
+}
+
+fn wrong(place: &str, said: impl ToString) -> Problem {
+    Problem::bad(said.to_string()).at(place)
+}

@@ -1,0 +1,232 @@
+//! The front door: the HTTP API, the dashboard and the metrics, on one port.
+//!
+//! # Layout
+//! - this file: settings, what all requests share, and the routes
+//! - `serve`: connections, and their end; `tls`: those that are encrypted
+//! - `auth`: who asks; [`token`]: what is kept of them
+//! - `body`: forms of bodies and answers; `problem`: what could not be done
+//! - `docs`: the OpenAPI document; `ui`: the dashboard's files
+//! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `queues`, `workers`,
+//!   `schedules`, `flows`, `tokens`, `hooks`
+//! - `events` with `feed`: what happens, as it happens; `history`: what has happened
+//! - `health`: whether all is well; `metrics`: in numbers; `remote`: what Lovage's own client speaks
+//!
+//! It is a client like any other: it sees jobs through the broker and runs none.
+
+mod auth;
+mod body;
+mod calls;
+mod dead;
+mod docs;
+mod enqueue;
+mod events;
+mod fates;
+mod feed;
+mod flows;
+mod health;
+mod history;
+mod hooks;
+mod jobs;
+mod metrics;
+mod modules;
+mod problem;
+mod queues;
+mod remote;
+mod schedules;
+mod serve;
+mod tls;
+pub mod token;
+mod tokens;
+mod ui;
+mod workers;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use lovage_queue::broker::Broker;
+use lovage_queue::client::Client;
+use lovage_queue::task::Rate;
+use tokio::sync::watch;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+pub use self::serve::run;
+pub use self::tls::TlsError;
+
+use self::auth::{Paces, Tokens};
+use self::feed::Feeds;
+use self::history::Backlogs;
+use crate::engine::Engine;
+use crate::telemetry::{FrontMetrics, Telemetry};
+
+/// Tenants whose clients are remembered.
+const CLIENTS: usize = 1_000;
+/// The longest that one request waits for a job.
+pub const MAX_WAIT: Duration = Duration::from_secs(60);
+
+/// How the front door is set up.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Whether tokens are needed. Off only on loopback.
+    pub authentication: bool,
+    /// Whose everything is where they are not.
+    pub tenant: String,
+    /// How large a request's body may be, unless its token says less.
+    pub body: u64,
+    /// How often a token may be used where it does not say itself.
+    pub rate: Option<Rate>,
+    /// A certificate chain and its key, as PEM files.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// How long requests may go on once it is told to stop.
+    pub grace: Duration,
+}
+
+/// What all requests share.
+pub struct Api {
+    settings: Settings,
+    broker: Arc<dyn Broker>,
+    engine: Engine,
+    clients: Mutex<HashMap<String, Client>>,
+    tokens: Tokens,
+    paces: Paces,
+    feeds: Feeds,
+    backlogs: Backlogs,
+    telemetry: Telemetry,
+    front: FrontMetrics,
+    /// Held by whoever reads all metrics.
+    reading: tokio::sync::Mutex<()>,
+    stop: watch::Receiver<bool>,
+}
+
+type Shared = Arc<Api>;
+
+impl Api {
+    /// A front door to this broker, until `stop` says true. The engine looks at modules
+    /// that are pushed, and runs no jobs.
+    pub fn new(
+        settings: Settings,
+        broker: Arc<dyn Broker>,
+        engine: Engine,
+        telemetry: Telemetry,
+        stop: watch::Receiver<bool>,
+    ) -> Arc<Self> {
+        Arc::new(Api {
+            settings,
+            feeds: Feeds::new(broker.clone()),
+            broker,
+            engine,
+            clients: Mutex::default(),
+            tokens: Tokens::default(),
+            paces: Paces::default(),
+            backlogs: Backlogs::default(),
+            front: FrontMetrics::new(&telemetry.metrics),
+            reading: tokio::sync::Mutex::default(),
+            telemetry,
+            stop,
+        })
+    }
+
+    /// A tenant's client, which remembers its modules.
+    fn client(&self, tenant: &str) -> Client {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = clients.get(tenant) {
+            return client.clone();
+        }
+        if clients.len() >= CLIENTS {
+            clients.clear();
+        }
+        let mut client = Client::over(self.broker.clone(), tenant);
+        if self.telemetry.traces.is_on() {
+            client = client.traced(Arc::new(self.telemetry.traces.clone()));
+        }
+        clients.insert(tenant.to_owned(), client.clone());
+        client
+    }
+
+    /// Waits until the server is told to stop.
+    async fn stopping(&self) {
+        let mut stop = self.stop.clone();
+        // A sender that is gone has nothing more to say, which is an end too.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}
+
+/// All routes of the API, with what the OpenAPI document says of each.
+fn routes() -> OpenApiRouter<Shared> {
+    OpenApiRouter::with_openapi(docs::head())
+        .routes(routes!(health::whoami))
+        .routes(routes!(modules::list))
+        .routes(routes!(modules::show))
+        .routes(routes!(modules::push))
+        .routes(routes!(modules::activate))
+        .routes(routes!(modules::roll_back))
+        .routes(routes!(modules::tasks))
+        .routes(routes!(modules::task))
+        .routes(routes!(jobs::list, enqueue::enqueue))
+        .routes(routes!(enqueue::enqueue_all))
+        .routes(routes!(fates::cancel_all))
+        .routes(routes!(fates::requeue_all))
+        .routes(routes!(fates::delete_all))
+        .routes(routes!(jobs::show, fates::delete))
+        .routes(routes!(jobs::result))
+        .routes(routes!(jobs::input))
+        .routes(routes!(jobs::log))
+        .routes(routes!(jobs::attempts))
+        .routes(routes!(fates::cancel))
+        .routes(routes!(fates::requeue))
+        .routes(routes!(dead::list))
+        .routes(routes!(dead::groups))
+        .routes(routes!(dead::requeue))
+        .routes(routes!(dead::delete))
+        .routes(routes!(queues::list))
+        .routes(routes!(queues::show))
+        .routes(routes!(queues::lanes))
+        .routes(routes!(queues::pause))
+        .routes(routes!(queues::resume))
+        .routes(routes!(queues::purge))
+        .routes(routes!(queues::limits))
+        .routes(routes!(queues::limit))
+        .routes(routes!(queues::pause_scope))
+        .routes(routes!(queues::resume_scope))
+        .routes(routes!(queues::autoscale))
+        .routes(routes!(workers::list))
+        .routes(routes!(schedules::list))
+        .routes(routes!(schedules::show, schedules::put, schedules::remove))
+        .routes(routes!(schedules::pause))
+        .routes(routes!(schedules::resume))
+        .routes(routes!(schedules::fire))
+        .routes(routes!(flows::list, flows::run))
+        .routes(routes!(flows::show))
+        .routes(routes!(flows::result))
+        .routes(routes!(flows::cancel))
+        .routes(routes!(flows::retry))
+        .routes(routes!(events::listen))
+        .routes(routes!(history::show))
+        .routes(routes!(remote::answer))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
+        .routes(routes!(hooks::list))
+        .routes(routes!(hooks::put, hooks::remove))
+}
+
+/// Everything that the port answers to.
+fn router(api: Shared) -> Router {
+    let (routes, document) = routes().split_for_parts();
+    routes
+        .merge(docs::routes(document))
+        .merge(health::routes())
+        .merge(metrics::routes())
+        .merge(ui::routes())
+        .fallback(ui::nowhere)
+        .method_not_allowed_fallback(ui::not_so)
+        .layer(axum::middleware::map_response(ui::guard))
+        .layer(from_fn_with_state(api.clone(), metrics::count))
+        .with_state(api)
+}
