@@ -78,8 +78,7 @@ Exit codes:
     0  done
     1  the job, the flow or the task failed
     2  wrong usage or configuration
-    3  the broker or its server cannot be reached or used, is busy, or it or a
-       queue is full
+    3  the broker cannot be reached or used, is busy, or it or a queue is full
     4  what was named does not exist
     5  a module, a call, a change of a job, or the token was refused
     6  the time was up before the job, or the flow, ended
