@@ -149,7 +149,10 @@ async fn the_calls_of_a_flow_are_of_one_trace() {
     site.push("kid", &answering(5)).await;
     let otlp = format!("LOVAGE_TELEMETRY__OTLP={}", collector.url);
     let _worker = site.worker(&[&otlp]).await;
-    let flow = site.write("flow.json", r#"{"chain": [{"task": "kid.go"}, {"task": "kid.go"}]}"#);
+    let flow = site.write(
+        "flow.json",
+        r#"{"chain": [{"task": "kid.go"}, {"task": "kid.go"}]}"#,
+    );
     let mut command = site.command(["flow", "run", flow.to_str().unwrap(), "--wait"]);
     command.env("LOVAGE_TELEMETRY__OTLP", &collector.url);
     Ran::of(command, b"").await.ok();

@@ -48,7 +48,7 @@ pub(super) async fn run(
     delivery.span = trace::begin(&delivery, &job);
     delivery.watched = hooks::watch(&delivery.session, &job).await;
     if hooks::is_own(&job) {
-        return hooks::run(delivery, job).await;
+        return hooks::run(delivery, job);
     }
     let mut offspring = Offspring::default();
     let done = match prepare(&delivery, &job).await {
