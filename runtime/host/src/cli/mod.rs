@@ -21,6 +21,7 @@ mod dev;
 pub mod exit;
 mod fate;
 mod flow;
+mod hooks;
 mod job;
 mod jobs;
 mod limit;
@@ -39,6 +40,7 @@ mod serve;
 mod terms;
 mod token;
 mod worker;
+mod workers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -135,6 +137,8 @@ enum Command {
     Worker(worker::Worker),
     Serve(serve::Serve),
     Token(token::Token),
+    Hooks(hooks::Hooks),
+    Workers(workers::Workers),
     New(new::New),
     Build(build::Build),
     Push(push::Push),
@@ -309,6 +313,8 @@ impl Command {
             Command::Worker(it) => it.run(context).await,
             Command::Serve(it) => it.run(context).await,
             Command::Token(it) => it.run(context).await,
+            Command::Hooks(it) => it.run(context).await,
+            Command::Workers(it) => it.run(context).await,
             Command::New(it) => it.run(context),
             Command::Build(it) => it.run(context),
             Command::Push(it) => it.run(context).await,
