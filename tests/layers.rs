@@ -103,6 +103,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/api",
         &[
+            "host/webhook",
             "host/deploy",
             "host/engine",
             "host/telemetry",

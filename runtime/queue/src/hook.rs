@@ -4,6 +4,8 @@
 //! wants to hear of it, in the same step: so none is told of what did not happen, and each
 //! is told once, with the retries, the record and the dead list that any job has.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::job::{JobId, State};
@@ -18,8 +20,8 @@ pub const SECRET: &str = "whsec_";
 
 const MAX_URL: usize = 2_048;
 const MAX_TASKS: usize = 100;
-/// Of a secret's Base64: 24 to 64 bytes.
-const SECRET_CHARS: std::ops::RangeInclusive<usize> = 32..=88;
+/// How many bytes a secret has.
+const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
 /// Somebody who is told. Kept on the shelf [`Hooks`](crate::broker::Shelf::Hooks) of its
 /// tenant, by its name.
@@ -92,9 +94,9 @@ impl Hook {
                 format!("has `{state}`: jobs end completed, discarded or cancelled"),
             );
         }
-        let base64 = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'=');
         let key = self.secret.strip_prefix(SECRET).unwrap_or_default();
-        if !SECRET_CHARS.contains(&key.len()) || !key.bytes().all(base64) {
+        let key = STANDARD.decode(key).unwrap_or_default();
+        if !SECRET_BYTES.contains(&key.len()) {
             return wrong(
                 "secret",
                 format!("must be `{SECRET}` and 24 to 64 bytes in Base64"),

@@ -12,16 +12,16 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
+use lovage_queue::broker::BrokerError;
 use lovage_queue::client::Client;
-use lovage_queue::clock::Millis;
-use lovage_queue::limits::Pace;
 use lovage_queue::task::Rate;
 use serde::Serialize;
 
-use super::Shared;
 use super::body::{BodyLimit, Form};
 use super::problem::{Kind, Problem};
 use super::token::{Role, Sent, Token};
+use super::{Api, Shared};
+use crate::view::queues::rate_text;
 
 /// How long what is known of a token holds: one that is revoked is refused that much later.
 const KNOWN_FOR: Duration = Duration::from_secs(1);
@@ -76,6 +76,17 @@ impl<R> Caller<R> {
         self.token.as_ref().map_or("anybody", |it| &it.name)
     }
 
+    /// Whether they are still who they were: a token may have been revoked since. While the
+    /// broker is away nobody knows.
+    pub(super) async fn is_valid(&self, api: &Api) -> bool {
+        match &self.token {
+            None => true,
+            Some(it) => valid(api, self.client.tenant(), &it.id)
+                .await
+                .is_ok_and(|it| it.is_some()),
+        }
+    }
+
     /// An answer in the form that they asked for.
     pub(super) fn answer<T: Serialize + ?Sized>(&self, value: &T) -> Response {
         self.form.answer(StatusCode::OK, value)
@@ -105,7 +116,7 @@ impl<R: Right> FromRequestParts<Shared> for Caller<R> {
         if let Some(token) = &token {
             allow(token, R::ROLE)?;
             limit = token.body.map_or(limit, |it| it.min(limit));
-            rate = token.rate.or(rate);
+            rate = slower(token.rate, rate);
         }
         if let (Some(rate), Some(token)) = (rate, &token) {
             api.paces.take(&token.id, rate)?;
@@ -147,15 +158,21 @@ async fn known(api: &Shared, headers: &HeaderMap) -> Result<(String, Arc<Token>)
         return Err(unknown());
     }
     let sent = Sent::read(text.trim()).ok_or_else(unknown)?;
-    let token = match api.tokens.get(sent.tenant, sent.id) {
+    let token = valid(api, sent.tenant, sent.id).await?;
+    let token = token.filter(|it| it.is_of(sent.secret));
+    Ok((sent.tenant.to_owned(), token.ok_or_else(unknown)?))
+}
+
+/// The token of this id, if it is worth something.
+async fn valid(api: &Api, tenant: &str, id: &str) -> Result<Option<Arc<Token>>, BrokerError> {
+    let token = match api.tokens.get(tenant, id) {
         Some(known) => known,
         None => {
-            let read = Token::read(&*api.broker, sent.tenant, sent.id).await?;
-            api.tokens.put(sent.tenant, sent.id, read.map(Arc::new))
+            let read = Token::read(&*api.broker, tenant, id).await?;
+            api.tokens.put(tenant, id, read.map(Arc::new))
         }
     };
-    let token = token.filter(|it| it.is_of(sent.secret) && !it.has_expired());
-    Ok((sent.tenant.to_owned(), token.ok_or_else(unknown)?))
+    Ok(token.filter(|it| !it.has_expired()))
 }
 
 /// Without tokens whoever reaches the port may do everything: so it must be a person on
@@ -206,6 +223,10 @@ impl Tokens {
     fn put(&self, tenant: &str, id: &str, token: Option<Arc<Token>>) -> Option<Arc<Token>> {
         let mut known = self.lock();
         if known.len() >= REMEMBERED {
+            // Guesses first: those who have a token are not to pay for them.
+            known.retain(|_, (since, token)| token.is_some() && since.elapsed() < KNOWN_FOR);
+        }
+        if known.len() >= REMEMBERED {
             known.clear();
         }
         known.insert(name(tenant, id), (Instant::now(), token.clone()));
@@ -221,30 +242,47 @@ fn name(tenant: &str, id: &str) -> String {
     format!("{tenant}.{id}")
 }
 
-/// How fast tokens are used.
+/// How fast tokens are used: each has a bucket of as many uses as its rate has in its
+/// period, which fills evenly.
 #[derive(Default)]
-pub(super) struct Paces(Mutex<HashMap<String, u64>>);
+pub(super) struct Paces(Mutex<HashMap<String, Bucket>>);
+
+struct Bucket {
+    uses: f64,
+    since: Instant,
+}
 
 impl Paces {
     fn take(&self, id: &str, rate: Rate) -> Result<(), Problem> {
-        let (pace, now) = (Pace::of(rate), Millis::of_this_host());
-        let mut dues = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if dues.len() >= REMEMBERED {
-            // Those whose time has come have nothing to remember.
-            dues.retain(|_, due| *due > now.0 * 1_000);
+        let (most, now) = (f64::from(rate.count.max(1)), Instant::now());
+        let seconds = rate.period.as_secs_f64().max(0.001) / most;
+        let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= REMEMBERED {
+            // One that nobody has used for its period is full again.
+            buckets.retain(|_, it| now.duration_since(it.since) < rate.period);
         }
-        let due = dues.get(id).copied().unwrap_or_default();
-        if pace.room(due, now) == 0 {
-            let wait = Pace::next(due).since(now);
-            let said = format!(
-                "the token may be used {} times in {:?}",
-                rate.count, rate.period
-            );
-            return Err(Problem::new(Kind::RateLimited, said).again_in(wait.as_secs() + 1));
+        let bucket = buckets.entry(id.to_owned()).or_insert(Bucket {
+            uses: most,
+            since: now,
+        });
+        let filled = now.duration_since(bucket.since).as_secs_f64() / seconds;
+        bucket.uses = (bucket.uses + filled).min(most);
+        bucket.since = now;
+        if bucket.uses < 1.0 {
+            let wait = ((1.0 - bucket.uses) * seconds).ceil() as u64;
+            let said = format!("the token may be used {}", rate_text(rate));
+            return Err(Problem::new(Kind::RateLimited, said).again_in(wait));
         }
-        dues.insert(id.to_owned(), pace.after(due, now, 1));
+        bucket.uses -= 1.0;
         Ok(())
     }
+}
+
+/// The lesser of two rates, where there are any: nobody allows more than the operator.
+fn slower(one: Option<Rate>, other: Option<Rate>) -> Option<Rate> {
+    let speed = |it: &Rate| f64::from(it.count) / it.period.as_secs_f64().max(0.001);
+    let both = [one, other].into_iter().flatten();
+    both.min_by(|a, b| speed(a).total_cmp(&speed(b)))
 }
 
 #[cfg(test)]
@@ -276,12 +314,13 @@ mod tests {
     #[test]
     fn a_rate_is_kept_to_and_comes_back() {
         let paces = Paces::default();
-        let rate = Rate {
-            count: 1,
-            period: Duration::from_secs(3600),
-        };
-        assert!(paces.take("a", rate).is_ok());
-        assert!(paces.take("a", rate).is_err());
-        assert!(paces.take("b", rate).is_ok(), "each by itself");
+        let rate = |count, period| Rate { count, period };
+        let hourly = rate(2, Duration::from_secs(3600));
+        assert!(paces.take("a", hourly).is_ok() && paces.take("a", hourly).is_ok());
+        assert!(paces.take("a", hourly).is_err());
+        assert!(paces.take("b", hourly).is_ok(), "each by itself");
+        let fast = rate(1_000, Duration::from_secs(1));
+        assert_eq!(slower(Some(fast), Some(hourly)), Some(hourly));
+        assert_eq!(slower(None, Some(fast)), Some(fast));
     }
 }

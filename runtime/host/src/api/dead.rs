@@ -1,6 +1,6 @@
 //! The dead list: the jobs that were given up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use lovage_queue::broker::{Filter, Requeued};
 use lovage_queue::client::Client;
@@ -15,10 +15,12 @@ use super::jobs::{Which, limit_of, page};
 use super::problem::{Problem, Reply};
 use crate::view::moment;
 
-/// Jobs that are looked at at once.
-const PAGE: u32 = 500;
-/// Jobs that one request looks at, or changes, at most.
+/// Jobs that are looked at at once: each comes with its input, its result and its logs.
+const PAGE: u32 = 200;
+/// Jobs that one request takes, at most.
 const MOST: usize = 10_000;
+/// Looks that it may need for that, where most jobs are others.
+const LOOKS: usize = 200;
 
 /// Which dead jobs to list.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -42,7 +44,7 @@ pub(super) async fn list(caller: Caller<Look>, Params(params): Params<DeadParams
     let filter = params
         .which
         .of(JobState::Discarded, limit_of(params.limit)?)?;
-    let page = page(&caller.client, filter, params.cursor.as_deref()).await?;
+    let page = page(&caller.client, filter, params.cursor.as_deref(), LOOKS).await?;
     Ok(caller.answer(&page))
 }
 
@@ -108,14 +110,15 @@ fn reason(job: &Job) -> String {
         })
 }
 
-/// Shows the jobs of a state, the newest first, at most [`MOST`]; whether that was all.
+/// Shows the jobs of a state, the newest first, some more than [`MOST`] at most; whether
+/// that was all.
 async fn walk(
     client: &Client,
     mut filter: Filter,
     mut see: impl FnMut(Job),
 ) -> Result<bool, Problem> {
-    let mut seen = 0;
-    loop {
+    let mut seen = HashSet::new();
+    for _ in 0..LOOKS {
         let page = client.broker().list(client.tenant(), &filter).await?;
         // What dies meanwhile stays out.
         if filter.before.is_none()
@@ -123,12 +126,50 @@ async fn walk(
         {
             filter.before = Some(Millis(newest.finished.0 + 1));
         }
-        seen += page.jobs.len();
-        page.jobs.into_iter().for_each(&mut see);
+        // Entries move while the pages are turned: one may come twice.
+        let new = page.jobs.into_iter().filter(|it| seen.insert(it.call.id));
+        new.collect::<Vec<_>>().into_iter().for_each(&mut see);
         match page.next {
             None => return Ok(true),
-            Some(_) if seen >= MOST => return Ok(false),
+            Some(_) if seen.len() >= MOST => return Ok(false),
             Some(next) => filter.offset = next,
+        }
+    }
+    Ok(false)
+}
+
+/// Which dead jobs are meant.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = DeadFilter)]
+pub(super) struct Meant {
+    /// Of this queue.
+    queue: Option<String>,
+    /// Of this module, or of this task: `module` or `module.task`.
+    task: Option<String>,
+    /// That died of this.
+    reason: Option<String>,
+    /// With this tag.
+    tag: Option<String>,
+    /// All of them: must be said where nothing else is.
+    #[serde(default)]
+    all: bool,
+}
+
+impl Meant {
+    fn which(self) -> Result<Which, Problem> {
+        let which = Which {
+            queue: self.queue,
+            task: self.task,
+            reason: self.reason,
+            tag: self.tag,
+        };
+        match self.all == which.is_empty() {
+            true => Ok(which),
+            false if self.all => Err(Problem::bad("`all` and filters exclude each other")),
+            false => Err(Problem::bad(
+                "which jobs? filter them, or say `\"all\": true`",
+            )),
         }
     }
 }
@@ -144,13 +185,13 @@ pub(super) struct Changed {
 
 /// Requeue dead jobs
 ///
-/// All that the filter lets through and that were dead when this began: an empty one takes
-/// all. They are available again, at the end of their lanes.
+/// All that the filter lets through and that were dead when this began; all there are only
+/// where `all` is said. They are available again, at the end of their lanes.
 #[utoipa::path(post, path = "/v1/dead/requeue", tag = "dead list",
-    request_body(content((Which = "application/json"), (Which = "application/msgpack"))),
+    request_body(content((Meant = "application/json"), (Meant = "application/msgpack"))),
     responses((status = 200, description = "How many", body = Changed)))]
-pub(super) async fn requeue(caller: Caller<Produce>, body: Parsed<Which>) -> Reply {
-    let (ids, all) = ids(&caller.client, &body.value).await?;
+pub(super) async fn requeue(caller: Caller<Produce>, body: Parsed<Meant>) -> Reply {
+    let (ids, all) = ids(&caller.client, &body.value.which()?).await?;
     let mut jobs = 0;
     for some in ids.chunks(1_000) {
         let fates = caller.client.requeue(some).await?;
@@ -161,13 +202,13 @@ pub(super) async fn requeue(caller: Caller<Produce>, body: Parsed<Which>) -> Rep
 
 /// Delete dead jobs
 ///
-/// All that the filter lets through and that were dead when this began: an empty one takes
-/// all. They are gone for good.
+/// All that the filter lets through and that were dead when this began; all there are only
+/// where `all` is said. They are gone for good.
 #[utoipa::path(post, path = "/v1/dead/delete", tag = "dead list",
-    request_body(content((Which = "application/json"), (Which = "application/msgpack"))),
+    request_body(content((Meant = "application/json"), (Meant = "application/msgpack"))),
     responses((status = 200, description = "How many", body = Changed)))]
-pub(super) async fn delete(caller: Caller<Produce>, body: Parsed<Which>) -> Reply {
-    let (ids, all) = ids(&caller.client, &body.value).await?;
+pub(super) async fn delete(caller: Caller<Produce>, body: Parsed<Meant>) -> Reply {
+    let (ids, all) = ids(&caller.client, &body.value.which()?).await?;
     let mut jobs = 0;
     for some in ids.chunks(1_000) {
         let gone = caller.client.delete(some).await?;

@@ -25,8 +25,8 @@ The front door of Lovage, a distributed task queue whose tasks are WebAssembly c
 All of it is of the tenant whose token is sent, as `Authorization: Bearer lov_…`. Bodies and \
 answers are JSON, or MessagePack by `Content-Type` and `Accept: application/msgpack`. Times are \
 RFC 3339, spans are written `250ms`, `30s`, `5m`, `1h`, `7d`. What cannot be done is answered with \
-a problem document (RFC 9457) whose `type` stays the same. Every request is safe to send again; \
-enqueueing is with an `Idempotency-Key`.";
+a problem document (RFC 9457) whose `type` stays the same. Enqueueing is safe to send again with an \
+`Idempotency-Key`.";
 
 /// Kinds of things, in the order in which they are read about.
 const TAGS: [(&str, &str); 12] = [

@@ -19,7 +19,7 @@ use utoipa::IntoParams;
 use super::Shared;
 use super::auth::{Caller, Look};
 use super::body::Params;
-use super::feed::{Listener, Told};
+use super::feed::{Listener, Told, What};
 use super::jobs::id_of;
 use super::problem::{Problem, Reply};
 
@@ -28,6 +28,8 @@ use super::problem::{Problem, Reply};
 const ALIVE: Duration = Duration::from_secs(15);
 /// How often a job is looked at that somebody follows.
 const LOOK: Duration = Duration::from_secs(1);
+/// How often it is asked whether whoever listens still may.
+const CHECK: Duration = Duration::from_secs(5);
 /// The header by which a listener goes on where it was.
 const LAST: &str = "last-event-id";
 
@@ -78,7 +80,9 @@ pub(super) async fn listen(
             task: params.task,
             job: job.map(|id| id.to_string()),
         },
-        followed: job.map(|id| Followed::new(caller.client, id)),
+        followed: job.map(|id| Followed::new(caller.client.clone(), id)),
+        check: interval(CHECK),
+        caller,
         api,
     };
     let stream = stream::unfold(stream, |mut stream| async {
@@ -114,6 +118,8 @@ struct Stream {
     listener: Listener,
     wish: Wish,
     followed: Option<Followed>,
+    check: Interval,
+    caller: Caller<Look>,
     api: Shared,
 }
 
@@ -133,7 +139,12 @@ impl Stream {
                         return Some(sent);
                     }
                 }
-                progress = followed => return Some(named("progress", &progress)),
+                progress = followed => return Some(named("progress", &progress.to_string())),
+                _ = self.check.tick() => {
+                    if !self.caller.is_valid(&self.api).await {
+                        return None;
+                    }
+                }
                 () = self.api.stopping() => return None,
             }
         }
@@ -142,23 +153,17 @@ impl Stream {
 
 impl Wish {
     fn sent(&self, told: &Told) -> Option<Sent> {
-        let Some(event) = &told.event else {
-            return Some(named("gap", &json!({})).id(&told.cursor));
+        let sent = match &told.what {
+            What::Gap => named("gap", "{}"),
+            What::Event(event, name, json) if self.takes(event) => named(name, json),
+            What::Event(..) | What::Unknown => return None,
         };
-        if !self.takes(event) {
-            return None;
-        }
-        let json = serde_json::to_value(event).ok()?;
-        let name = json
-            .get("event")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        Some(named(name, &json).id(&told.cursor))
+        Some(sent.id(&told.cursor))
     }
 }
 
-fn named(name: &str, data: &Value) -> Sent {
-    Sent::default().event(name).data(data.to_string())
+fn named(name: &str, data: &str) -> Sent {
+    Sent::default().event(name).data(data)
 }
 
 /// A job that somebody follows.

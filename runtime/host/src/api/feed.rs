@@ -26,8 +26,27 @@ const AWAY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) cursor: String,
-    /// `None` where some events are missing here.
-    pub(super) event: Option<Event>,
+    pub(super) what: What,
+}
+
+/// What a listener is told.
+#[derive(Debug)]
+pub(super) enum What {
+    /// Something happened: with its name, and as JSON, which is made once for all.
+    Event(Event, String, String),
+    /// What happened is not known here, as of a later version.
+    Unknown,
+    /// Some events are missing here.
+    Gap,
+}
+
+impl Told {
+    fn gap(cursor: String) -> Self {
+        Told {
+            cursor,
+            what: What::Gap,
+        }
+    }
 }
 
 /// The rings of all tenants.
@@ -68,7 +87,7 @@ impl Ring {
         if self.base == cursor {
             return Some(self.first);
         }
-        let place = self.events.iter().rposition(|it| it.cursor == cursor)?;
+        let place = self.events.iter().position(|it| it.cursor == cursor)?;
         Some(self.first + place as u64 + 1)
     }
 
@@ -185,10 +204,7 @@ async fn read(broker: Arc<dyn Broker>, tenant: String, feed: Weak<Feed>, mut cur
         let wait = match broker.events(&tenant, Some(&cursor), PAGE).await {
             Ok(some) => {
                 let full = some.events.len() == PAGE as usize;
-                let missed = some.missed.then(|| Told {
-                    cursor: cursor.clone(),
-                    event: None,
-                });
+                let missed = some.missed.then(|| Told::gap(cursor.clone()));
                 cursor = some.cursor;
                 let Some(feed) = feed.upgrade() else { return };
                 if missed.is_some() || !some.events.is_empty() {
@@ -206,9 +222,14 @@ async fn read(broker: Arc<dyn Broker>, tenant: String, feed: Weak<Feed>, mut cur
 }
 
 fn told((cursor, bytes): (String, Vec<u8>)) -> Told {
+    let what = Event::decode(&bytes).and_then(|event| {
+        let json = serde_json::to_value(&event).ok()?;
+        let name = json.get("event")?.as_str()?.to_owned();
+        Some(What::Event(event, name, json.to_string()))
+    });
     Told {
         cursor,
-        event: Event::decode(&bytes),
+        what: what.unwrap_or(What::Unknown),
     }
 }
 
@@ -245,13 +266,11 @@ impl Listener {
                 }
                 if self.next < ring.first {
                     self.next = ring.end();
-                    return Arc::new(Told {
-                        cursor: ring
-                            .events
-                            .back()
-                            .map_or(String::new(), |it| it.cursor.clone()),
-                        event: None,
-                    });
+                    let cursor = ring
+                        .events
+                        .back()
+                        .map_or(String::new(), |it| it.cursor.clone());
+                    return Arc::new(Told::gap(cursor));
                 }
             }
             // Its sender lies in the feed, which we hold.
@@ -269,10 +288,7 @@ impl Listener {
         match self.broker.events(&self.tenant, Some(&cursor), PAGE).await {
             Ok(some) => {
                 if some.missed {
-                    let gap = Told {
-                        cursor: some.cursor.clone(),
-                        event: None,
-                    };
+                    let gap = Told::gap(some.cursor.clone());
                     self.backlog.push_back(Arc::new(gap));
                 }
                 self.backlog
@@ -287,10 +303,7 @@ impl Listener {
             Err(BrokerError::Invalid(_)) => {
                 // No cursor of ours: it begins anew, and is told so.
                 self.behind = None;
-                self.backlog.push_back(Arc::new(Told {
-                    cursor: String::new(),
-                    event: None,
-                }));
+                self.backlog.push_back(Arc::new(Told::gap(String::new())));
             }
             Err(_) => tokio::time::sleep(AWAY).await,
         }

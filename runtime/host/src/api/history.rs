@@ -132,9 +132,9 @@ pub(super) async fn show(caller: Caller<Look>, Params(params): Params<HistoryPar
     let to = time_of(params.to.as_deref(), "to")?.unwrap_or(now).min(now);
     let from = time_of(params.from.as_deref(), "from")?;
     let from = from.unwrap_or(Millis(to.0.saturating_sub(60 * MINUTE)));
-    // What was before that is not kept.
-    let from = from.max(Millis(now.0.saturating_sub(millis(HISTORY_KEPT))));
-    let from = Millis(from.0 / step * step);
+    // What was before that is not kept, and nobody looks for it.
+    let oldest = now.0.saturating_sub(millis(HISTORY_KEPT));
+    let from = Millis((from.0 / step * step).max(oldest / MINUTE * MINUTE));
     if to.0.saturating_sub(from.0) / step > MAX_POINTS {
         let said = format!("that is more than {MAX_POINTS} points: take a longer `step`");
         return Err(Problem::bad(said));
@@ -154,9 +154,11 @@ fn step_of(text: Option<&str>) -> Result<u64, Problem> {
         .parse()
         .map_err(|e| Problem::bad(format!("`step`: {e}")))?;
     let step = millis(span);
-    match step >= MINUTE && step.is_multiple_of(MINUTE) {
+    match (MINUTE..=millis(HISTORY_KEPT)).contains(&step) && step.is_multiple_of(MINUTE) {
         true => Ok(step),
-        false => Err(Problem::bad("`step` is one or more whole minutes")),
+        false => Err(Problem::bad(
+            "`step` is one or more whole minutes, up to `7d`",
+        )),
     }
 }
 

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use super::auth::{Administer, Caller};
 use super::body::{Parsed, Path, nothing};
 use super::problem::{Problem, Reply};
-use crate::view::hooks::{HookView, new_secret};
+use crate::view::hooks::HookView;
+use crate::webhook::new_secret;
 
 /// All hooks.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,7 +76,7 @@ impl From<HookError> for Problem {
 
 /// Set a web-hook
 ///
-/// From a few seconds later on each end of such a job makes a job of `lovage.webhook`, in
+/// From a few seconds later on each end of such a job that a worker records makes a job of `lovage.webhook`, in
 /// the step that records it: a `POST` of JSON, signed as Standard Webhooks have it, tried
 /// again as any job is.
 #[utoipa::path(put, path = "/v1/hooks/{name}", tag = "hooks", params(("name" = String, Path)),

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::{Caller, Look};
-use super::body::{BYTES, MSGPACK, Params, Path, accepted, typed};
+use super::body::{BYTES, JSON, MSGPACK, Params, Path, accepted, typed};
 use super::problem::{Kind, Problem, Reply};
 use super::{Api, MAX_WAIT, Shared};
 use crate::units::Span;
@@ -26,7 +26,7 @@ pub(super) const MAX_JOBS: usize = 1_000;
 const PAGE: u32 = 200;
 /// Looks that one request may take: what it has found until then is answered, with a
 /// cursor to go on from.
-const LOOKS: usize = 20;
+const LOOKS: usize = 40;
 /// The order in which states are listed where none is named: what moves first.
 const ORDER: [JobState; 8] = [
     JobState::Running,
@@ -63,18 +63,23 @@ pub(super) struct ListParams {
 pub(super) struct Which {
     /// Only of this queue.
     #[param(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
-    queue: Option<String>,
+    pub(super) queue: Option<String>,
     /// Only of this module, or of this task: `module` or `module.task`.
     #[param(pattern = r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")]
-    task: Option<String>,
+    pub(super) task: Option<String>,
     /// Only those whose last attempt ended so: `deadline`, `out-of-fuel`, …, or the kind of
     /// a task's own failure.
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     /// Only those that have this tag.
-    tag: Option<String>,
+    pub(super) tag: Option<String>,
 }
 
 impl Which {
+    /// Whether it lets everything through.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_none() && self.task.is_none() && self.reason.is_none() && self.tag.is_none()
+    }
+
     /// The jobs of a state that are meant.
     pub(super) fn of(&self, state: JobState, limit: u32) -> Result<Filter, Problem> {
         let checked = |name: &str, what| {
@@ -105,35 +110,47 @@ pub(super) struct JobPage {
     pub(super) jobs: Vec<JobView>,
     /// Where the next page begins, if there is one.
     pub(super) next: Option<String>,
+    /// Whether all jobs were looked at that come before the next page: a search gives up
+    /// where it finds too few, and says so.
+    pub(super) complete: bool,
 }
 
 /// List jobs
 ///
 /// Of a state that jobs end in, the newest first; of the others, in the order in which they
 /// are due. Search looks at a bounded number of jobs a request: a page may be short, and
-/// still have a `next`.
+/// still have a `next`. Logs are left out here, and inputs and results of more than 4 KiB:
+/// a job by itself has them.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(ListParams),
     responses((status = 200, description = "A page of them", body = JobPage)))]
 pub(super) async fn list(caller: Caller<Look>, Params(params): Params<ListParams>) -> Reply {
     let limit = limit_of(params.limit)?;
     if let Some(state) = params.state {
         let filter = params.which.of(state, limit)?;
-        return Ok(caller.answer(&page(&caller.client, filter, params.cursor.as_deref()).await?));
+        let cursor = params.cursor.as_deref();
+        return Ok(caller.answer(&page(&caller.client, filter, cursor, LOOKS).await?));
     }
     if params.cursor.is_some() {
         return Err(Problem::bad(
             "a cursor is of one state: name it, as `?state=`",
         ));
     }
-    let mut jobs = Vec::new();
+    let (mut jobs, mut complete) = (Vec::new(), true);
     for state in ORDER {
         let left = limit - jobs.len() as u32;
         if left > 0 {
             let filter = params.which.of(state, left)?;
-            jobs.extend(page(&caller.client, filter, None).await?.jobs);
+            let page = page(&caller.client, filter, None, LOOKS / ORDER.len()).await?;
+            complete &= page.complete;
+            jobs.extend(page.jobs);
         }
     }
-    Ok(caller.answer(&JobPage { jobs, next: None }))
+    let next = None;
+    Ok(caller.answer(&JobPage {
+        jobs,
+        next,
+        complete,
+    }))
 }
 
 pub(super) fn limit_of(limit: Option<u32>) -> Result<u32, Problem> {
@@ -149,6 +166,7 @@ pub(super) async fn page(
     client: &Client,
     mut filter: Filter,
     cursor: Option<&str>,
+    looks: usize,
 ) -> Result<JobPage, Problem> {
     if let Some(cursor) = cursor {
         let read = || {
@@ -163,7 +181,7 @@ pub(super) async fn page(
     let wanted = filter.limit as usize;
     let mut jobs: Vec<Job> = Vec::new();
     let mut next = None;
-    for _ in 0..LOOKS {
+    for _ in 0..looks {
         filter.limit = (wanted - jobs.len()) as u32;
         let found = client.broker().list(client.tenant(), &filter).await?;
         if filter.state.is_final()
@@ -184,7 +202,8 @@ pub(super) async fn page(
     }
     let before = filter.before.map_or(0, |it| it.0);
     Ok(JobPage {
-        jobs: jobs.iter().map(JobView::of).collect(),
+        complete: next.is_none() || jobs.len() >= wanted,
+        jobs: jobs.iter().map(JobView::listed).collect(),
         next: next.map(|offset| format!("{offset}-{before}")),
     })
 }
@@ -259,8 +278,10 @@ pub(super) async fn result(
     headers: HeaderMap,
 ) -> Reply {
     let id = id_of(&id)?;
-    let wait = wait_of(params.wait.as_deref())?.unwrap_or_default();
-    let job = wait_for(&api, &caller.client, id, wait).await?;
+    let job = match wait_of(params.wait.as_deref())? {
+        None => caller.client.job(id).await?,
+        Some(wait) => wait_for(&api, &caller.client, id, wait).await?,
+    };
     match (&job.result, job.state) {
         (Some(result), JobState::Completed) => {
             let packed = caller.client.bytes(result).await?;
@@ -298,14 +319,17 @@ pub(super) async fn input(
 pub(super) fn value(headers: &HeaderMap, packed: Vec<u8>) -> Reply {
     for range in accepted(headers) {
         match range {
-            MSGPACK | "application/x-msgpack" => return Ok(typed(StatusCode::OK, MSGPACK, packed)),
+            MSGPACK | "application/x-msgpack" => {
+                return Ok(typed(StatusCode::OK, MSGPACK, packed));
+            }
             BYTES => return raw(&packed),
+            JSON | "*/*" | "application/*" => break,
             _ => {}
         }
     }
     let json = serde_json::to_vec(&decoded(&packed))
         .map_err(|e| Problem::new(Kind::Internal, e.to_string()))?;
-    Ok(typed(StatusCode::OK, super::body::JSON, json))
+    Ok(typed(StatusCode::OK, JSON, json))
 }
 
 fn raw(packed: &[u8]) -> Reply {

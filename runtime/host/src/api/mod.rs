@@ -2,7 +2,8 @@
 //!
 //! # Layout
 //! - this file: settings, what all requests share, and the routes
-//! - `serve`: connections, and their end; `tls`: those that are encrypted
+//! - `serve`: connections, and their end; `patient`: those of whoever does not read; `tls`:
+//!   those that are encrypted
 //! - `auth`: who asks; [`token`]: what is kept of them
 //! - `body`: forms of bodies and answers; `problem`: what could not be done
 //! - `docs`: the OpenAPI document; `ui`: the dashboard's files
@@ -29,6 +30,7 @@ mod hooks;
 mod jobs;
 mod metrics;
 mod modules;
+mod patient;
 mod problem;
 mod queues;
 mod remote;
@@ -52,6 +54,7 @@ use lovage_queue::broker::Broker;
 use lovage_queue::client::Client;
 use lovage_queue::task::Rate;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -98,6 +101,7 @@ pub struct Api {
     paces: Paces,
     feeds: Feeds,
     backlogs: Backlogs,
+    acceptor: Option<TlsAcceptor>,
     telemetry: Telemetry,
     front: FrontMetrics,
     /// Held by whoever reads all metrics.
@@ -110,14 +114,22 @@ type Shared = Arc<Api>;
 impl Api {
     /// A front door to this broker, until `stop` says true. The engine looks at modules
     /// that are pushed, and runs no jobs.
+    ///
+    /// # Errors
+    /// A certificate that cannot be used.
     pub fn new(
         settings: Settings,
         broker: Arc<dyn Broker>,
         engine: Engine,
         telemetry: Telemetry,
         stop: watch::Receiver<bool>,
-    ) -> Arc<Self> {
-        Arc::new(Api {
+    ) -> Result<Arc<Self>, TlsError> {
+        let acceptor = match &settings.tls {
+            Some((chain, key)) => Some(tls::acceptor(chain, key)?),
+            None => None,
+        };
+        Ok(Arc::new(Api {
+            acceptor,
             settings,
             feeds: Feeds::new(broker.clone()),
             broker,
@@ -130,7 +142,7 @@ impl Api {
             reading: tokio::sync::Mutex::default(),
             telemetry,
             stop,
-        })
+        }))
     }
 
     /// A tenant's client, which remembers its modules.

@@ -1,7 +1,9 @@
 //! Queues and lanes, and what scopes allow.
 
+use std::collections::HashSet;
+
 use axum::extract::State;
-use lovage_queue::broker::{Filter, QueueCounts};
+use lovage_queue::broker::{Cancelled, Filter, QueueCounts};
 use lovage_queue::client::{Client, ClientError};
 use lovage_queue::clock::Millis;
 use lovage_queue::event::Event;
@@ -19,8 +21,8 @@ use crate::view::queues::{LimitView, LimitedView, QueueView, held, queues, read_
 
 /// Lanes that are shown.
 const MAX_LANES: u32 = 1_000;
-/// Jobs that a purge looks at at once.
-const PAGE: u32 = 1_000;
+/// Jobs that a purge looks at at once: each comes with its input.
+const PAGE: u32 = 200;
 /// What a purge cancels.
 const WAITING: [JobState; 3] = [
     JobState::Available,
@@ -224,35 +226,43 @@ pub(super) struct Purged {
 
 /// Purge a queue
 ///
-/// Cancels all of its jobs that wait for a worker, for their time or for another attempt.
+/// Cancels all of its jobs that waited for a worker, for their time or for another attempt
+/// when this began.
 #[utoipa::path(post, path = "/v1/queues/{queue}/purge", tag = "queues", params(("queue" = String, Path)),
     responses((status = 200, description = "It is empty", body = Purged)))]
 pub(super) async fn purge(caller: Caller<Deploy>, Path(queue): Path<String>) -> Reply {
     let queue = queue_of(queue)?;
     let mut cancelled = 0;
     for state in WAITING {
-        cancelled += cancel_waiting(&caller.client, &queue, state).await?;
+        let mut ids = HashSet::new();
+        waiting(&caller.client, &queue, state, &mut ids).await?;
+        let ids: Vec<JobId> = ids.into_iter().collect();
+        for some in ids.chunks(PAGE as usize) {
+            let fates = caller.client.cancel(some).await?;
+            cancelled += fates.iter().filter(|it| **it == Cancelled::Now).count() as u64;
+        }
     }
     Ok(caller.answer(&Purged { cancelled }))
 }
 
-async fn cancel_waiting(client: &Client, queue: &str, state: JobState) -> Result<u64, Problem> {
+/// The jobs of a state in a queue: all of them are looked for before any is cancelled, so
+/// that the pages stay where they are.
+async fn waiting(
+    client: &Client,
+    queue: &str,
+    state: JobState,
+    ids: &mut HashSet<JobId>,
+) -> Result<(), Problem> {
     let mut filter = Filter {
         queue: Some(queue.to_owned()),
         ..Filter::of(state, PAGE)
     };
-    let mut cancelled = 0;
     loop {
         let page = client.broker().list(client.tenant(), &filter).await?;
-        let ids: Vec<JobId> = page.jobs.iter().map(|it| it.call.id).collect();
-        cancelled += ids.len() as u64;
-        client.cancel(&ids).await?;
-        // What is cancelled has left the list: the next look begins where this one did,
-        // unless there was nothing to take.
+        ids.extend(page.jobs.iter().map(|it| it.call.id));
         match page.next {
-            None => return Ok(cancelled),
-            Some(next) if ids.is_empty() => filter.offset = next,
-            Some(_) => {}
+            Some(next) => filter.offset = next,
+            None => return Ok(()),
         }
     }
 }

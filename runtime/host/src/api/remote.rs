@@ -5,7 +5,7 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 use lovage_queue::broker::BrokerError;
-use lovage_queue::broker::remote::{Operation, wire};
+use lovage_queue::broker::remote::{Operation, Right, wire};
 use lovage_queue::client;
 
 use super::Shared;
@@ -34,18 +34,32 @@ pub(super) async fn answer(
         let said = format!("a body is `{MSGPACK}` here");
         return Err(Problem::new(Kind::UnsupportedMediaType, said));
     }
-    // A batch is larger than one call, unless the token says otherwise.
-    if caller.token.as_ref().is_none_or(|it| it.body.is_none()) {
+    // A batch is larger than one call, unless the token says otherwise; a question is not.
+    let writes = operation.right() > Right::Read;
+    if writes && caller.token.as_ref().is_none_or(|it| it.body.is_none()) {
         let limit = BodyLimit(wire::MAX_BODY as u64);
         request.extensions_mut().insert(limit);
     }
     let body = whole(request).await?;
-    let answer = tokio::select! {
-        answer = client::answer(&caller.client, operation, &body) => answer,
-        () = api.stopping() => return Err(stopping()),
+    let answer = client::answer(&caller.client, operation, &body);
+    let answer = match operation {
+        // It does nothing but wait. All else comes to its end, so that nobody is left to
+        // guess what has happened.
+        Operation::Wait => tokio::select! {
+            answer = answer => answer,
+            () = api.stopping() => return Err(stopping()),
+        },
+        _ => answer.await,
     };
     match answer {
         Ok(bytes) => Ok(typed(axum::http::StatusCode::OK, MSGPACK, bytes)),
+        // What has become of our broker is for our log; theirs is this server.
+        Err(
+            e @ (BrokerError::Unreachable { .. }
+            | BrokerError::Unsuitable { .. }
+            | BrokerError::Full { .. }
+            | BrokerError::Corrupt { .. }),
+        ) => Err(e.into()),
         Err(e) => Ok(packed(&e)),
     }
 }

@@ -102,7 +102,10 @@ pub(super) async fn put(
     let schedule = body.value.schedule(&name).map_err(Problem::bad)?;
     let next = caller.client.add_schedule(schedule).await?;
     tell(&api, &caller, &name, "set").await;
-    Ok(caller.answer(&set(name, false, next)))
+    // One that was paused stays so.
+    let (planned, _) = caller.client.schedule(&name).await?;
+    let next = next.filter(|_| !planned.paused);
+    Ok(caller.answer(&set(name, planned.paused, next)))
 }
 
 fn set(name: String, paused: bool, next: Option<Millis>) -> Set {

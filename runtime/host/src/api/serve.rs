@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use super::patient::Patient;
 use super::{Api, router, tls};
 
 /// How long a client may take for its handshake, and for the head of a request: whoever
@@ -20,19 +21,17 @@ use super::{Api, router, tls};
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Connections at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 20_000;
+/// Requests at once on a connection that has several.
+const STREAMS: u32 = 250;
+/// Bytes of a request's head, and of what is read at once.
+const HEAD: usize = 64 * 1024;
 
 /// Answers requests until the API's stop signal; then no more are taken, and those that
 /// run may end within the grace.
-///
-/// # Errors
-/// A certificate that cannot be used.
-pub async fn run(listener: TcpListener, api: Arc<Api>) -> Result<(), tls::TlsError> {
-    let acceptor = match &api.settings.tls {
-        Some((chain, key)) => Some(tls::acceptor(chain, key)?),
-        None => None,
-    };
+pub async fn run(listener: TcpListener, api: Arc<Api>) {
+    let acceptor = api.acceptor.clone();
     let router = router(api.clone());
-    let graceful = Arc::new(GracefulShutdown::new());
+    let graceful = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let taken = tokio::select! {
@@ -47,30 +46,27 @@ pub async fn run(listener: TcpListener, api: Arc<Api>) -> Result<(), tls::TlsErr
         tokio::spawn(async move {
             let _permit = permit;
             match acceptor {
-                None => speak(stream, router, watcher).await,
+                None => speak(stream, false, router, watcher).await,
                 Some(acceptor) => {
                     let stream = tokio::select! {
                         stream = shake_hands(acceptor, stream) => stream,
                         () = api.stopping() => None,
                     };
                     if let Some(stream) = stream {
-                        speak(stream, router, watcher).await;
+                        let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
+                        speak(stream, is_h2, router, watcher).await;
                     }
                 }
             }
         });
     }
     drop(listener);
-    let Ok(graceful) = Arc::try_unwrap(graceful) else {
-        return Ok(());
-    };
     if tokio::time::timeout(api.settings.grace, graceful.shutdown())
         .await
         .is_err()
     {
         tracing::warn!("the grace is over: requests that still run are cut off");
     }
-    Ok(())
 }
 
 type Taken = (TcpStream, tokio::sync::OwnedSemaphorePermit);
@@ -108,27 +104,34 @@ async fn shake_hands(
     }
 }
 
-/// Answers the requests of one connection.
+/// Answers the requests of one connection. Each protocol has a server of its own: one that
+/// guesses which it is would wait for a first byte without end.
 async fn speak(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    is_h2: bool,
     router: Router,
-    watcher: hyper_util::server::graceful::Watcher,
+    watcher: Watcher,
 ) {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
-        .keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .keep_alive_interval(Some(PATIENCE * 3))
-        .keep_alive_timeout(PATIENCE)
-        .max_concurrent_streams(250);
+    let io = TokioIo::new(Patient::new(stream));
     let service = TowerToHyperService::new(router);
-    let connection = builder.serve_connection(TokioIo::new(stream), service);
-    if let Err(e) = watcher.watch(connection.into_owned()).await {
+    let spoken = if is_h2 {
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(Some(PATIENCE * 3))
+            .keep_alive_timeout(PATIENCE)
+            .max_concurrent_streams(STREAMS)
+            .max_header_list_size(HEAD as u32)
+            .serve_connection(io, service);
+        watcher.watch(connection).await
+    } else {
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(PATIENCE)
+            .max_buf_size(HEAD)
+            .serve_connection(io, service);
+        watcher.watch(connection).await
+    };
+    if let Err(e) = spoken {
         tracing::debug!(error = %e, "a connection broke");
     }
 }

@@ -26,6 +26,9 @@ pub enum TlsError {
     Unusable(#[from] rustls::Error),
 }
 
+/// The name of HTTP/2 in a handshake.
+pub(super) const H2: &[u8] = b"h2";
+
 /// Takes encrypted connections with this certificate chain and key.
 pub(super) fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, TlsError> {
     let wrong = |path: &Path, what: &'static str| {
@@ -45,6 +48,6 @@ pub(super) fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, TlsError
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(certificates, key)?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![H2.to_vec(), b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -58,7 +58,7 @@ impl Dev {
         )
         .await?;
         worker::run(context, &place, engine, telemetry, phase).await?;
-        front.await??;
+        front.await?;
         Ok(())
     }
 }

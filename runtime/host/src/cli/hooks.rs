@@ -10,7 +10,8 @@ use serde_json::json;
 use super::Context;
 use super::exit::Verdict;
 use super::output::table;
-use crate::view::hooks::{HookView, new_secret};
+use crate::view::hooks::HookView;
+use crate::webhook::new_secret;
 
 const EXAMPLES: &str = "\
 Examples:

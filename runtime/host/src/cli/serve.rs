@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::Context;
 use super::exit::Verdict;
 use super::worker::follow_signals;
-use crate::api::{self, Api, TlsError};
+use crate::api::{self, Api};
 use crate::config;
 use crate::engine::Engine;
 use crate::telemetry::Telemetry;
@@ -80,7 +80,7 @@ impl Serve {
         let telemetry = context.telemetry();
         start(context, &place, engine, telemetry, follow_signals()?, true)
             .await?
-            .await??;
+            .await?;
         Ok(())
     }
 }
@@ -93,7 +93,7 @@ pub(super) async fn start(
     telemetry: Telemetry,
     mut phase: watch::Receiver<Phase>,
     authentication: bool,
-) -> anyhow::Result<JoinHandle<Result<(), TlsError>>> {
+) -> anyhow::Result<JoinHandle<()>> {
     let broker = place.connect().await?;
     let wanted = context.config.serve.listen;
     let listener = match TcpListener::bind(wanted.unwrap_or(config::LISTEN)).await {
@@ -123,7 +123,7 @@ pub(super) async fn start(
         tell.closed().await;
     });
     let authentication = settings.authentication;
-    let api = Api::new(settings, broker, engine, telemetry, stop);
+    let api = Api::new(settings, broker, engine, telemetry, stop)?;
     tracing::info!(authentication, place = %place, "serving {scheme}://{listen}");
     Ok(tokio::spawn(api::run(listener, api)))
 }

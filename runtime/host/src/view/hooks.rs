@@ -1,14 +1,10 @@
 //! Web-hooks.
 
-use lovage_queue::hook::{Hook, SECRET};
+use lovage_queue::hook::Hook;
 use lovage_queue::job::State as JobState;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::base64;
-
-/// Random bytes of a secret that nobody has chosen.
-const RANDOM: usize = 32;
 /// A hook, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Hook)]
@@ -37,9 +33,4 @@ impl HookView {
             attempts: it.attempts,
         }
     }
-}
-
-/// A secret that nobody has chosen.
-pub fn new_secret() -> String {
-    format!("{SECRET}{}", base64(&rand::random::<[u8; RANDOM]>()))
 }

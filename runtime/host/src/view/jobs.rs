@@ -215,6 +215,29 @@ impl JobView {
     }
 }
 
+/// Bytes of an input or a result that are shown in a list.
+const LISTED: usize = 4 * 1024;
+
+impl JobView {
+    /// What is shown of a job in a list: without its logs, and without an input or a result
+    /// that is long.
+    pub fn listed(job: &Job) -> Self {
+        let is_long = |it: &Payload| it.inline().is_some_and(|it| it.len() > LISTED);
+        let mut view = JobView::of(job);
+        view.log = None;
+        for attempt in &mut view.attempts {
+            attempt.log.clear();
+        }
+        if is_long(&job.call.input) {
+            view.input = Value::Null;
+        }
+        if job.result.as_ref().is_some_and(is_long) {
+            view.result = None;
+        }
+        view
+    }
+}
+
 impl AttemptView {
     fn of(it: &Attempt) -> Self {
         AttemptView {
