@@ -32,7 +32,7 @@ async fn what_is_done_over_http_is_seen_at_the_broker() {
     assert_eq!(said["release"]["by"], json!("a token"));
     assert_eq!(
         said["release"]["at"],
-        json!(1_801_386_000_000_u64),
+        json!("2027-01-31T09:00:00Z"),
         "as a broker's"
     );
     assert_eq!(said["manifest"]["tasks"][0]["name"], json!("go"));

@@ -138,19 +138,19 @@ fn problem(status: StatusCode, kind: &str, detail: &str) -> Response {
 }
 
 /// Who asks, if they may.
-fn who(headers: &HeaderMap, needs: Right) -> Result<&'static str, Response> {
+fn who(headers: &HeaderMap, needs: Right) -> Result<&'static str, Box<Response>> {
     let bearer = headers.get(header::AUTHORIZATION);
     let token = bearer.and_then(|it| it.to_str().ok()?.strip_prefix("Bearer "));
     let known = TOKENS.iter().find(|it| Some(it.0) == token);
     match known {
-        None => Err(problem(
+        None => Err(Box::new(problem(
             StatusCode::UNAUTHORIZED,
             "unauthorized",
             "no such token",
-        )),
+        ))),
         Some((_, _, right)) if *right < needs => {
             let said = "the token does not allow it";
-            Err(problem(StatusCode::FORBIDDEN, "forbidden", said))
+            Err(Box::new(problem(StatusCode::FORBIDDEN, "forbidden", said)))
         }
         Some((_, tenant, _)) => Ok(tenant),
     }
@@ -167,7 +167,7 @@ async fn operate(
     };
     let tenant = match who(&headers, operation.right()) {
         Ok(tenant) => tenant,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let packed = [(header::CONTENT_TYPE, wire::CONTENT_TYPE)];
     match answer(&Client::over(broker, tenant), operation, &body).await {
@@ -189,7 +189,7 @@ async fn push(
 ) -> Response {
     let tenant = match who(&headers, Right::Deploy) {
         Ok(tenant) => tenant,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let engine = Engine::new(Settings {
         instances: 2,
