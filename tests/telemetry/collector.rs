@@ -95,7 +95,7 @@ fn cut<'a>(bytes: &mut &'a [u8], length: usize) -> &'a [u8] {
 }
 
 /// What lies in the fields of a number.
-fn within<'a>(bytes: &'a [u8], number: u64) -> impl Iterator<Item = &'a [u8]> {
+fn within(bytes: &[u8], number: u64) -> impl Iterator<Item = &[u8]> {
     let fields = fields(bytes).into_iter();
     fields.filter_map(move |(it, field)| match field {
         Field::Bytes(bytes) if it == number => Some(bytes),

@@ -7,6 +7,7 @@ use lovage::telemetry::front::QueueReading;
 use lovage::telemetry::{FrontMetrics, Metrics};
 
 use super::prometheus::promtool;
+use crate::support::site::text;
 use crate::support::wasm::root;
 
 fn read(name: &str) -> String {
@@ -60,8 +61,7 @@ fn each_metric_is_documented_and_each_that_is_documented_exists() {
 
 #[tokio::test]
 async fn prometheus_takes_the_alerts_and_the_metrics() {
-    promtool(&["check", "rules"], &read("alerts.yml"))
-        .await
-        .ok();
+    let alerts = root().join("docs/alerts.yml");
+    promtool(&["check", "rules", text(&alerts)], "").await.ok();
     promtool(&["check", "metrics"], &exposition()).await.ok();
 }

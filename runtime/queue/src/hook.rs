@@ -156,7 +156,8 @@ mod tests {
     fn a_hook_is_checked_and_says_what_is_wrong() {
         assert_eq!(hook().check(), Ok(()));
         assert_eq!(Hook::decode(&hook().encode()), Some(hook()));
-        let wrong: [(&str, fn(&mut Hook)); 8] = [
+        type Bend = fn(&mut Hook);
+        let wrong: [(&str, Bend); 8] = [
             ("name", |it| it.name = "A b".into()),
             ("url", |it| it.url = "ftp://example.com".into()),
             ("url", |it| it.url = "example.com".into()),
