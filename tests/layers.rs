@@ -98,6 +98,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/registry",
             "queue/schedule",
             "queue/task",
+            "queue/about",
+            "queue/hook",
         ],
     ),
     (
@@ -184,9 +186,11 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/config",
         &[
+            "host/api",
             "host/engine",
             "host/timetable",
             "host/units",
+            "host/view",
             "host/worker",
             "queue/broker",
             "queue/clock",
@@ -216,6 +220,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/registry",
             "queue/schedule",
             "queue/task",
+            "queue/hook",
+            "host/webhook",
         ],
     ),
     ("host/main", &["host/cli", "host/config"]),
