@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use lovage_queue::arguments::Arguments;
-use lovage_queue::client::{Call, Client, Unique};
+use lovage_queue::client::{Call, Client, TRACEPARENT, Unique};
 use lovage_queue::job::{Conflict, JobOptions, MAX_PRIORITY, Pin, Until, When};
 use lovage_queue::task::{check_lane, check_name};
 use serde::Deserialize;
@@ -266,6 +266,27 @@ pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     key(text.trim().trim_matches('"').to_owned()).map(Some)
 }
 
+/// The trace that a request is of (W3C Trace Context), if its head says so in a form that
+/// can be carried on; one that makes no sense is passed over, as the recommendation has it.
+pub(super) fn trace_of(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(TRACEPARENT)?.to_str().ok()?;
+    let parts: Vec<&str> = text.split('-').collect();
+    let sizes: Vec<usize> = parts.iter().map(|it| it.len()).collect();
+    let is_hex = |it: &&str| it.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let sound = sizes == [2, 32, 16, 2] && parts.iter().all(is_hex) && parts[0] == "00";
+    sound.then(|| text.to_owned())
+}
+
+/// Lets a call go on with the trace of its request, unless it says another itself.
+pub(super) fn carry(call: &mut Call, trace: Option<&String>) {
+    if let Some(trace) = trace {
+        let headers = &mut call.options.headers;
+        headers
+            .entry(TRACEPARENT.into())
+            .or_insert_with(|| trace.clone());
+    }
+}
+
 fn key(text: String) -> Result<String, Problem> {
     match (1..=MAX_KEY).contains(&text.len()) {
         true => Ok(text),
@@ -299,4 +320,30 @@ fn headers(
 
 fn wrong(place: &str, said: impl ToString) -> Problem {
     Problem::bad(said.to_string()).at(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_carried_on_if_it_is_one() {
+        let of = |text: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(TRACEPARENT, text.parse().unwrap());
+            trace_of(&headers)
+        };
+        let sound = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(of(sound).as_deref(), Some(sound));
+        for wrong in [
+            "",
+            "00-x-y-01",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        ] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+        let mut call = Call::new("m.t").unwrap();
+        carry(&mut call, of(sound).as_ref());
+        assert_eq!(call.options.headers[TRACEPARENT], sound);
+    }
 }

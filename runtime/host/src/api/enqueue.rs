@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::Shared;
 use super::auth::{Caller, Produce};
 use super::body::{BYTES, Params, Parsed, content_type, whole};
-use super::calls::{CallBody, CallParams, key_of};
+use super::calls::{CallBody, CallParams, carry, key_of, trace_of};
 use super::jobs::{MAX_JOBS, wait_for, wait_of};
 use super::problem::{Problem, Reply};
 use crate::view::jobs::JobView;
@@ -39,6 +39,7 @@ pub(super) async fn enqueue(
     request: Request,
 ) -> Reply {
     let key = key_of(request.headers())?;
+    let trace = trace_of(request.headers());
     let wait = wait_of(params.wait.as_deref())?;
     let mut call = if content_type(request.headers()) == BYTES {
         let bytes = whole(request).await?;
@@ -48,6 +49,7 @@ pub(super) async fn enqueue(
         body.value.call(body.is_json)?
     };
     call.key = key.or(call.key);
+    carry(&mut call, trace.as_ref());
     let id = caller.client.enqueue(call).await?;
     match wait {
         None => Ok(caller.made(&Enqueued { id: id.to_string() })),
@@ -87,7 +89,7 @@ pub(super) async fn enqueue_all(
     headers: HeaderMap,
     body: Parsed<CallsBody>,
 ) -> Reply {
-    let key = key_of(&headers)?;
+    let (key, trace) = (key_of(&headers)?, trace_of(&headers));
     let calls = body.value.jobs;
     if !(1..=MAX_JOBS).contains(&calls.len()) {
         let said = format!(
@@ -103,6 +105,7 @@ pub(super) async fn enqueue_all(
         if let Some(key) = &key {
             call.key = Some(format!("{key}/{n}"));
         }
+        carry(&mut call, trace.as_ref());
         let job = caller.client.prepare(call).await;
         jobs.push(job.map_err(|e| Problem::from(e).at(&place))?);
     }
