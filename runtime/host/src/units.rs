@@ -52,12 +52,13 @@ const MAX_TAG: usize = 64;
 /// What is wrong with them, in words.
 pub fn tag_list(tags: &[String]) -> Result<Option<String>, String> {
     let fits = |tag: &String| {
-        (1..=MAX_TAG).contains(&tag.len()) && !tag.contains(|c: char| c == ',' || c.is_control())
+        (1..=MAX_TAG).contains(&tag.chars().count())
+            && !tag.contains(|c: char| c == ',' || c.is_control())
     };
     match tags.len() <= MAX_TAGS && tags.iter().all(fits) {
         true => Ok((!tags.is_empty()).then(|| tags.join(","))),
         false => Err(format!(
-            "a job has at most {MAX_TAGS} tags, each of 1 to {MAX_TAG} bytes and without commas"
+            "a job has at most {MAX_TAGS} tags, each of 1 to {MAX_TAG} characters and without commas"
         )),
     }
 }

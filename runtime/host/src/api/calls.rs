@@ -12,6 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::problem::{Kind, Problem};
+use super::shapes::{Lane, Name, Span as SpanText, Tag, TaskName, When as WhenText};
 use crate::units::{Span, TAGS, read_until, read_when, tag_list};
 
 /// The header by which a request may be sent again, and makes no second job.
@@ -27,27 +28,26 @@ const MAX_HEADERS: usize = 8 * 1024;
 #[schema(as = Call)]
 pub(super) struct CallBody {
     /// `module.task`
-    #[schema(
-        pattern = r"^[a-z0-9][a-z0-9_-]{0,63}\.[a-z0-9][a-z0-9_-]{0,63}$",
-        example = "images.thumbnail"
-    )]
+    #[schema(value_type = TaskName)]
     task: String,
     /// Its arguments by name, as its schema has them. In JSON bytes are Base64.
     #[serde(default = "no_arguments")]
     #[schema(value_type = Option<std::collections::HashMap<String, serde_json::Value>>)]
     args: rmpv::Value,
     /// The queue.
-    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
+    #[schema(value_type = Option<Name>)]
     queue: Option<String>,
     /// The lane there.
-    #[schema(max_length = 128)]
+    #[schema(value_type = Option<Lane>)]
     lane: Option<String>,
     /// 9 goes first.
     #[schema(minimum = 0, maximum = 9)]
     priority: Option<u8>,
     /// Not before this time (RFC 3339), or this span (`10m`) from now.
+    #[schema(value_type = Option<WhenText>)]
     eta: Option<String>,
     /// Cancelled where it has not begun by this time or span.
+    #[schema(value_type = Option<WhenText>)]
     expires: Option<String>,
     /// An idempotency key: as long as its job is kept, the same key makes no second one.
     /// The header `Idempotency-Key` says the same.
@@ -56,16 +56,16 @@ pub(super) struct CallBody {
     /// Beside which others it may not be.
     unique: Option<UniqueBody>,
     /// How often it is tried again.
-    #[schema(minimum = 0, maximum = 1_000_000)]
+    #[schema(minimum = 0)]
     retries: Option<u32>,
     /// Wall-clock time of an attempt.
-    #[schema(value_type = Option<String>, example = "30s")]
+    #[schema(value_type = Option<SpanText>, example = "30s")]
     timeout: Option<Span>,
     /// When an attempt hears that it should stop.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<SpanText>)]
     soft_timeout: Option<Span>,
     /// How old it may be for another attempt.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<SpanText>)]
     max_age: Option<Span>,
     /// Whether what ran out of fuel or memory is tried again.
     retry_exhausted: Option<bool>,
@@ -74,14 +74,14 @@ pub(super) struct CallBody {
     /// Bytes of memory an attempt may hold.
     memory: Option<u64>,
     /// How long it is kept once it has completed.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<SpanText>)]
     result_ttl: Option<Span>,
     /// The release that it is to run, instead of the active one.
     #[schema(minimum = 1)]
     release: Option<u32>,
     /// Words to find it by.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<Tag>>, max_items = 20)]
     tags: Option<Vec<String>>,
     /// What travels with it.
     #[serde(default)]
@@ -98,10 +98,11 @@ pub(super) struct UniqueBody {
     key: Option<String>,
     /// Until it has started (`start`), has ended (`done`, as if nothing is said), or for
     /// a span.
+    #[schema(pattern = "^(start|done|[0-9]{1,5}(ms|s|m|h|d))$")]
     until: Option<String>,
     /// What becomes of a second one: the first is answered (`existing`), it is refused
     /// (`reject`), or takes its place (`replace`).
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(existing|reject|replace)$")]
     conflict: Option<Conflict>,
 }
 
@@ -111,18 +112,23 @@ fn no_arguments() -> rmpv::Value {
 
 /// What a call of bytes says beside them, as parameters.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct CallParams {
     /// With a body of bytes: `module.task`, whose only argument they are.
+    #[param(value_type = Option<TaskName>)]
     pub(super) task: Option<String>,
     /// With a body of bytes: the queue.
+    #[param(value_type = Option<Name>)]
     queue: Option<String>,
     /// With a body of bytes: the lane.
+    #[param(value_type = Option<Lane>)]
     lane: Option<String>,
     /// With a body of bytes: the priority.
     #[param(minimum = 0, maximum = 9)]
     priority: Option<u8>,
     /// With a body of bytes: the time or the span before which it does not start.
+    #[param(value_type = Option<WhenText>)]
     eta: Option<String>,
     /// Waits so long for its end, at most 60 s, and answers with the job.
     #[param(pattern = r"^[0-9]{1,5}(ms|s|m)$", example = "30s")]
@@ -186,12 +192,24 @@ impl UniqueBody {
 }
 
 impl CallParams {
+    /// Beside a body that says all of it, they would be heard by nobody.
+    pub(super) fn none(&self) -> Result<(), Problem> {
+        let all = [&self.task, &self.queue, &self.lane, &self.eta];
+        match self.priority.is_none() && all.iter().all(|it| it.is_none()) {
+            true => Ok(()),
+            false => Err(Problem::new(
+                Kind::Invalid,
+                "`task`, `queue`, `lane`, `priority` and `eta` are of a body of bytes: \
+                 write them into the body",
+            )),
+        }
+    }
+
     /// The call of a task whose only argument is bytes.
     pub(super) async fn call(&self, client: &Client, bytes: Vec<u8>) -> Result<Call, Problem> {
         let name = self.task.as_deref().ok_or_else(|| {
-            Problem::bad(
-                "a body of bytes is the argument of a task: name it, as `?task=module.task`",
-            )
+            let said = "a body of bytes is the argument of a task: name it, as `?task=module.task`";
+            Problem::new(Kind::Invalid, said)
         })?;
         let body = CallBody {
             task: name.to_owned(),
@@ -263,7 +281,11 @@ pub(super) fn key_of(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let text = value
         .to_str()
         .map_err(|_| Problem::bad("`Idempotency-Key` takes visible ASCII characters only"))?;
-    key(text.trim().trim_matches('"').to_owned()).map(Some)
+    let text = text.trim();
+    // As the draft of the header has it, it is quoted; nobody sends it so.
+    let quoted = text.strip_prefix('"').and_then(|it| it.strip_suffix('"'));
+    let inner = quoted.filter(|it| !it.is_empty()).unwrap_or(text);
+    key(inner.to_owned()).map(Some)
 }
 
 /// The trace that a request is of (W3C Trace Context), if its head says so in a form that
@@ -288,11 +310,11 @@ pub(super) fn carry(call: &mut Call, trace: Option<&String>) {
 }
 
 fn key(text: String) -> Result<String, Problem> {
-    match (1..=MAX_KEY).contains(&text.len()) {
+    match (1..=MAX_KEY).contains(&text.chars().count()) {
         true => Ok(text),
         false => Err(wrong(
             "/key",
-            format!("an idempotency key has 1 to {MAX_KEY} bytes"),
+            format!("an idempotency key has 1 to {MAX_KEY} characters"),
         )),
     }
 }

@@ -24,26 +24,41 @@ const LOOKS: usize = 200;
 
 /// Which dead jobs to list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeadParams {
-    #[serde(flatten)]
-    which: Which,
+    /// Only of this queue.
+    #[param(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
+    queue: Option<String>,
+    /// Only of this module, or of this task: `module` or `module.task`.
+    #[param(pattern = r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")]
+    task: Option<String>,
+    /// Only those whose last attempt ended so: `deadline`, `out-of-fuel`, …, or the kind of
+    /// a task's own failure.
+    reason: Option<String>,
+    /// Only those that have this tag.
+    tag: Option<String>,
     /// At most so many.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
     /// Where the last page ended: its `next`.
+    #[param(pattern = "^[0-9]{1,15}-[0-9]{1,15}$")]
     cursor: Option<String>,
 }
 
 /// List dead jobs
 ///
 /// The newest first.
-#[utoipa::path(get, path = "/v1/dead", tag = "dead list", params(DeadParams, Which),
+#[utoipa::path(get, path = "/v1/dead", tag = "dead list", params(DeadParams),
     responses((status = 200, description = "A page of them", body = super::jobs::JobPage)))]
 pub(super) async fn list(caller: Caller<Look>, Params(params): Params<DeadParams>) -> Reply {
-    let filter = params
-        .which
-        .of(JobState::Discarded, limit_of(params.limit)?)?;
+    let which = Which {
+        queue: params.queue,
+        task: params.task,
+        reason: params.reason,
+        tag: params.tag,
+    };
+    let filter = which.of(JobState::Discarded, limit_of(params.limit)?)?;
     let page = page(&caller.client, filter, params.cursor.as_deref(), LOOKS).await?;
     Ok(caller.answer(&page))
 }

@@ -11,13 +11,12 @@ use serde_json::Value;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{
-    ComponentsBuilder, ContentBuilder, Info, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder,
-};
+use utoipa::openapi::{ComponentsBuilder, Info, OpenApi, OpenApiBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
 use super::Shared;
 use super::body::{JSON, typed};
+use super::document::finished;
 use super::problem::Document;
 
 const ABOUT: &str = "\
@@ -45,7 +44,7 @@ const TAGS: [(&str, &str); 12] = [
 ];
 
 const TOKEN: &str = "token";
-const PROBLEM: &str = "Problem";
+pub(super) const PROBLEM: &str = "Problem";
 
 /// The document without its paths.
 pub(super) fn head() -> OpenApi {
@@ -78,49 +77,11 @@ pub(super) fn head() -> OpenApi {
         .build()
 }
 
-/// Adds to each operation what may become of any: a problem.
-fn finish(document: &mut OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        let operations = [
-            &mut item.get,
-            &mut item.post,
-            &mut item.put,
-            &mut item.delete,
-        ];
-        for operation in operations.into_iter().flatten() {
-            let content = ContentBuilder::new()
-                .schema(Some(Ref::from_schema_name(PROBLEM)))
-                .build();
-            let problem = ResponseBuilder::new()
-                .description("It was not done: a problem document (RFC 9457) says why")
-                .content("application/problem+json", content)
-                .build();
-            let responses = &mut operation.responses.responses;
-            responses.insert("default".into(), RefOr::T(problem));
-            for response in responses.values_mut() {
-                also_packed(response);
-            }
-        }
-    }
-}
-
-/// What is answered as JSON is also to be had as MessagePack.
-fn also_packed(response: &mut RefOr<utoipa::openapi::Response>) {
-    if let RefOr::T(response) = response
-        && let Some(json) = response.content.get(JSON).cloned()
-    {
-        response
-            .content
-            .entry(super::body::MSGPACK.into())
-            .or_insert(json);
-    }
-}
-
 /// The document, and the page.
-pub(super) fn routes(mut document: OpenApi) -> Router<Shared> {
-    finish(&mut document);
-    let json: Arc<str> = document.to_json().expect("it is plain data").into();
-    let page: Arc<str> = page(&document).into();
+pub(super) fn routes(document: OpenApi) -> Router<Shared> {
+    let json = finished(&document);
+    let page: Arc<str> = page(&document, &json).into();
+    let json: Arc<str> = json.to_string().into();
     Router::new()
         .route("/openapi.json", get(async move || answer(JSON, &json)))
         .route(
@@ -134,7 +95,7 @@ fn answer(kind: &'static str, text: &str) -> Response {
 }
 
 /// The document for people: what there is to ask for, in the order of the tags.
-fn page(document: &OpenApi) -> String {
+fn page(document: &OpenApi, json: &Value) -> String {
     let mut html = String::from(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>Lovage: HTTP API</title>\
@@ -148,7 +109,6 @@ fn page(document: &OpenApi) -> String {
         let _ = write!(html, "<li><a href=\"#{anchor}\">{tag}</a>: {about}</li>");
     }
     html += "</ul></nav>";
-    let json = serde_json::to_value(document).unwrap_or_default();
     for (tag, _) in TAGS {
         let _ = write!(html, "<h2 id=\"{}\">{tag}</h2>", tag.replace(' ', "-"));
         for (path, item) in &document.paths.paths {

@@ -28,7 +28,7 @@ pub(super) struct Enqueued {
 /// named as `?task=` then. With `?wait=` the answer is the job, once it has ended or the
 /// time is up.
 #[utoipa::path(post, path = "/v1/jobs", tag = "jobs", params(CallParams,
-    ("Idempotency-Key" = Option<String>, Header, description = "Sent again with the same key, the request makes no second job.")),
+    ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "Sent again with the same key, the request makes no second job.")),
     request_body(content((CallBody = "application/json"), (CallBody = "application/msgpack"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 201, description = "It is enqueued", body = Enqueued),
         (status = 200, description = "With `wait`: the job as it is then", body = JobView)))]
@@ -46,6 +46,7 @@ pub(super) async fn enqueue(
         params.call(&caller.client, bytes.into()).await?
     } else {
         let body = Parsed::<CallBody>::from_request(request, &api).await?;
+        params.none()?;
         body.value.call(body.is_json)?
     };
     call.key = key.or(call.key);
@@ -81,7 +82,7 @@ pub(super) struct EnqueuedAll {
 ///
 /// All of them or none: what does not fit is named by its place.
 #[utoipa::path(post, path = "/v1/jobs/batch", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Sent again with the same key, the request makes no further jobs.")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "Sent again with the same key, the request makes no further jobs.")),
     request_body(content((CallsBody = "application/json"), (CallsBody = "application/msgpack"))),
     responses((status = 201, description = "They are enqueued", body = EnqueuedAll)))]
 pub(super) async fn enqueue_all(

@@ -22,6 +22,7 @@ use super::body::Params;
 use super::feed::{Listener, Told, What};
 use super::jobs::id_of;
 use super::problem::{Problem, Reply};
+use super::shapes::TaskName;
 
 /// A comment goes out where nothing else has for so long, so that nobody between takes the
 /// connection for dead.
@@ -35,11 +36,14 @@ const LAST: &str = "last-event-id";
 
 /// What to hear of.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListenParams {
     /// Only of this queue.
+    #[param(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
     queue: Option<String>,
     /// Only of this task, `module.task`.
+    #[param(value_type = Option<TaskName>)]
     task: Option<String>,
     /// Only of this job; with its progress, as `progress` events.
     #[param(format = "uuid")]
@@ -56,7 +60,7 @@ pub(super) struct ListenParams {
 /// followed. `gap`: some events were missed; what is shown must be read anew. Each has an
 /// `id`: sent as `Last-Event-ID`, it is where the stream goes on.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
-    params(ListenParams, ("Last-Event-ID" = Option<String>, Header, description = "Where to go on.")),
+    params(ListenParams, ("Last-Event-ID" = Option<String>, Header, pattern = "^[!-~]*$", description = "Where to go on.")),
     responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream")))]
 pub(super) async fn listen(
     State(api): State<Shared>,

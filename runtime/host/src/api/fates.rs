@@ -10,6 +10,7 @@ use super::auth::{Caller, Produce};
 use super::body::{Parsed, Path, nothing};
 use super::jobs::{MAX_JOBS, id_of};
 use super::problem::{Kind, Problem, Reply};
+use super::shapes::Id;
 
 /// What became of a job that was to be changed.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,7 +43,7 @@ pub(super) struct Fates {
 #[schema(as = JobIds)]
 pub(super) struct Ids {
     /// At most 1,000 of them.
-    #[schema(max_items = 1000)]
+    #[schema(max_items = 1000, value_type = Vec<Id>)]
     ids: Vec<String>,
 }
 

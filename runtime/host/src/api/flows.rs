@@ -16,7 +16,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::{Caller, Look, Produce};
 use super::body::{Params, Parsed, Path};
 use super::jobs::{WaitParams, id_of, value, wait_of};
-use super::problem::{Problem, Reply};
+use super::problem::{Kind, Problem, Reply};
+use super::shapes::NewFlow;
 use super::{Api, Shared};
 use crate::view::flows::{FlowTreeView, FlowView};
 
@@ -25,6 +26,7 @@ const UNNAMED: &str = "flow";
 
 /// Which flows to list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListParams {
     /// At most so many.
@@ -73,7 +75,7 @@ pub(super) struct Begun {
 /// is to be. With `?wait=` the answer is the flow with its steps, once it has ended or the
 /// time is up.
 #[utoipa::path(post, path = "/v1/flows", tag = "flows", params(WaitParams),
-    request_body(content((Value = "application/json"), (Value = "application/msgpack"))),
+    request_body(content((NewFlow = "application/json"), (NewFlow = "application/msgpack"))),
     responses((status = 201, description = "It has begun", body = Begun),
         (status = 200, description = "With `wait`: the flow as it is then", body = FlowTreeView)))]
 pub(super) async fn run(
@@ -83,7 +85,8 @@ pub(super) async fn run(
     body: Parsed<Value>,
 ) -> Reply {
     let wait = wait_of(params.wait.as_deref())?;
-    let flow = Flow::from_json(body.value, UNNAMED).map_err(|e| Problem::bad(e.to_string()))?;
+    let flow = Flow::from_json(body.value, UNNAMED)
+        .map_err(|e| Problem::new(Kind::Invalid, e.to_string()))?;
     let id = caller.client.run_flow(&flow).await?;
     tell(&api, &caller, id, "running").await;
     match wait {
@@ -141,6 +144,7 @@ pub(super) async fn show(
 
 /// Which result.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ResultParams {
     /// The path of a step; without it, that of the whole flow.

@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::{Caller, Look};
 use super::body::Params;
 use super::problem::{Problem, Reply};
+use super::shapes::Time;
 use crate::units::Span;
 use crate::view::moment;
 
@@ -36,13 +37,13 @@ const TENANTS: usize = 1_000;
 #[into_params(parameter_in = Query)]
 pub(super) struct HistoryParams {
     /// Since when (RFC 3339) [an hour ago].
-    #[param(format = "date-time")]
+    #[param(value_type = Option<Time>)]
     from: Option<String>,
     /// Until when [now].
-    #[param(format = "date-time")]
+    #[param(value_type = Option<Time>)]
     to: Option<String>,
     /// The time that a point is of: whole minutes [1m].
-    #[param(pattern = r"^[0-9]{1,4}(m|h|d)$", example = "5m")]
+    #[param(pattern = r"^[1-9][0-9]{0,3}(m|h|d)$", example = "5m")]
     step: Option<String>,
     /// A series for each `task`, for each `queue`, or one of all (`none`) [none].
     #[param(value_type = Option<String>, pattern = "^(none|queue|task)$")]
@@ -122,7 +123,8 @@ impl Point {
 
 /// Show history
 ///
-/// What became of jobs, minute by minute, for a week: it outlives every restart.
+/// What became of jobs, minute by minute, for a week: it outlives every restart. A series
+/// has at most 1,500 points, the latest: `from` says where they begin.
 #[utoipa::path(get, path = "/v1/history", tag = "history", params(HistoryParams),
     responses((status = 200, description = "Series of points", body = History)))]
 pub(super) async fn show(caller: Caller<Look>, Params(params): Params<HistoryParams>) -> Reply {
@@ -134,11 +136,10 @@ pub(super) async fn show(caller: Caller<Look>, Params(params): Params<HistoryPar
     let from = from.unwrap_or(Millis(to.0.saturating_sub(60 * MINUTE)));
     // What was before that is not kept, and nobody looks for it.
     let oldest = now.0.saturating_sub(millis(HISTORY_KEPT));
-    let from = Millis((from.0 / step * step).max(oldest / MINUTE * MINUTE));
-    if to.0.saturating_sub(from.0) / step > MAX_POINTS {
-        let said = format!("that is more than {MAX_POINTS} points: take a longer `step`");
-        return Err(Problem::bad(said));
-    }
+    let from = from
+        .0
+        .max(to.0.saturating_sub(MAX_POINTS.saturating_mul(step)));
+    let from = Millis((from / step * step).max(oldest / MINUTE * MINUTE));
     let minutes = read(client, from, to).await?;
     Ok(caller.answer(&History {
         from: moment(from),

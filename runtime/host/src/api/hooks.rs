@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 
 use super::auth::{Administer, Caller};
 use super::body::{Parsed, Path, nothing};
-use super::problem::{Problem, Reply};
+use super::problem::{Kind, Problem, Reply};
+use super::shapes::{ModuleOrTask, Outcome};
 use crate::view::hooks::HookView;
 use crate::webhook::new_secret;
 
@@ -37,21 +38,22 @@ pub(super) async fn list(caller: Caller<Administer>) -> Reply {
 pub(super) struct HookBody {
     /// Who is told: an `http://` or `https://` address.
     #[schema(
-        pattern = "^https?://[a-z0-9.-]+(:[0-9]{1,4})?(/[a-z0-9/._-]*)?$",
+        pattern = "^https?://[^ ]+$",
+        example = "https://example.com/jobs",
         max_length = 2048
     )]
     url: String,
     /// Of which tasks: `module.task` or `module`; none for all.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<ModuleOrTask>>, max_items = 100)]
     tasks: Option<Vec<String>>,
     /// Of which ends: `completed`, `discarded`, `cancelled`; none for all.
     #[serde(default)]
-    #[schema(value_type = Option<Vec<String>>)]
+    #[schema(value_type = Option<Vec<Outcome>>)]
     outcomes: Option<Vec<JobState>>,
     /// What signs the requests: `whsec_` and 24 to 64 bytes in Base64. Without it the hook
     /// keeps the one that it has, or gets a new one.
-    #[schema(pattern = "^whsec_[A-Za-z0-9+/]{40}$")]
+    #[schema(pattern = "^whsec_[A-Za-z0-9+/=]{32,88}$")]
     secret: Option<String>,
     /// How often it is tried in all.
     #[schema(minimum = 1, maximum = 50)]
@@ -70,16 +72,17 @@ pub(super) struct HookSet {
 
 impl From<HookError> for Problem {
     fn from(e: HookError) -> Self {
-        Problem::bad(e.to_string()).at(&format!("/{}", e.field))
+        Problem::new(Kind::Invalid, e.to_string()).at(&format!("/{}", e.field))
     }
 }
 
 /// Set a web-hook
 ///
-/// From a few seconds later on each end of such a job that a worker records makes a job of `lovage.webhook`, in
-/// the step that records it: a `POST` of JSON, signed as Standard Webhooks have it, tried
-/// again as any job is.
-#[utoipa::path(put, path = "/v1/hooks/{name}", tag = "hooks", params(("name" = String, Path)),
+/// From a few seconds later on each end of such a job that a worker records makes a job of
+/// `lovage.webhook`, in the step that records it: a `POST` of JSON, signed as Standard
+/// Webhooks have it, tried again as any job is.
+#[utoipa::path(put, path = "/v1/hooks/{name}", tag = "hooks",
+    params(("name" = String, Path, pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")),
     request_body(content((HookBody = "application/json"), (HookBody = "application/msgpack"))),
     responses((status = 200, description = "It is set", body = HookSet)))]
 pub(super) async fn put(

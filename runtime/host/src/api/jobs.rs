@@ -47,25 +47,49 @@ pub(super) struct ListParams {
     /// Only of this state; without it those of all, what moves first.
     #[param(value_type = Option<String>, pattern = "^(pending|scheduled|available|running|retryable|completed|discarded|cancelled)$")]
     state: Option<JobState>,
-    #[serde(flatten)]
-    which: Which,
+    /// Only of this queue.
+    #[param(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
+    queue: Option<String>,
+    /// Only of this module, or of this task: `module` or `module.task`.
+    #[param(pattern = r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")]
+    task: Option<String>,
+    /// Only those whose last attempt ended so: `deadline`, `out-of-fuel`, …, or the kind of
+    /// a task's own failure.
+    reason: Option<String>,
+    /// Only those that have this tag.
+    tag: Option<String>,
     /// At most so many.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<u32>,
-    /// Where the last page ended: its `next`.
+    /// Where the last page ended: its `next`. A cursor is of one state.
+    #[param(pattern = "^[0-9]{1,15}-[0-9]{1,15}$")]
     cursor: Option<String>,
+}
+
+impl ListParams {
+    fn which(&mut self) -> Which {
+        Which {
+            queue: self.queue.take(),
+            task: self.task.take(),
+            reason: self.reason.take(),
+            tag: self.tag.take(),
+        }
+    }
 }
 
 /// What jobs have in common.
 #[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 #[schema(as = JobFilter)]
 pub(super) struct Which {
     /// Only of this queue.
     #[param(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
+    #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
     pub(super) queue: Option<String>,
     /// Only of this module, or of this task: `module` or `module.task`.
     #[param(pattern = r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")]
+    #[schema(pattern = r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$")]
     pub(super) task: Option<String>,
     /// Only those whose last attempt ended so: `deadline`, `out-of-fuel`, …, or the kind of
     /// a task's own failure.
@@ -123,23 +147,23 @@ pub(super) struct JobPage {
 /// a job by itself has them.
 #[utoipa::path(get, path = "/v1/jobs", tag = "jobs", params(ListParams),
     responses((status = 200, description = "A page of them", body = JobPage)))]
-pub(super) async fn list(caller: Caller<Look>, Params(params): Params<ListParams>) -> Reply {
+pub(super) async fn list(caller: Caller<Look>, Params(mut params): Params<ListParams>) -> Reply {
     let limit = limit_of(params.limit)?;
+    let which = params.which();
     if let Some(state) = params.state {
-        let filter = params.which.of(state, limit)?;
+        let filter = which.of(state, limit)?;
         let cursor = params.cursor.as_deref();
         return Ok(caller.answer(&page(&caller.client, filter, cursor, LOOKS).await?));
     }
     if params.cursor.is_some() {
-        return Err(Problem::bad(
-            "a cursor is of one state: name it, as `?state=`",
-        ));
+        let said = "a cursor is of one state: name it, as `?state=`";
+        return Err(Problem::new(Kind::Invalid, said));
     }
     let (mut jobs, mut complete) = (Vec::new(), true);
     for state in ORDER {
         let left = limit - jobs.len() as u32;
         if left > 0 {
-            let filter = params.which.of(state, left)?;
+            let filter = which.of(state, left)?;
             let page = page(&caller.client, filter, None, LOOKS / ORDER.len()).await?;
             complete &= page.complete;
             jobs.extend(page.jobs);
@@ -210,6 +234,7 @@ pub(super) async fn page(
 
 /// How long to wait.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitParams {
     /// Waits so long for the end, at most 60 s.
@@ -344,11 +369,12 @@ fn raw(packed: &[u8]) -> Reply {
 
 /// Which attempt.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LogParams {
     /// Which attempt's, counted from 1; without it the running one's, or the last one's.
     #[param(minimum = 1)]
-    attempt: Option<usize>,
+    attempt: Option<u32>,
 }
 
 /// Get a job's log
@@ -362,7 +388,7 @@ pub(super) async fn log(
     let job = caller.client.job(id_of(&id)?).await?;
     let log = match params.attempt {
         Some(n) => {
-            let attempt = n.checked_sub(1).and_then(|n| job.attempts.get(n));
+            let attempt = n.checked_sub(1).and_then(|n| job.attempts.get(n as usize));
             let missing = || Problem::missing(format!("the job has no attempt {n} that has ended"));
             &attempt.ok_or_else(missing)?.log
         }

@@ -6,7 +6,7 @@
 //!   those that are encrypted
 //! - `auth`: who asks; [`token`]: what is kept of them
 //! - `body`: forms of bodies and answers; `problem`: what could not be done
-//! - `docs`: the OpenAPI document; `ui`: the dashboard's files
+//! - `docs`: the OpenAPI document, with `document` and `shapes`; `ui`: the dashboard's files
 //! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `queues`, `workers`,
 //!   `schedules`, `flows`, `tokens`, `hooks`
 //! - `events` with `feed`: what happens, as it happens; `history`: what has happened
@@ -19,6 +19,7 @@ mod body;
 mod calls;
 mod dead;
 mod docs;
+mod document;
 mod enqueue;
 mod events;
 mod fates;
@@ -36,6 +37,7 @@ mod queues;
 mod remote;
 mod schedules;
 mod serve;
+mod shapes;
 mod tls;
 pub mod token;
 mod tokens;

@@ -32,6 +32,7 @@ pub(super) enum Kind {
     TooLarge,
     UnsupportedMediaType,
     InvalidArguments,
+    Invalid,
     Refused,
     JobFailed,
     QueueFull,
@@ -77,6 +78,11 @@ impl Kind {
                 "invalid-arguments",
                 S::UNPROCESSABLE_ENTITY,
                 "the arguments do not fit the task",
+            ),
+            Kind::Invalid => (
+                "invalid",
+                S::UNPROCESSABLE_ENTITY,
+                "it has the right form, and cannot be meant so",
             ),
             Kind::Refused => ("refused", S::UNPROCESSABLE_ENTITY, "it was refused"),
             Kind::JobFailed => (
@@ -256,7 +262,7 @@ impl From<BrokerError> for Problem {
             BrokerError::QueueFull { .. } => Problem::new(Kind::QueueFull, said).again_in(1),
             BrokerError::Duplicate(_) => Problem::new(Kind::Duplicate, said),
             BrokerError::Missing(_) => Problem::missing(said),
-            BrokerError::Invalid(_) => Problem::bad(said),
+            BrokerError::Invalid(_) => Problem::new(Kind::Invalid, said),
             BrokerError::Corrupt { .. } | BrokerError::Dead(_) => {
                 tracing::error!(error = %said, "the broker holds what cannot be read");
                 Problem::new(Kind::Internal, said)
@@ -281,7 +287,7 @@ impl From<ClientError> for Problem {
                 ..Problem::from(*why)
             },
             ClientError::Name(_) | ClientError::Schedule(_) | ClientError::Flow(_) => {
-                Problem::bad(said)
+                Problem::new(Kind::Invalid, said)
             }
             ClientError::UnknownModule(_)
             | ClientError::UnknownRelease(..)

@@ -17,6 +17,7 @@ use super::Shared;
 use super::auth::{Caller, Deploy, Look};
 use super::body::{Params, Parsed, Path};
 use super::problem::{Problem, Reply};
+use super::shapes::Rate;
 use crate::view::queues::{LimitView, LimitedView, QueueView, held, queues, read_rate};
 
 /// Lanes that are shown.
@@ -126,6 +127,7 @@ pub(super) struct Lanes {
 
 /// How many lanes.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LanesParams {
     /// At most so many.
@@ -295,6 +297,7 @@ pub(super) async fn limits(caller: Caller<Look>) -> Reply {
 #[schema(as = NewLimit)]
 pub(super) struct LimitBody {
     /// How often its jobs may start, as in `100/s`.
+    #[schema(value_type = Option<Rate>)]
     rate: Option<String>,
     /// How many of them may run at once.
     #[schema(minimum = 1)]

@@ -12,6 +12,7 @@ use super::Shared;
 use super::auth::{Caller, Deploy, Look, Produce};
 use super::body::{Parsed, Path, nothing};
 use super::problem::{Kind, Problem, Reply};
+use super::shapes::NewSchedule;
 use crate::timetable::Entry;
 use crate::view::moment;
 use crate::view::schedules::{FireView, OutcomeView, ScheduleView, fires};
@@ -90,8 +91,8 @@ pub(super) struct Set {
 ///
 /// As in `lovage.toml`: `task`, `when` with one of `every`, `cron` (with `tz`), `at`, `sun`
 /// and `any`, `input`, and what its jobs shall have.
-#[utoipa::path(put, path = "/v1/schedules/{name}", tag = "schedules", params(("name" = String, Path)),
-    request_body(content((serde_json::Value = "application/json"), (serde_json::Value = "application/msgpack"))),
+#[utoipa::path(put, path = "/v1/schedules/{name}", tag = "schedules", params(("name" = String, Path, pattern = r"^[a-z0-9][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*)*$", max_length = 136)),
+    request_body(content((NewSchedule = "application/json"), (NewSchedule = "application/msgpack"))),
     responses((status = 200, description = "It is set", body = Set)))]
 pub(super) async fn put(
     State(api): State<Shared>,
@@ -99,7 +100,8 @@ pub(super) async fn put(
     Path(name): Path<String>,
     body: Parsed<Entry>,
 ) -> Reply {
-    let schedule = body.value.schedule(&name).map_err(Problem::bad)?;
+    let schedule = body.value.schedule(&name);
+    let schedule = schedule.map_err(|said| Problem::new(Kind::Invalid, said))?;
     let next = caller.client.add_schedule(schedule).await?;
     tell(&api, &caller, &name, "set").await;
     // One that was paused stays so.

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::auth::{Administer, Caller};
 use super::body::{Parsed, Path, nothing};
 use super::problem::{Problem, Reply};
+use super::shapes::{Rate, Span as SpanText};
 use super::token::{NewToken, Role, Token, TokenView};
 use crate::units::Span;
 use crate::view::queues::read_rate;
@@ -39,10 +40,10 @@ pub(super) struct TokenBody {
     /// What it allows.
     role: Role,
     /// How long it is valid, as in `30d`; without it, until it is revoked.
-    #[schema(value_type = Option<String>, pattern = r"^[0-9]{1,5}(ms|s|m|h|d)$", example = "30d")]
+    #[schema(value_type = Option<SpanText>, example = "30d")]
     expires: Option<Span>,
     /// How often it may be used, of each server, as in `1000/s`.
-    #[schema(pattern = r"^[1-9][0-9]{0,8}/(s|m|h|d)$", example = "1000/s")]
+    #[schema(value_type = Option<Rate>, example = "1000/s")]
     rate: Option<String>,
     /// How large the bodies of its requests may be, in bytes.
     body: Option<u64>,
