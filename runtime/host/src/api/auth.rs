@@ -19,7 +19,7 @@ use lovage_queue::task::Rate;
 use serde::Serialize;
 
 use super::Shared;
-use super::body::{BodyLimit, Form};
+use super::body::{BodyLimit, BodyPatience, Form};
 use super::problem::{Kind, Problem};
 use super::token::{Role, Sent, Token};
 
@@ -111,6 +111,8 @@ impl<R: Right> FromRequestParts<Shared> for Caller<R> {
             api.paces.take(&token.id, rate)?;
         }
         parts.extensions.insert(BodyLimit(limit));
+        let patience = api.settings.patience.body;
+        parts.extensions.insert(BodyPatience(patience));
         Ok(Caller {
             client: api.client(&tenant),
             token,

@@ -1,9 +1,11 @@
 //! Connections: how they begin, what holds them to their time, and how they end.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -15,9 +17,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{Api, router, tls};
 
-/// How long a client may take for its handshake, and for the head of a request: whoever
-/// sends a byte now and then is not waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a connection that carries many requests at once is asked whether its client
+/// is still there.
+const ALIVE: Duration = Duration::from_secs(30);
 /// Connections at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 20_000;
 
@@ -44,17 +46,18 @@ pub async fn run(listener: TcpListener, api: Arc<Api>) -> Result<(), tls::TlsErr
         };
         let (router, acceptor, api) = (router.clone(), acceptor.clone(), api.clone());
         let watcher = graceful.watcher();
+        let patience = api.settings.patience.head;
         tokio::spawn(async move {
             let _permit = permit;
             match acceptor {
-                None => speak(stream, router, watcher).await,
+                None => speak(stream, router, watcher, patience).await,
                 Some(acceptor) => {
                     let stream = tokio::select! {
-                        stream = shake_hands(acceptor, stream) => stream,
+                        stream = shake_hands(acceptor, stream, patience) => stream,
                         () = api.stopping() => None,
                     };
                     if let Some(stream) = stream {
-                        speak(stream, router, watcher).await;
+                        speak(stream, router, watcher, patience).await;
                     }
                 }
             }
@@ -96,8 +99,9 @@ async fn take(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<Taken> {
 async fn shake_hands(
     acceptor: TlsAcceptor,
     stream: TcpStream,
+    patience: Duration,
 ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-    let shaken = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await;
+    let shaken = tokio::time::timeout(patience, acceptor.accept(stream)).await;
     match shaken {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(e)) => {
@@ -113,22 +117,44 @@ async fn speak(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     router: Router,
     watcher: hyper_util::server::graceful::Watcher,
+    patience: Duration,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .header_read_timeout(patience)
         .keep_alive(true);
     builder
         .http2()
         .timer(TokioTimer::new())
-        .keep_alive_interval(Some(PATIENCE * 3))
-        .keep_alive_timeout(PATIENCE)
+        .keep_alive_interval(Some(ALIVE))
+        .keep_alive_timeout(patience)
         .max_concurrent_streams(250);
-    let service = TowerToHyperService::new(router);
+    let (begun, service) = (AtomicBool::new(false), TowerToHyperService::new(router));
+    let begun = Arc::new(begun);
+    let service = {
+        let begun = begun.clone();
+        service_fn(move |request| {
+            begun.store(true, Ordering::Relaxed);
+            service.call(request)
+        })
+    };
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    if let Err(e) = watcher.watch(connection.into_owned()).await {
-        tracing::debug!(error = %e, "a connection broke");
+    // The patience above begins with the first bytes, by which the version is told: this
+    // one with the connection.
+    let silent = async {
+        tokio::time::sleep(patience).await;
+        if begun.load(Ordering::Relaxed) {
+            std::future::pending().await
+        }
+    };
+    tokio::select! {
+        ended = watcher.watch(connection.into_owned()) => {
+            if let Err(e) = ended {
+                tracing::debug!(error = %e, "a connection broke");
+            }
+        }
+        () = silent => tracing::debug!("a connection without a request was cut"),
     }
 }
