@@ -1,6 +1,7 @@
 //! What processes tell of themselves: metrics, traces, web-hooks.
 
 mod collector;
+mod docs;
 mod hooks;
 mod logs;
 mod metrics;

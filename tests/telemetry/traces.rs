@@ -141,3 +141,27 @@ async fn a_collector_that_is_away_holds_nobody_up() {
     worker.signal("TERM");
     assert!(worker.ended().await.success());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_calls_of_a_flow_are_of_one_trace() {
+    let site = Site::sqlite();
+    let collector = Collector::start().await;
+    site.push("kid", &answering(5)).await;
+    let otlp = format!("LOVAGE_TELEMETRY__OTLP={}", collector.url);
+    let _worker = site.worker(&[&otlp]).await;
+    let flow = site.write(
+        "flow.json",
+        r#"{"chain": [{"task": "kid.go"}, {"task": "kid.go"}]}"#,
+    );
+    let mut command = site.command(["flow", "run", flow.to_str().unwrap(), "--wait"]);
+    command.env("LOVAGE_TELEMETRY__OTLP", &collector.url);
+    Ran::of(command, b"").await.ok();
+    let made = one(&collector, "enqueue flow").await;
+    until("both calls are of it", || async {
+        let attempts = collector.named("attempt kid.go").into_iter();
+        let done = attempts.filter(|it| it.attributes["lovage.outcome"] == "completed");
+        let of_it = done.filter(|it| it.trace == made.trace && it.parent == made.id);
+        (of_it.count() == 2).then_some(())
+    })
+    .await;
+}

@@ -40,6 +40,28 @@ pub fn read_until(text: &str) -> Result<Until, String> {
     }
 }
 
+/// The header of a job that its tags stand in, with commas between them.
+pub const TAGS: &str = "tags";
+/// Tags of a job, and how long each may be.
+const MAX_TAGS: usize = 20;
+const MAX_TAG: usize = 64;
+
+/// What [`TAGS`] says where these are a job's; `None` where there are none.
+///
+/// # Errors
+/// What is wrong with them, in words.
+pub fn tag_list(tags: &[String]) -> Result<Option<String>, String> {
+    let fits = |tag: &String| {
+        (1..=MAX_TAG).contains(&tag.len()) && !tag.contains(|c: char| c == ',' || c.is_control())
+    };
+    match tags.len() <= MAX_TAGS && tags.iter().all(fits) {
+        true => Ok((!tags.is_empty()).then(|| tags.join(","))),
+        false => Err(format!(
+            "a job has at most {MAX_TAGS} tags, each of 1 to {MAX_TAG} bytes and without commas"
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

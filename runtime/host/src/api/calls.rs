@@ -12,15 +12,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::problem::{Kind, Problem};
-use crate::units::{Span, read_until, read_when};
+use crate::units::{Span, TAGS, read_until, read_when, tag_list};
 
 /// The header by which a request may be sent again, and makes no second job.
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The longest that it may be.
 const MAX_KEY: usize = 255;
-/// Tags of a job.
-const MAX_TAGS: usize = 20;
-const MAX_TAG: usize = 64;
 /// Bytes of a job's headers, names included.
 const MAX_HEADERS: usize = 8 * 1024;
 
@@ -288,19 +285,8 @@ fn headers(
     mut headers: BTreeMap<String, String>,
     tags: Option<Vec<String>>,
 ) -> Result<BTreeMap<String, String>, Problem> {
-    let tags = tags.unwrap_or_default();
-    let fits = |tag: &String| {
-        (1..=MAX_TAG).contains(&tag.len()) && !tag.contains(|c: char| c == ',' || c.is_control())
-    };
-    if tags.len() > MAX_TAGS || !tags.iter().all(fits) {
-        return Err(wrong(
-            "/tags",
-            format!("at most {MAX_TAGS} tags of 1 to {MAX_TAG} bytes, without commas"),
-        ));
-    }
-    if !tags.is_empty() {
-        headers.insert("tags".into(), tags.join(","));
-    }
+    let tags = tag_list(&tags.unwrap_or_default()).map_err(|e| wrong("/tags", e))?;
+    headers.extend(tags.map(|it| (TAGS.to_owned(), it)));
     let size = |(name, value): (&String, &String)| name.len() + value.len();
     if headers.iter().map(size).sum::<usize>() > MAX_HEADERS {
         return Err(wrong(

@@ -1,7 +1,7 @@
 //! Web-hooks: who is told of the ends of jobs.
 
 use lovage_queue::broker::Shelf;
-use lovage_queue::hook::{Hook, HookError, SECRET};
+use lovage_queue::hook::{Hook, HookError};
 use lovage_queue::job::State as JobState;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,39 +9,7 @@ use utoipa::ToSchema;
 use super::auth::{Administer, Caller};
 use super::body::{Parsed, Path, nothing};
 use super::problem::{Problem, Reply};
-use crate::view::base64;
-
-/// Random bytes of a secret that nobody has chosen.
-const RANDOM: usize = 32;
-
-/// A hook, without its secret.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Hook)]
-pub(super) struct HookView {
-    /// Its name.
-    name: String,
-    /// Who is told.
-    url: String,
-    /// Of which tasks: `module.task` or `module`; empty for all.
-    tasks: Vec<String>,
-    /// Of which ends: `completed`, `discarded`, `cancelled`; empty for all.
-    #[schema(value_type = Vec<String>)]
-    outcomes: Vec<JobState>,
-    /// How often it is tried in all, where that was said.
-    attempts: Option<u32>,
-}
-
-impl HookView {
-    fn of(it: &Hook) -> Self {
-        HookView {
-            name: it.name.clone(),
-            url: it.url.clone(),
-            tasks: it.tasks.clone(),
-            outcomes: it.outcomes.clone(),
-            attempts: it.attempts,
-        }
-    }
-}
+use crate::view::hooks::{HookView, new_secret};
 
 /// All hooks.
 #[derive(Debug, Serialize, ToSchema)]
@@ -123,14 +91,13 @@ pub(super) async fn put(
     let known = known.and_then(|it| Hook::decode(&it));
     let body = body.value;
     let is_new = body.secret.is_some() || known.is_none();
-    let made = || format!("{SECRET}{}", base64(&rand::random::<[u8; RANDOM]>()));
     let kept = || known.map(|it| it.secret);
     let hook = Hook {
         name,
         url: body.url,
         tasks: body.tasks.unwrap_or_default(),
         outcomes: body.outcomes.unwrap_or_default(),
-        secret: body.secret.or_else(kept).unwrap_or_else(made),
+        secret: body.secret.or_else(kept).unwrap_or_else(new_secret),
         attempts: body.attempts,
     };
     hook.check()?;

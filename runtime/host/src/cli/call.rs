@@ -56,7 +56,7 @@ pub(super) struct Call {
 impl Call {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let mut call = client::Call::new(&self.task)?;
-        self.terms.set(&mut call);
+        self.terms.set(&mut call)?;
         let client = context.client().await?;
         let task = client.task(&call.task).await?;
         if let Some(file) = &self.batch {

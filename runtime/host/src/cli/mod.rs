@@ -21,6 +21,7 @@ mod dev;
 pub mod exit;
 mod fate;
 mod flow;
+mod hooks;
 mod job;
 mod jobs;
 mod limit;
@@ -39,6 +40,7 @@ mod serve;
 mod terms;
 mod token;
 mod worker;
+mod workers;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -78,8 +80,7 @@ Exit codes:
     0  done
     1  the job, the flow or the task failed
     2  wrong usage or configuration
-    3  the broker or its server cannot be reached or used, is busy, or it or a
-       queue is full
+    3  the broker cannot be reached or used, is busy, or it or a queue is full
     4  what was named does not exist
     5  a module, a call, a change of a job, or the token was refused
     6  the time was up before the job, or the flow, ended
@@ -136,6 +137,8 @@ enum Command {
     Worker(worker::Worker),
     Serve(serve::Serve),
     Token(token::Token),
+    Hooks(hooks::Hooks),
+    Workers(workers::Workers),
     New(new::New),
     Build(build::Build),
     Push(push::Push),
@@ -310,6 +313,8 @@ impl Command {
             Command::Worker(it) => it.run(context).await,
             Command::Serve(it) => it.run(context).await,
             Command::Token(it) => it.run(context).await,
+            Command::Hooks(it) => it.run(context).await,
+            Command::Workers(it) => it.run(context).await,
             Command::New(it) => it.run(context),
             Command::Build(it) => it.run(context),
             Command::Push(it) => it.run(context).await,

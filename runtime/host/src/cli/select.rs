@@ -28,6 +28,9 @@ pub(super) struct FilterFlags {
     /// …, or the kind of a task's own failure
     #[arg(long, value_name = "KIND")]
     reason: Option<String>,
+    /// Only those that were tagged so
+    #[arg(long)]
+    tag: Option<String>,
     /// Only those that ended, or that became available, longer ago than this
     #[arg(long, value_name = "SPAN")]
     older: Option<Span>,
@@ -48,13 +51,18 @@ impl FilterFlags {
             }
         }
         filter.reason.clone_from(&self.reason);
+        filter.tag.clone_from(&self.tag);
         filter.older = self.older.map(|it| it.0);
         Ok(filter)
     }
 
     /// Whether all jobs are meant.
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_none() && self.task.is_none() && self.reason.is_none() && self.older.is_none()
+        self.queue.is_none()
+            && self.task.is_none()
+            && self.reason.is_none()
+            && self.tag.is_none()
+            && self.older.is_none()
     }
 }
 

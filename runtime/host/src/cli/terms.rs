@@ -9,7 +9,8 @@ use lovage_queue::client::{Call, Unique};
 use lovage_queue::job::{Conflict, JobOptions, Pin, Until, When};
 
 use super::budget::BudgetFlags;
-use crate::units::{Span, read_until, read_when};
+use super::exit::Verdict;
+use crate::units::{Span, TAGS, read_until, read_when, tag_list};
 
 /// Each goes before the task's own word.
 #[derive(Debug, Args)]
@@ -26,6 +27,9 @@ pub(super) struct TermFlags {
     /// Run this release, whichever is active
     #[arg(long, value_name = "NUMBER")]
     release: Option<u32>,
+    /// A word to find it by; may be said again
+    #[arg(long = "tag", value_name = "TAG")]
+    tags: Vec<String>,
 
     /// Not before: a time by the broker's clock, or a span from now
     #[arg(long, visible_alias = "countdown", value_name = "TIME|SPAN", value_parser = read_when, help_heading = TIME)]
@@ -85,7 +89,7 @@ impl TermFlags {
     }
 
     /// Puts all of it into a call.
-    pub(super) fn set(&self, call: &mut Call) {
+    pub(super) fn set(&self, call: &mut Call) -> anyhow::Result<()> {
         let span = |it: &Option<Span>| -> Option<Duration> { it.map(|Span(span)| span) };
         call.queue.clone_from(&self.queue);
         call.lane = self.lane.clone().unwrap_or_default();
@@ -110,6 +114,10 @@ impl TermFlags {
             memory: self.budget.memory.map(|it| it.0),
             ..JobOptions::default()
         };
+        let tags = tag_list(&self.tags).map_err(Verdict::Usage)?;
+        let headers = &mut call.options.headers;
+        headers.extend(tags.map(|it| (TAGS.to_owned(), it)));
+        Ok(())
     }
 }
 

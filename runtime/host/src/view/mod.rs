@@ -2,16 +2,19 @@
 //!
 //! # Layout
 //! - this file: moments, and MessagePack as JSON
-//! - `jobs`, `queues`, `modules`, `schedules`, `flows`: one kind of thing each
+//! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`: one kind of
+//!   thing each
 //!
 //! Names and shapes are part of the interface: what programs read may gain fields, and
 //! loses none.
 
 pub mod flows;
+pub mod hooks;
 pub mod jobs;
 pub mod modules;
 pub mod queues;
 pub mod schedules;
+pub mod workers;
 
 use base64::Engine as _;
 use lovage_queue::arguments::to_json;

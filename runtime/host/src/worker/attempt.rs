@@ -43,11 +43,12 @@ pub(super) async fn run(
         Ok(job) => job,
         Err(reason) => return unreadable(delivery, &reason).await,
     };
+    delivery.attempt = job.attempt + 1;
     delivery.waited = delivery.started.since(job.available);
     delivery.span = trace::begin(&delivery, &job);
     delivery.watched = hooks::watch(&delivery.session, &job).await;
     if hooks::is_own(&job) {
-        return hooks::run(delivery, job).await;
+        return hooks::run(delivery, job);
     }
     let mut offspring = Offspring::default();
     let done = match prepare(&delivery, &job).await {
@@ -211,7 +212,7 @@ async fn stored(delivery: &Delivery, input: Payload) -> Result<Vec<u8>, Unrun> {
         }
         Err(e @ BrokerError::Corrupt { .. }) => Err(broken("corrupt-blob", e.to_string())),
         Err(e) => {
-            tracing::warn!(job = %delivery.id, error = %e, "could not fetch an input; the job goes back");
+            tracing::warn!(job = %delivery.id, task = delivery.task(), attempt = delivery.attempt, error = %e, "could not fetch an input; the job goes back");
             Err(Unrun::GiveBack(BROKEN))
         }
     }
@@ -223,7 +224,7 @@ async fn bound(delivery: &Delivery, job: &Job, input: Vec<u8>) -> Result<Vec<u8>
     bound.map_err(|e| match e.kind() {
         Some(kind) => Unrun::Discard(Ending::HostError, Failure::fatal(kind, e.to_string())),
         None => {
-            tracing::warn!(job = %delivery.id, error = %e, "could not read the results that a job takes; it goes back");
+            tracing::warn!(job = %delivery.id, task = delivery.task(), attempt = delivery.attempt, error = %e, "could not read the results that a job takes; it goes back");
             Unrun::GiveBack(BROKEN)
         }
     })
@@ -272,7 +273,7 @@ pub(super) fn action(
         End::Failed(failure) | End::Trapped { failure, .. } => failure,
     };
     if ending == Ending::HostError {
-        tracing::error!(job = %job.call.id, error = failure.message, "the engine failed an attempt");
+        tracing::error!(job = %job.call.id, attempt = job.attempt + 1, error = failure.message, "the engine failed an attempt");
     }
     let failed = job.attempt + 1;
     let wait = policy.next(failed, age, ending, failure.retry, rand::random());

@@ -15,7 +15,7 @@ use lovage_queue::task::Failure;
 use super::hands::Grip;
 use super::hooks::Watched;
 use super::resolve;
-use super::series::Series;
+use super::series::{Series, became};
 use super::session::{Session, Settling};
 use super::settle::AGAIN;
 use super::trace;
@@ -73,6 +73,8 @@ pub(super) struct Delivery {
     queue: String,
     pub(super) number: u32,
     pub(super) started: Millis,
+    /// Which run this is, counted from 1; 0 while that is not known.
+    pub(super) attempt: u32,
     /// How long it had been available by then.
     pub(super) waited: Duration,
     /// Where it is counted, unless its record cannot be read.
@@ -107,6 +109,7 @@ impl Delivery {
             queue: claimed.queue,
             number: claimed.delivery,
             started: claimed.started,
+            attempt: 0,
             waited: Duration::ZERO,
             series,
             span: None,
@@ -194,6 +197,11 @@ impl Delivery {
             0 => {}
             weight => self.session.load.bring_back(weight),
         }
+    }
+
+    /// The name of its task, for the log; empty where its record cannot be read.
+    pub(super) fn task(&self) -> &str {
+        self.series.as_ref().map_or("", |it| &it.name)
     }
 
     /// From here on nobody can stop it; whether a user had asked for that.
@@ -313,6 +321,13 @@ impl Delivery {
             children: made.jobs,
             flows: made.flows,
         };
+        tracing::debug!(
+            job = %settlement.id,
+            task = self.task(),
+            attempt = self.attempt,
+            outcome = became(&settlement.action).as_str(),
+            "an attempt ended"
+        );
         let span = self.span.take().map(|mut span| {
             trace::conclude(&mut span, &settlement);
             (span, SystemTime::now())
@@ -330,7 +345,7 @@ impl Drop for Delivery {
     fn drop(&mut self) {
         self.let_go();
         if !self.settled {
-            tracing::error!(job = %self.id, "an attempt was cut short; the job goes back");
+            tracing::error!(job = %self.id, task = self.task(), attempt = self.attempt, "an attempt was cut short; the job goes back");
             self.settle(Action::GiveBack(BROKEN), None, Stored::default());
         }
         match self.aside {

@@ -210,8 +210,14 @@ pub(super) fn is_own(job: &Job) -> bool {
     job.call.module == MODULE
 }
 
-/// Delivers, and settles that as any job.
-pub(super) async fn run(mut delivery: Delivery, job: Job) {
+/// Delivers, and settles that as any job. The threads of guests know no sockets: the
+/// worker's own do.
+pub(super) fn run(delivery: Delivery, job: Job) {
+    let threads = delivery.session.threads.clone();
+    threads.spawn(one(delivery, job));
+}
+
+async fn one(mut delivery: Delivery, job: Job) {
     let session = delivery.session.clone();
     let done = match delivery.set_aside(WEIGHT) {
         true => deliver(&session, &delivery, &job).await,

@@ -196,6 +196,7 @@ impl JobHost {
         };
         // What begins with its maker's completion is made by one attempt alone.
         let prepared = prepared.child_of(line, child.at_once.then(|| child.id(self.id)));
+        let prepared = prepared.carrying(self.traceparent.clone());
         let id = prepared.id();
         if child.at_once {
             client.send_flow(&prepared).await.map_err(refused)?;

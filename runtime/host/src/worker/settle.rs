@@ -149,10 +149,11 @@ fn report(session: &Session, settlements: &[Settlement], of: &[Of], answers: &[S
             None => counted.for_each(drop),
         }
     }
-    for (settlement, answer) in settlements.iter().zip(answers) {
+    for ((settlement, answer), of) in settlements.iter().zip(answers).zip(of) {
         if *answer != Settled::Recorded {
+            let task = of.series.as_ref().map_or("", |it| &it.name);
             let (job, delivery) = (settlement.id, settlement.delivery);
-            tracing::warn!(%job, delivery, ?answer, "a settlement was not recorded: the job is somebody else's");
+            tracing::warn!(%job, task, delivery, ?answer, "a settlement was not recorded: the job is somebody else's");
         }
     }
 }

@@ -20,12 +20,15 @@ pub struct Enqueueing {
     /// What they carry.
     pub traceparent: String,
     /// Ends with the enqueueing.
-    pub span: Box<dyn Send>,
+    pub span: Box<dyn Send + Sync>,
 }
 
 /// Has jobs that carry no trace carry one; what is held until they are enqueued. What is
 /// alike and comes together is one step of the trace.
-pub(super) fn stamp(tracer: Option<&Arc<dyn Tracer>>, jobs: &mut [NewJob]) -> Vec<Box<dyn Send>> {
+pub(super) fn stamp(
+    tracer: Option<&Arc<dyn Tracer>>,
+    jobs: &mut [NewJob],
+) -> Vec<Box<dyn Send + Sync>> {
     let mut spans = Vec::new();
     let Some(tracer) = tracer else { return spans };
     let alike = |a: &NewJob, b: &NewJob| {

@@ -318,7 +318,7 @@ pub struct Attempt {
     /// Why it did not complete.
     pub failure: Option<Failure>,
     /// What it wrote to stdout and stderr.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log: Vec<u8>,
 }
 

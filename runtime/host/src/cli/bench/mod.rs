@@ -9,7 +9,7 @@
 //! - `suite`: all measurements in short
 //! - one file a measurement: `drain`, `enqueue`, `roundtrip` with `load` (what
 //!   goes on beside it), `start`, `memory`, `scheduled`, `fairness`, `breadth`,
-//!   `idle`, `flows` with `net` (flows of no-ops) and `wide` (a single one)
+//!   `idle`, `http` with `wire` (a client that costs little), `flows` with `net` (flows of no-ops) and `wide` (a single one)
 
 mod bare;
 mod breadth;
@@ -19,6 +19,7 @@ mod enqueue;
 mod fairness;
 mod figures;
 mod flows;
+mod http;
 mod idle;
 mod load;
 mod memory;
@@ -29,6 +30,7 @@ mod scheduled;
 mod start;
 mod suite;
 mod wide;
+mod wire;
 mod worker;
 
 use clap::{Args, Subcommand};
@@ -69,6 +71,7 @@ enum What {
     Breadth(breadth::Breadth),
     Idle(idle::Idle),
     Flows(flows::Flows),
+    Http(http::Http),
 }
 
 /// How often each figure is taken.
@@ -94,6 +97,7 @@ impl Bench {
             Some(What::Breadth(it)) => it.run(context).await,
             Some(What::Idle(it)) => it.run(context).await,
             Some(What::Flows(it)) => it.run(context).await,
+            Some(What::Http(it)) => it.run(context).await,
         }?;
         json["broker"] = json!(place.to_string());
         json["version"] = json!(env!("CARGO_PKG_VERSION"));

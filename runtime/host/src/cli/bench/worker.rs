@@ -60,9 +60,15 @@ impl Worker {
 pub(super) struct Apart(Child);
 
 impl Apart {
+    /// A worker of these queues.
     pub(super) fn start(context: &Context, queues: &[&str]) -> anyhow::Result<Self> {
+        Self::run(context, &["worker", "--queues", &queues.join(",")])
+    }
+
+    /// A command that runs until it is told to stop.
+    pub(super) fn run(context: &Context, args: &[&str]) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["worker", "--queues", &queues.join(",")]);
+        command.args(args);
         command.args(["--broker", &context.config.broker]);
         if let Some(file) = &context.file {
             command.arg("--config").arg(file);
@@ -73,7 +79,7 @@ impl Apart {
             .stdout(Stdio::null())
             .kill_on_drop(true)
             .spawn()
-            .context("cannot start a worker in a process of its own")?;
+            .context("cannot start a process of its own")?;
         Ok(Apart(child))
     }
 

@@ -19,7 +19,7 @@ pub use self::tree::{Branch, FlowTree, Leaf, Many, Part};
 
 use self::about::About;
 use self::check::Modules;
-use super::{Client, ClientError, FailedNode};
+use super::{Client, ClientError, FailedNode, TRACEPARENT};
 use crate::broker::{BrokerError, FlowNode, FlowState, FlowStatus, MAX_NODES_ADDED, NewFlow};
 use crate::flow::{Flow, Node, Plan};
 use crate::job::{DEFAULT_PRIORITY, JobId, NewJob, Seat, When};
@@ -33,6 +33,9 @@ pub struct PreparedFlow {
     jobs: Vec<JobId>,
     modules: Modules,
     line: Option<Line>,
+    /// What its jobs carry of a trace, and the part of it that ends with this.
+    traceparent: Option<String>,
+    _enqueueing: Option<Box<dyn Send + Sync>>,
 }
 
 /// Whose child a flow is.
@@ -61,6 +64,12 @@ impl PreparedFlow {
             let jobs = (0..self.jobs.len()).map(|place| JobId::child(id, &place.to_string()));
             self.jobs = jobs.collect();
         }
+        self
+    }
+
+    /// The same, with jobs that carry this of a trace, where their calls say nothing else.
+    pub fn carrying(mut self, traceparent: Option<String>) -> Self {
+        self.traceparent = traceparent.or(self.traceparent);
         self
     }
 
@@ -106,7 +115,12 @@ impl Client {
             keep: flow.keep,
             about,
         };
+        let tracer = self.tracer.as_ref();
+        let traced = tracer.and_then(|it| it.enqueueing("flow", "", plan.nodes.len()));
+        let (traceparent, span) = traced.map(|it| (it.traceparent, it.span)).unzip();
         Ok(PreparedFlow {
+            traceparent,
+            _enqueueing: span,
             flow,
             plan,
             jobs,
@@ -296,6 +310,10 @@ impl PreparedFlow {
             job.options.parent = Some(line.parent);
             job.options.root = Some(line.root);
             job.options.depth = line.depth;
+        }
+        if let Some(traceparent) = &self.traceparent {
+            let header = job.options.headers.entry(TRACEPARENT.into());
+            header.or_insert_with(|| traceparent.clone());
         }
         job.options.binds.clone_from(&node.binds);
         job.options.default = node.default.clone().map(Into::into);

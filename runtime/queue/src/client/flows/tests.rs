@@ -233,6 +233,8 @@ fn a_nodes_job_has_its_seat_and_what_its_task_says() {
     let plan = Plan::of(&chain([first, last]), &OnFailure::Stop).unwrap();
     let ids = [0, 1].map(|_| JobId::new(Partition(0)));
     let prepared = PreparedFlow {
+        traceparent: None,
+        _enqueueing: None,
         flow: NewFlow {
             id: JobId::new(Partition(0)),
             name: "f".into(),

@@ -2,11 +2,11 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::job::{
-    Bind, Conflict, From, Key, Partition, Payload, Pin, Seat, Unique, Until, When, WithoutNode,
-    WorkerId,
+    Attempt, Bind, Conflict, Ending, From, Key, Partition, Payload, Pin, Seat, Unique, Until, When,
+    WithoutNode, WorkerId,
 };
 use crate::limits::{Limited, Scope};
-use crate::task::Rate;
+use crate::task::{Failure, Rate};
 
 fn back<T: Serialize + DeserializeOwned>(it: &T) -> T {
     rmp_serde::from_slice(&pack(it)).unwrap()
@@ -56,6 +56,27 @@ fn jobs_travel_as_they_are() {
         jobs: jobs[..].into(),
     });
     assert_eq!(request::<Jobs<'static>>(&sent).unwrap().jobs, &jobs[..]);
+}
+
+#[test]
+fn attempts_travel_with_what_they_leave_out() {
+    let mut attempt = Attempt {
+        ending: Ending::Failed,
+        delivery: 1,
+        worker: WorkerId(7),
+        digest: None,
+        release: 0,
+        started: Millis(17),
+        took: Duration::from_millis(3),
+        fuel: 1,
+        peak_memory: 2,
+        failure: Some(Failure::new("kind", "message")),
+        log: vec![],
+    };
+    assert_eq!(back(&attempt), attempt);
+    attempt.log = b"said".to_vec();
+    attempt.failure = None;
+    assert_eq!(back(&attempt), attempt);
 }
 
 #[test]
