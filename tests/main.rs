@@ -1,5 +1,6 @@
 //! The one integration test binary, by area.
 
+mod api;
 mod broker;
 mod chaos;
 mod cli;

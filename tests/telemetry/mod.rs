@@ -7,7 +7,7 @@ mod logs;
 mod metrics;
 mod receiver;
 
-mod prometheus;
+pub(crate) mod prometheus;
 mod tallies;
 mod traces;
 

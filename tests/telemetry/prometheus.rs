@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::support::site::Ran;
 
 /// What `promtool` answers to this on its stdin.
-pub(super) async fn promtool(args: &[&str], text: &str) -> Ran {
+pub(crate) async fn promtool(args: &[&str], text: &str) -> Ran {
     let there = Command::new("promtool")
         .arg("--version")
         .stdout(Stdio::null())
@@ -21,7 +21,7 @@ pub(super) async fn promtool(args: &[&str], text: &str) -> Ran {
 }
 
 /// The value of a sample, by its name with all labels.
-pub(super) fn sample(text: &str, name: &str) -> Option<f64> {
+pub(crate) fn sample(text: &str, name: &str) -> Option<f64> {
     let values = text.lines().filter_map(|it| it.strip_prefix(name));
     let mut values = values.filter_map(|it| it.strip_prefix(' '));
     Some(values.next()?.parse().expect("a number"))

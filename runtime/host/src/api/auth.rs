@@ -17,7 +17,7 @@ use lovage_queue::client::Client;
 use lovage_queue::task::Rate;
 use serde::Serialize;
 
-use super::body::{BodyLimit, Form};
+use super::body::{BodyLimit, BodyPatience, Form};
 use super::problem::{Kind, Problem};
 use super::token::{Role, Sent, Token};
 use super::{Api, Shared};
@@ -122,6 +122,8 @@ impl<R: Right> FromRequestParts<Shared> for Caller<R> {
             api.paces.take(&token.id, rate)?;
         }
         parts.extensions.insert(BodyLimit(limit));
+        let patience = api.settings.patience.body;
+        parts.extensions.insert(BodyPatience(patience));
         Ok(Caller {
             client: api.client(&tenant),
             token,

@@ -13,18 +13,20 @@ use serde::de::DeserializeOwned;
 
 use super::Shared;
 use super::problem::{Kind, Problem};
+use crate::units::Span;
 
 pub(super) const JSON: &str = "application/json";
 pub(super) const MSGPACK: &str = "application/msgpack";
 pub(super) const BYTES: &str = "application/octet-stream";
 
-/// How long a body may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 /// How large the body of a request may be: what its token allows, put there once that is
 /// known.
 #[derive(Clone, Copy)]
 pub(super) struct BodyLimit(pub(super) u64);
+
+/// How long it may take to arrive.
+#[derive(Clone, Copy)]
+pub(super) struct BodyPatience(pub(super) Duration);
 
 /// A form of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,8 @@ pub(super) fn content_type(headers: &HeaderMap) -> &str {
 pub(super) async fn whole(request: Request) -> Result<Bytes, Problem> {
     let limit = request.extensions().get::<BodyLimit>();
     let limit = limit.map_or(0, |it| it.0);
+    let patience = request.extensions().get::<BodyPatience>();
+    let patience = patience.map_or(Duration::ZERO, |it| it.0);
     let (parts, body) = request.into_parts();
     let said = parts.headers.get(header::CONTENT_LENGTH);
     let said = said.and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
@@ -112,13 +116,13 @@ pub(super) async fn whole(request: Request) -> Result<Bytes, Problem> {
         return Err(too_large(limit));
     }
     let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
-    match tokio::time::timeout(PATIENCE, limited.collect()).await {
+    match tokio::time::timeout(patience, limited.collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(e)) if e.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(e)) => Err(Problem::bad(format!("the body broke off: {e}"))),
         Err(_) => Err(Problem::new(
             Kind::Timeout,
-            format!("the body did not arrive within {} s", PATIENCE.as_secs()),
+            format!("the body did not arrive within {}", Span(patience)),
         )),
     }
 }

@@ -91,6 +91,26 @@ pub struct Settings {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long requests may go on once it is told to stop.
     pub grace: Duration,
+    /// How long clients may take to say what they want.
+    pub patience: Patience,
+}
+
+/// What holds clients to their time: whoever sends a byte now and then is not waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// For a handshake, and for the head of a request.
+    pub head: Duration,
+    /// For a request's body.
+    pub body: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Patience {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(60),
+        }
+    }
 }
 
 /// What all requests share.

@@ -16,9 +16,9 @@ use tokio_rustls::TlsAcceptor;
 use super::patient::Patient;
 use super::{Api, router, tls};
 
-/// How long a client may take for its handshake, and for the head of a request: whoever
-/// sends a byte now and then is not waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a connection that carries many requests at once is asked whether its client
+/// is still there.
+const ALIVE: Duration = Duration::from_secs(30);
 /// Connections at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 20_000;
 /// Requests at once on a connection that has several.
@@ -43,18 +43,19 @@ pub async fn run(listener: TcpListener, api: Arc<Api>) {
         };
         let (router, acceptor, api) = (router.clone(), acceptor.clone(), api.clone());
         let watcher = graceful.watcher();
+        let patience = api.settings.patience.head;
         tokio::spawn(async move {
             let _permit = permit;
             match acceptor {
-                None => speak(stream, false, router, watcher).await,
+                None => speak(stream, false, router, watcher, patience).await,
                 Some(acceptor) => {
                     let stream = tokio::select! {
-                        stream = shake_hands(acceptor, stream) => stream,
+                        stream = shake_hands(acceptor, stream, patience) => stream,
                         () = api.stopping() => None,
                     };
                     if let Some(stream) = stream {
                         let is_h2 = stream.get_ref().1.alpn_protocol() == Some(tls::H2);
-                        speak(stream, is_h2, router, watcher).await;
+                        speak(stream, is_h2, router, watcher, patience).await;
                     }
                 }
             }
@@ -92,8 +93,9 @@ async fn take(listener: &TcpListener, room: &Arc<Semaphore>) -> Option<Taken> {
 async fn shake_hands(
     acceptor: TlsAcceptor,
     stream: TcpStream,
+    patience: Duration,
 ) -> Option<tokio_rustls::server::TlsStream<TcpStream>> {
-    let shaken = tokio::time::timeout(PATIENCE, acceptor.accept(stream)).await;
+    let shaken = tokio::time::timeout(patience, acceptor.accept(stream)).await;
     match shaken {
         Ok(Ok(stream)) => Some(stream),
         Ok(Err(e)) => {
@@ -111,14 +113,15 @@ async fn speak(
     is_h2: bool,
     router: Router,
     watcher: Watcher,
+    patience: Duration,
 ) {
     let io = TokioIo::new(Patient::new(stream));
     let service = TowerToHyperService::new(router);
     let spoken = if is_h2 {
         let connection = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
-            .keep_alive_interval(Some(PATIENCE * 3))
-            .keep_alive_timeout(PATIENCE)
+            .keep_alive_interval(Some(ALIVE))
+            .keep_alive_timeout(patience)
             .max_concurrent_streams(STREAMS)
             .max_header_list_size(HEAD as u32)
             .serve_connection(io, service);
@@ -126,7 +129,7 @@ async fn speak(
     } else {
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(PATIENCE)
+            .header_read_timeout(patience)
             .max_buf_size(HEAD)
             .serve_connection(io, service);
         watcher.watch(connection).await

@@ -263,6 +263,7 @@ impl Config {
                 _ => None,
             },
             grace: self.serve.grace.0,
+            patience: api::Patience::default(),
         }
     }
 

@@ -1,0 +1,175 @@
+//! Who asks a server, and what it answers.
+
+use reqwest::header::{HeaderMap, HeaderValue};
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+/// A client with one token, or with none.
+#[derive(Clone)]
+pub(super) struct Visitor {
+    pub(super) base: String,
+    pub(super) token: Option<String>,
+    http: reqwest::Client,
+}
+
+impl Visitor {
+    pub(super) fn new(base: &str, token: Option<&str>) -> Self {
+        Self::over(reqwest::Client::new(), base, token)
+    }
+
+    /// One that speaks through this client.
+    pub(super) fn over(http: reqwest::Client, base: &str, token: Option<&str>) -> Self {
+        Visitor {
+            base: base.to_owned(),
+            token: token.map(str::to_owned),
+            http,
+        }
+    }
+
+    /// The same with another token, or with none.
+    pub(super) fn with(&self, token: Option<&str>) -> Self {
+        Visitor {
+            token: token.map(str::to_owned),
+            ..self.clone()
+        }
+    }
+
+    /// A request that is yet to be sent.
+    pub(super) fn ask(&self, method: &str, path: &str) -> RequestBuilder {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        Answer::to(self.ask("GET", path)).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Answer {
+        Answer::to(self.ask("DELETE", path)).await
+    }
+
+    /// Without a body.
+    pub(super) async fn poke(&self, path: &str) -> Answer {
+        Answer::to(self.ask("POST", path)).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send("POST", path, "application/json", body.to_string())
+            .await
+    }
+
+    pub(super) async fn put(&self, path: &str, body: Value) -> Answer {
+        self.send("PUT", path, "application/json", body.to_string())
+            .await
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        kind: &str,
+        body: impl Into<reqwest::Body>,
+    ) -> Answer {
+        let request = self.ask(method, path).header("content-type", kind);
+        Answer::to(request.body(body)).await
+    }
+}
+
+/// What a server answers.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    headers: HeaderMap<HeaderValue>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) async fn to(request: RequestBuilder) -> Self {
+        let answer = request.send().await.expect("an answer");
+        Answer {
+            status: answer.status().as_u16(),
+            headers: answer.headers().clone(),
+            body: answer.bytes().await.expect("a whole answer").to_vec(),
+        }
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name);
+        value.map_or("", |it| it.to_str().expect("a text"))
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    #[track_caller]
+    pub(super) fn json(&self) -> Value {
+        let read = serde_json::from_slice(&self.body);
+        read.unwrap_or_else(|e| panic!("{e}: {} {}", self.status, self.text()))
+    }
+
+    #[track_caller]
+    pub(super) fn is(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
+    /// A success, and its JSON.
+    #[track_caller]
+    pub(super) fn ok(self) -> Value {
+        assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        self.is(200).json()
+    }
+
+    /// Something was made: its JSON.
+    #[track_caller]
+    pub(super) fn made(self) -> Value {
+        self.is(201).json()
+    }
+
+    /// A problem document of this kind.
+    #[track_caller]
+    pub(super) fn problem(self, status: u16, kind: &str) -> Value {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let json = self.json();
+        assert_eq!(json["type"], format!("urn:lovage:problem:{kind}"), "{json}");
+        assert_eq!(json["status"], status, "{json}");
+        for text in ["title", "detail"] {
+            assert!(
+                json[text].as_str().is_some_and(|it| !it.is_empty()),
+                "{json}"
+            );
+        }
+        json
+    }
+
+    /// A problem of this kind, which says when to come again.
+    #[track_caller]
+    pub(super) fn later(self, status: u16, kind: &str) -> Value {
+        let after = self.header("retry-after").parse::<u64>();
+        assert!(after.is_ok_and(|it| it >= 1), "{self:?}");
+        self.problem(status, kind)
+    }
+}
+
+/// Where in a body something is wrong.
+#[track_caller]
+pub(super) fn pointers(problem: &Value) -> Vec<&str> {
+    let errors = problem["errors"].as_array().expect("places");
+    errors
+        .iter()
+        .map(|it| it["pointer"].as_str().expect("a pointer"))
+        .collect()
+}
+
+/// The names of an object's members.
+#[track_caller]
+pub(super) fn keys(object: &Value) -> Vec<&str> {
+    let object = object.as_object().expect("an object");
+    object.keys().map(String::as_str).collect()
+}
