@@ -9,6 +9,11 @@ use super::harness::{
     Bench, TENANT, Worker, attempt, cancel, complete, discard, fail, give_back, secs,
 };
 
+/// What the worker of a job hears.
+fn of(id: JobId) -> Signal {
+    Signal::Cancel(TENANT.into(), id)
+}
+
 async fn stop(b: &Bench, id: JobId) -> Cancelled {
     b.cancel(TENANT, &[id]).await.unwrap()[0]
 }
@@ -202,7 +207,7 @@ broker_test!(
         assert_eq!(mine.claim_ids(1).await, ids[..1]);
         assert_eq!(other.claim_ids(1).await, ids[1..]);
         stop(&b, ids[0]).await;
-        hears(&mut mine_hears, Signal::Cancel(ids[0])).await;
+        hears(&mut mine_hears, of(ids[0])).await;
         // A later signal that both hear: what comes before it has come.
         let manifest = Manifest {
             size: 1,
@@ -211,7 +216,7 @@ broker_test!(
         let digest = b.put(TENANT, b"m", &manifest).await.unwrap();
         b.stage(TENANT, "basics", digest, "me").await.unwrap();
         let before = hears(&mut other_hears, Signal::Staged).await;
-        assert!(!before.contains(&Signal::Cancel(ids[0])), "{before:?}");
+        assert!(!before.contains(&of(ids[0])), "{before:?}");
     }
 );
 
@@ -224,12 +229,11 @@ broker_test!(
         assert!(worker.beat().await.unwrap().cancelled.is_empty());
         b.cancel(TENANT, &[ids[0], ids[2]]).await.unwrap();
         for _ in 0..3 {
-            let mut told = worker.beat().await.unwrap().cancelled;
-            told.sort();
+            let told = worker.beat_cancels().await;
             assert_eq!(told, [ids[0], ids[2]]);
         }
         worker.settle(cancel(&claimed[0])).await;
-        assert_eq!(worker.beat().await.unwrap().cancelled, ids[2..]);
+        assert_eq!(worker.beat_cancels().await, ids[2..]);
         worker.settle(complete(&claimed[2], &[1])).await;
         assert!(worker.beat().await.unwrap().cancelled.is_empty());
         assert!(Worker::new(&b).beat().await.unwrap().cancelled.is_empty());
@@ -246,10 +250,10 @@ broker_test!(
         drop(signals);
         stop(&b, id).await;
         let mut signals = listen(&b, worker.id).await;
-        assert!(!heard(&mut signals).contains(&Signal::Cancel(id)));
-        assert_eq!(worker.beat().await.unwrap().cancelled, [id]);
+        assert!(!heard(&mut signals).contains(&of(id)));
+        assert_eq!(worker.beat_cancels().await, [id]);
         stop(&b, id).await;
-        hears(&mut signals, Signal::Cancel(id)).await;
+        hears(&mut signals, of(id)).await;
     }
 );
 

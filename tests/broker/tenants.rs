@@ -1,10 +1,11 @@
 //! Tenants share workers and see nothing of each other.
 
-use lovage_queue::broker::Settled;
+use lovage_queue::broker::{Cancelled, Settled, Signal};
 use lovage_queue::job::State;
 use lovage_queue::registry::Manifest;
 
-use super::harness::{TENANT, Worker, all, complete};
+use super::harness::signals::{hears, listen};
+use super::harness::{TENANT, Worker, all, cancel, complete};
 
 broker_test!(tenants_do_not_see_each_others_jobs, |b| async move {
     let other = b.neighbours(2).remove(1);
@@ -50,6 +51,46 @@ broker_test!(one_id_in_two_tenants_is_two_jobs, |b| async move {
         (State::Completed, State::Running)
     );
 });
+
+broker_test!(
+    a_cancel_stops_its_own_tenants_job_of_an_id_alone,
+    |b| async move {
+        let tenants = b.neighbours(2);
+        let job = b.job();
+        for tenant in &tenants {
+            b.enqueue(tenant, std::slice::from_ref(&job)).await.unwrap();
+        }
+        let worker = Worker::new(&b);
+        let mut signals = listen(&b, worker.id).await;
+        let claimed = worker.claim(9).await;
+        let of = |tenant: &String| (tenant.clone(), job.id);
+        let stop = async |tenant: &String| {
+            assert_eq!(
+                b.cancel(tenant, &[job.id]).await.unwrap(),
+                [Cancelled::Asked]
+            );
+        };
+        let told = async || {
+            let mut told = worker.beat().await.unwrap().cancelled;
+            told.sort();
+            told
+        };
+        stop(&tenants[1]).await;
+        let before = hears(&mut signals, Signal::Cancel(tenants[1].clone(), job.id)).await;
+        let theirs = Signal::Cancel(tenants[0].clone(), job.id);
+        assert!(!before.contains(&theirs), "{before:?}");
+        assert_eq!(told().await, [of(&tenants[1])]);
+        stop(&tenants[0]).await;
+        hears(&mut signals, theirs).await;
+        assert_eq!(told().await, [of(&tenants[0]), of(&tenants[1])]);
+        // The end of one leaves the other asked.
+        for (n, it) in claimed.iter().enumerate() {
+            assert_eq!(worker.settle(cancel(it)).await, Settled::Recorded);
+            let left: Vec<_> = claimed[n + 1..].iter().map(|it| of(&it.tenant)).collect();
+            assert_eq!(told().await, left);
+        }
+    }
+);
 
 broker_test!(
     a_settlement_reaches_its_own_tenants_job_alone,

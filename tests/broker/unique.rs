@@ -267,7 +267,7 @@ broker_test!(a_running_job_that_is_replaced_is_asked, |b| async move {
     let claimed = worker.claim_one().await;
     let second = new(&b, unique(&b, Until::Done, Conflict::Replace)).await;
     assert!(b.look(first).await.cancelling);
-    assert_eq!(worker.beat().await.unwrap().cancelled, [first]);
+    assert_eq!(worker.beat_cancels().await, [first]);
     worker.settle(fail(&claimed, secs(0))).await;
     assert_eq!(b.look(first).await.state, State::Cancelled);
     let third = unique(&b, Until::Done, Conflict::Existing);

@@ -4,8 +4,9 @@
 use std::time::{Duration, Instant};
 
 use lovage_queue::broker::Signal;
-use lovage_queue::job::{JobId, State, When, WorkerId};
+use lovage_queue::job::{Job, JobId, State, When, WorkerId};
 use lovage_queue::registry::Manifest;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::harness::signals::{SOON, hears, listen};
@@ -86,6 +87,34 @@ broker_test!(
     }
 );
 
+broker_test!(
+    a_wait_is_ended_by_its_own_tenants_job_of_an_id_alone,
+    |b| async move {
+        let tenants = b.neighbours(2);
+        let job = b.job();
+        for tenant in &tenants {
+            b.enqueue(tenant, std::slice::from_ref(&job)).await.unwrap();
+        }
+        let waiting = tenants.iter().map(|it| wait_of(&b, it, vec![job.id]));
+        let mut waiting: Vec<_> = waiting.collect();
+        let worker = Worker::new(&b);
+        let claimed = worker.claim(2).await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        for (n, it) in claimed.iter().enumerate() {
+            worker.settle(complete(it, &[n as u8])).await;
+            let whose = tenants.iter().position(|tenant| *tenant == it.tenant);
+            let told = timeout(SOON, &mut waiting[whose.unwrap()]).await;
+            let told = told.unwrap().unwrap().remove(0);
+            assert_eq!(told.tenant, it.tenant);
+            assert_eq!(told.result, Some(vec![n as u8].into()));
+            if n == 0 {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                assert!(!waiting[1 - whose.unwrap()].is_finished(), "it still runs");
+            }
+        }
+    }
+);
+
 broker_test!(several_may_wait_for_one_job, |b| async move {
     let id = b.add_plain(1).await[0];
     let waiting: Vec<_> = (0..5).map(|_| wait(&b, vec![id])).collect();
@@ -114,10 +143,14 @@ broker_test!(a_wait_ends_with_its_time, |b| async move {
     assert_eq!(jobs[1].as_ref().unwrap().state, State::Available);
 });
 
-fn wait(b: &Bench, ids: Vec<JobId>) -> tokio::task::JoinHandle<Vec<lovage_queue::job::Job>> {
-    let broker = b.broker.clone();
+fn wait(b: &Bench, ids: Vec<JobId>) -> JoinHandle<Vec<Job>> {
+    wait_of(b, TENANT, ids)
+}
+
+fn wait_of(b: &Bench, tenant: &str, ids: Vec<JobId>) -> JoinHandle<Vec<Job>> {
+    let (broker, tenant) = (b.broker.clone(), tenant.to_owned());
     tokio::spawn(async move {
-        let jobs = broker.wait(TENANT, &ids, SOON * 100).await.unwrap();
+        let jobs = broker.wait(&tenant, &ids, SOON * 100).await.unwrap();
         jobs.into_iter().map(Option::unwrap).collect()
     })
 }

@@ -29,7 +29,7 @@ broker_test!(a_failure_stops_the_rest, |b| async move {
     let claimed = it.claim().await;
     it.settle(discard(&claimed[0].1)).await;
     // Whoever runs one is asked to stop it.
-    assert_eq!(it.worker.beat().await.unwrap().cancelled, [it.ids[1]]);
+    assert_eq!(it.worker.beat_cancels().await, [it.ids[1]]);
     let rest = [State::Cancelled; 3];
     assert_eq!(it.states().await[2..], rest);
     assert_eq!(it.is().await, FlowState::Running, "one of it still runs");

@@ -20,8 +20,7 @@ broker_test!(a_cancelled_flow_ends_and_can_go_on, |b| async move {
     it.settle(complete(&claimed[0].1, &[1])).await;
     assert!(b.cancel_flow(TENANT, it.flow).await.unwrap());
     work_off(&b).await;
-    let mut told = it.worker.beat().await.unwrap().cancelled;
-    told.sort();
+    let told = it.worker.beat_cancels().await;
     let mut running = it.ids[1..3].to_vec();
     running.sort();
     assert_eq!(told, running);

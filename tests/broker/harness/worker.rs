@@ -8,7 +8,7 @@ use lovage_queue::job::{Action, Attempt, Checkpoint, Ending, JobId, NewJob, Sett
 use lovage_queue::registry::Digest;
 use lovage_queue::task::Failure;
 
-use super::Bench;
+use super::{Bench, TENANT};
 
 /// A worker of the default tenant's partition, with a lease of ten seconds.
 pub(crate) struct Worker<'b> {
@@ -89,6 +89,18 @@ impl<'b> Worker<'b> {
 
     pub(crate) async fn beat(&self) -> Result<Pulse> {
         self.beat_with(Vec::new()).await
+    }
+
+    /// Which jobs of the default tenant are to stop, in the order of their ids.
+    pub(crate) async fn beat_cancels(&self) -> Vec<JobId> {
+        let told = self.beat().await.unwrap().cancelled;
+        let told = told.into_iter().map(|(tenant, id)| {
+            assert_eq!(tenant, TENANT);
+            id
+        });
+        let mut told: Vec<_> = told.collect();
+        told.sort();
+        told
     }
 
     /// A heartbeat with a word on staged modules.

@@ -201,7 +201,8 @@ impl Case<'_> {
             compiled: Vec::new(),
             about: Vec::new(),
         };
-        let mut told = self.bench.extend(&beat).await.map_err(failed)?.cancelled;
+        let told = self.bench.extend(&beat).await.map_err(failed)?.cancelled;
+        let mut told: Vec<_> = told.into_iter().map(|(_, id)| id).collect();
         self.workers[worker].lease = Some(self.model.now.after(LEASE));
         let mine = |job: &&Job| job.worker() == Some(id) && job.cancelling;
         let asked = self.model.jobs.iter().filter(mine);

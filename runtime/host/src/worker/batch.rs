@@ -58,9 +58,10 @@ pub(super) struct Kind {
 pub(super) struct Batches(Mutex<Collector<Kind, Boxed>>);
 
 impl Batches {
-    /// A user wants a job to stop: it waits no longer, and its peers wait on.
-    pub(super) fn remove(&self, id: JobId) {
-        let member = self.lock().remove(|it| it.delivery.id == id);
+    /// A user wants a tenant's job to stop: it waits no longer, and its peers wait on.
+    pub(super) fn remove(&self, tenant: &str, id: JobId) {
+        let wanted = |it: &Boxed| it.delivery.id == id && it.delivery.tenant == tenant;
+        let member = self.lock().remove(wanted);
         if let Some(member) = member {
             member.delivery.go_back(Duration::ZERO);
         }

@@ -141,7 +141,9 @@ impl<'a> Claims<'a> {
         worker.claimed.inc_by(jobs.len() as u64);
         let series = session.series.started(&jobs);
         let (grips, cancelled) = session.hands.take(&jobs);
-        cancelled.into_iter().for_each(|id| session.cancel(id));
+        for (tenant, id) in cancelled {
+            session.cancel(&tenant, id);
+        }
         let attempts = jobs.into_iter().zip(grips).zip(series);
         guests.run(attempts.map(
             |((job, grip), series)| -> Pin<Box<dyn Future<Output = ()> + Send>> {

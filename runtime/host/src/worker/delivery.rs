@@ -207,7 +207,10 @@ impl Delivery {
     /// From here on nobody can stop it; whether a user had asked for that.
     fn let_go(&mut self) -> bool {
         let held = std::mem::take(&mut self.held);
-        held && self.session.hands.let_go(self.id, self.number)
+        held && self
+            .session
+            .hands
+            .let_go(&self.tenant, self.id, self.number)
     }
 
     pub(super) fn record(&self, outcome: &Outcome, ran: Option<(Digest, u32)>) -> Attempt {

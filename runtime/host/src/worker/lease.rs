@@ -155,8 +155,8 @@ async fn renew(session: &Session, broker: &dyn Broker) {
                 if pulse.work {
                     session.work.notify_one();
                 }
-                for id in pulse.cancelled {
-                    session.cancel(id);
+                for (tenant, id) in pulse.cancelled {
+                    session.cancel(&tenant, id);
                 }
                 for staged in pulse.staged {
                     let _ = session.pulse.staged.send(staged);

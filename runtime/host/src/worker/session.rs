@@ -147,11 +147,11 @@ impl Session {
             .take();
     }
 
-    /// A user wants this job to stop. It may tidy up for a moment, whatever it
+    /// A user wants this job of a tenant to stop. It may tidy up for a moment, whatever it
     /// waits for; then it is stopped.
-    pub(super) fn cancel(&self, id: JobId) {
-        if let Some(cancel) = self.hands.ask(id) {
-            self.batches.remove(id);
+    pub(super) fn cancel(&self, tenant: &str, id: JobId) {
+        if let Some(cancel) = self.hands.ask(tenant, id) {
+            self.batches.remove(tenant, id);
             self.threads.spawn(async move {
                 tokio::time::sleep(TIDY_UP).await;
                 cancel.stop();
@@ -226,8 +226,8 @@ pub(super) async fn follow_signals(session: Arc<Session>) {
         }
     };
     while let Some(signal) = signals.recv().await {
-        if let Signal::Cancel(id) = signal {
-            session.cancel(id);
+        if let Signal::Cancel(tenant, id) = &signal {
+            session.cancel(tenant, *id);
         }
         if matches!(signal, Signal::Work | Signal::Reconnected) {
             session.work.notify_one();

@@ -140,8 +140,9 @@ pub struct Pulse {
     /// Staged digests (with their tenant) of which this worker has not yet
     /// said whether it compiled them.
     pub staged: Vec<(String, Digest)>,
-    /// Jobs of this worker that were asked to stop and have not been settled.
-    pub cancelled: Vec<JobId>,
+    /// Jobs of this worker (with their tenant, as ids are each tenant's own) that were asked
+    /// to stop and have not been settled.
+    pub cancelled: Vec<(String, JobId)>,
 }
 
 /// What became of one settlement.
@@ -355,7 +356,7 @@ impl Default for Retention {
 
 /// Something that a worker should look at now rather than later. All of them
 /// are hints: a lost one costs time, never a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// Jobs became available.
     Work,
@@ -363,8 +364,8 @@ pub enum Signal {
     Due,
     /// A module was staged: the next heartbeat says which.
     Staged,
-    /// This job, which this worker runs, is to stop.
-    Cancel(JobId),
+    /// This tenant's job, which this worker runs, is to stop.
+    Cancel(String, JobId),
     /// The connection was made anew: any of the above may have been missed.
     Reconnected,
 }

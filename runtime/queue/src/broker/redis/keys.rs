@@ -19,7 +19,8 @@ pub(super) fn workers_channel(partition: Partition) -> Vec<u8> {
     [root(partition).as_bytes(), b":@all"].concat()
 }
 
-/// Where one process is told that jobs it waits for have ended.
+/// Where one process is told that jobs it waits for have ended. By the name the scripts
+/// know what it understands: on `:@c:` an earlier Lovage listens.
 pub(super) fn waiter_channel(partition: Partition, waiter: u64) -> Vec<u8> {
-    [root(partition).as_bytes(), b":@c:", &waiter.to_le_bytes()].concat()
+    [root(partition).as_bytes(), b":@t:", &waiter.to_le_bytes()].concat()
 }

@@ -191,7 +191,7 @@ impl Broker for RedisBroker {
         };
         let mut cancelled = reply.list()?;
         while !cancelled.is_empty() {
-            pulse.cancelled.push(cancelled.id()?);
+            pulse.cancelled.push(cancelled.job()?);
         }
         while !reply.is_empty() {
             let staged = reply.bytes()?;

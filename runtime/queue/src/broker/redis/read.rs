@@ -36,7 +36,7 @@ impl RedisBroker {
     ) -> Result<Vec<Option<Job>>> {
         let mut told = Ends::new();
         let all_ended = async {
-            let place = self.waiters().place(ids).await;
+            let place = self.waiters().place(tenant, ids).await;
             let mut open = self.register(tenant, ids).await?;
             while !open.is_empty() {
                 match place.news().await {

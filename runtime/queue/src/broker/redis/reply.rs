@@ -71,6 +71,16 @@ impl Reply {
         Ok(JobId(bytes))
     }
 
+    /// A job's id with its tenant behind it.
+    pub(super) fn job(&mut self) -> Result<(String, JobId)> {
+        let script = self.script;
+        let wrong = || unexpected(script, "no job and its tenant");
+        let bytes = self.bytes()?;
+        let (id, tenant) = bytes.split_first_chunk().ok_or_else(wrong)?;
+        let tenant = str::from_utf8(tenant).map_err(|_| wrong())?;
+        Ok((tenant.to_owned(), JobId(*id)))
+    }
+
     /// Ids, one behind the other.
     pub(super) fn ids(&mut self) -> Result<Vec<JobId>> {
         let bytes = self.bytes()?;

@@ -66,11 +66,11 @@ pub(super) fn listen(
                 Heard::Message(b"work") => Signal::Work,
                 Heard::Message(b"due") => Signal::Due,
                 Heard::Message(b"staged") => Signal::Staged,
-                // A newer Lovage may say more.
-                Heard::Message(other) => match other.strip_prefix(b"cancel").map(TryInto::try_into)
-                {
-                    Some(Ok(id)) => Signal::Cancel(JobId(id)),
-                    _ => return,
+                Heard::Message(other) => match other.strip_prefix(b"cancel") {
+                    // An earlier Lovage does not say whose: the next heartbeat does.
+                    Some(job) => to_cancel(job).unwrap_or(Signal::Reconnected),
+                    // A newer Lovage may say more.
+                    None => return,
                 },
             };
             let _ = tell.send(signal);
@@ -85,6 +85,22 @@ pub(super) fn listen(
     signals
 }
 
+/// The job of a tenant that is to stop.
+fn to_cancel(job: &[u8]) -> Option<Signal> {
+    let (id, tenant) = job.split_first_chunk()?;
+    let tenant = str::from_utf8(tenant).ok().filter(|it| !it.is_empty())?;
+    Some(Signal::Cancel(tenant.to_owned(), JobId(*id)))
+}
+
+/// A message of an end: whose it is, which, and its record. `None` for one of an earlier
+/// Lovage, which begins with the id: none of ours has this first byte.
+fn end(message: &[u8]) -> Option<(&str, JobId, &[u8])> {
+    let (length, rest) = message.strip_prefix(b"\xff")?.split_first()?;
+    let (tenant, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (id, record) = rest.split_first_chunk()?;
+    Some((str::from_utf8(tenant).ok()?, JobId(*id), record))
+}
+
 /// Who in this process waits for which job's end.
 pub(super) struct Waiters {
     waiting: Mutex<HashMap<JobId, Vec<Arc<Waiter>>>>,
@@ -92,8 +108,9 @@ pub(super) struct Waiters {
 }
 
 /// One who waits.
-#[derive(Default)]
 struct Waiter {
+    /// Whose jobs they are: another tenant's may have the same ids.
+    tenant: String,
     heard: Mutex<Unread>,
     told: Notify,
 }
@@ -156,22 +173,30 @@ impl Waiters {
                 self.connected.send_replace(true);
             }
             Heard::Message(message) => {
-                let Some((id, record)) = message.split_first_chunk() else {
-                    return;
-                };
-                let id = JobId(*id);
-                for waiter in waiting.get(&id).into_iter().flatten() {
-                    waiter.tell(|it| it.ended.extend([(id, record.to_vec())]));
+                let waiters = |id| waiting.get(&id).into_iter().flatten();
+                if let Some((tenant, id, record)) = end(message) {
+                    for waiter in waiters(id).filter(|it| it.tenant == tenant) {
+                        waiter.tell(|it| it.ended.extend([(id, record.to_vec())]));
+                    }
+                } else if let Some((id, _)) = message.split_first_chunk() {
+                    // Whose it is was not said: whoever it may be looks again.
+                    for waiter in waiters(JobId(*id)) {
+                        waiter.tell(|it| it.reconnected = true);
+                    }
                 }
             }
         }
     }
 
-    /// A place to wait for the end of these jobs, once the channels are listened to.
-    pub(super) async fn place(self: &Arc<Self>, ids: &[JobId]) -> Place {
+    /// A place to wait for the end of a tenant's jobs, once the channels are listened to.
+    pub(super) async fn place(self: &Arc<Self>, tenant: &str, ids: &[JobId]) -> Place {
         let mut connected = self.connected.subscribe();
         let _ = connected.wait_for(|is| *is).await;
-        let waiter = Arc::new(Waiter::default());
+        let waiter = Arc::new(Waiter {
+            tenant: tenant.to_owned(),
+            heard: Mutex::default(),
+            told: Notify::new(),
+        });
         let mut waiting = self.lock();
         for id in ids {
             waiting.entry(*id).or_default().push(waiter.clone());
@@ -223,5 +248,62 @@ impl Drop for Place {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::job::Partition;
+
+    fn waiters() -> Arc<Waiters> {
+        Arc::new(Waiters {
+            waiting: Mutex::default(),
+            connected: watch::Sender::new(true),
+        })
+    }
+
+    fn message(tenant: &str, id: JobId) -> Vec<u8> {
+        let length = tenant.len() as u8;
+        [&[0xff, length][..], tenant.as_bytes(), &id.0, b"record"].concat()
+    }
+
+    #[tokio::test]
+    async fn an_end_is_told_to_those_who_wait_for_it_in_its_tenant() {
+        let (all, id) = (waiters(), JobId::new(Partition(0)));
+        let [a, b] = [all.place("a", &[id]).await, all.place("b", &[id]).await];
+        all.hear(Heard::Message(&message("a", id)));
+        all.hear(Heard::Message(&message("b", JobId::new(Partition(0)))));
+        let News::Ended(ended) = a.news().await else {
+            panic!("it was told whole");
+        };
+        assert_eq!(ended, Ends::from([(id, b"record".to_vec())]));
+        assert!(b.waiter.heard.lock().unwrap().ended.is_empty());
+    }
+
+    #[tokio::test]
+    async fn whoever_may_be_meant_looks_again_where_that_was_not_said() {
+        let (all, id) = (waiters(), JobId::new(Partition(0)));
+        let other = all.place("a", &[JobId::new(Partition(0))]).await;
+        for word in ["", "record"] {
+            let places = [all.place("a", &[id]).await, all.place("b", &[id]).await];
+            all.hear(Heard::Message(&[&id.0, word.as_bytes()].concat()));
+            for it in &places {
+                assert!(matches!(it.news().await, News::Reconnected));
+            }
+        }
+        for cut in 0..message("a", id).len() - b"record".len() {
+            all.hear(Heard::Message(&message("a", id)[..cut]));
+        }
+        assert!(!other.waiter.heard.lock().unwrap().reconnected);
+    }
+
+    #[test]
+    fn a_cancel_says_whose_job_it_is() {
+        let id = JobId::new(Partition(0));
+        let said = [&id.0[..], b"a"].concat();
+        assert_eq!(to_cancel(&said), Some(Signal::Cancel("a".into(), id)));
+        assert_eq!(to_cancel(&id.0), None, "an earlier Lovage");
+        assert_eq!(to_cancel(b"short"), None);
     }
 }

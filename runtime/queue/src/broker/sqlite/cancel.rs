@@ -56,7 +56,7 @@ pub(super) fn cancel_job(step: &mut Step<'_>, mut job: Stored, why: Why) -> Done
         let row = params![job.n, worker.cast_signed()];
         step.db.run(sql!("lease", "ask"), row)?;
     }
-    step.effects.asked.push((worker, job.id));
+    step.effects.asked.push((worker, job.tenant, job.id));
     Ok(Cancelled::Asked)
 }
 

@@ -65,9 +65,9 @@ pub(super) fn extend(step: &mut Step<'_>, beat: &Heartbeat) -> Done<Pulse> {
     pulse.staged = step.db.all(sql!("lease", "unsaid"), [worker], |row| {
         Ok((row.get(0)?, Digest(row.get(1)?)))
     })?;
-    pulse.cancelled = step
-        .db
-        .all(sql!("lease", "asked_of"), [worker], |row| id_at(row, 0))?;
+    pulse.cancelled = step.db.all(sql!("lease", "asked_of"), [worker], |row| {
+        Ok((row.get(0)?, id_at(row, 1)?))
+    })?;
     Ok(pulse)
 }
 

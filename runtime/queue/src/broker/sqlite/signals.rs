@@ -18,6 +18,7 @@ pub(super) struct Hub(Mutex<Ears>);
 #[derive(Default)]
 struct Ears {
     workers: HashMap<u64, Listener>,
+    /// By the id alone: whoever is woken for another tenant's job looks, and waits on.
     waits: HashMap<JobId, Vec<Arc<Notify>>>,
 }
 
@@ -66,12 +67,12 @@ impl Hub {
         }
         for (told, signal) in [(effects.due, Signal::Due), (effects.staged, Signal::Staged)] {
             if told {
-                ears.all(signal);
+                ears.all(&signal);
             }
         }
-        for (worker, id) in &effects.asked {
-            if let Some(listener) = ears.workers.get(worker) {
-                let _ = listener.to.send(Signal::Cancel(*id));
+        for (worker, tenant, id) in effects.asked {
+            if let Some(listener) = ears.workers.get(&worker) {
+                let _ = listener.to.send(Signal::Cancel(tenant, id));
             }
         }
         for id in &effects.ended {
@@ -121,10 +122,10 @@ impl Hub {
 }
 
 impl Ears {
-    fn all(&self, signal: Signal) {
+    fn all(&self, signal: &Signal) {
         for listener in self.workers.values() {
             // One that has gone is removed by the next look at who is there.
-            let _ = listener.to.send(signal);
+            let _ = listener.to.send(signal.clone());
         }
     }
 

@@ -28,11 +28,14 @@ pub(super) struct Effects {
     pub(super) staged: bool,
     /// Jobs and flows that ended.
     pub(super) ended: Vec<JobId>,
-    /// Jobs that are to stop, and who runs them.
-    pub(super) asked: Vec<(u64, JobId)>,
+    /// Jobs that are to stop.
+    pub(super) asked: Vec<Asked>,
     /// This worker found nothing in these queues (or something: then none).
     pub(super) idle: Option<(u64, Vec<String>)>,
 }
+
+/// Who runs a job that is to stop, whose it is, and which.
+pub(super) type Asked = (u64, String, JobId);
 
 impl Effects {
     /// Whether workers now know more than before of what is in the file.

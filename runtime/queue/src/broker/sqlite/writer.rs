@@ -24,10 +24,9 @@ use super::fault::{Done, Fault};
 use super::lease;
 use super::signals::Hub;
 use super::sql::sql;
-use super::step::{Effects, Step, first_due};
+use super::step::{Asked, Effects, Step, first_due};
 use crate::broker::{BrokerError, Result};
 use crate::clock::{Clock, Millis};
-use crate::job::JobId;
 
 /// How long a lock of another process is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
@@ -314,11 +313,12 @@ impl Writer {
 
     /// What others asked to stop since the last look, and who runs it; and the
     /// last stamp of that.
-    fn asked_since(&self, mut stamp: i64) -> rusqlite::Result<(Vec<(u64, JobId)>, i64)> {
+    fn asked_since(&self, mut stamp: i64) -> rusqlite::Result<(Vec<Asked>, i64)> {
         let since = [stamp];
         let asked = Db::new(&self.conn).all(sql!("lease", "asked_since"), since, |row| {
-            stamp = row.get(2)?;
-            Ok((row.get::<_, i64>(0)?.cast_unsigned(), id_at(row, 1)?))
+            stamp = row.get(3)?;
+            let worker = row.get::<_, i64>(0)?.cast_unsigned();
+            Ok((worker, row.get(1)?, id_at(row, 2)?))
         })?;
         Ok((asked, stamp))
     }

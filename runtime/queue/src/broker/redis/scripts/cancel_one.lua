@@ -13,6 +13,6 @@ local function cancel(tenant, id)
   local worker = sub(head, 9, 16)
   call('SETRANGE', job_key(tenant, id), 52, char(bit.bor(byte(head, 53), CANCELLING)))
   call('SADD', worker_key(worker, 'cancel'), id)
-  call('PUBLISH', KEYS[1] .. ':@w:' .. worker, 'cancel' .. id)
+  call('PUBLISH', KEYS[1] .. ':@w:' .. worker, 'cancel' .. id .. tenant)
   return 'a'
 end

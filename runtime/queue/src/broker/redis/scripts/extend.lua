@@ -3,7 +3,7 @@
 -- ARGV: now or '', worker, lease in ms, what it tells of its host or '', how many
 --   queues, the queues, then for each word on a staged module: digest .. tenant, 'ok'
 --   or why not
--- Returns {work: 1 or 0, {ids of its jobs that are to stop}, digest .. tenant that
+-- Returns {work: 1 or 0, {id .. tenant of its jobs that are to stop}, digest .. tenant that
 --   is staged and not yet judged, …};
 --   'dead' where the worker was declared dead.
 local worker, lease, about, queues = ARGV[2], tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
@@ -20,7 +20,31 @@ for i = 6 + queues, #ARGV, 2 do
     call('HSET', R .. '@staged:' .. ARGV[i], worker, ARGV[i + 1])
   end
 end
-local answer = { 0, call('SMEMBERS', worker_key(worker, 'cancel')) }
+
+-- An id may be of several tenants' jobs: the job itself says whether it was asked. What is
+-- held no more has been settled.
+local function to_stop()
+  local key, found, jobs, over = worker_key(worker, 'cancel'), {}, {}, {}
+  local asked = call('SMEMBERS', key)
+  if not asked[1] then return jobs end
+  for _, id in ipairs(asked) do found[id] = false end
+  for _, job in ipairs(call('SMEMBERS', worker_key(worker, 'held'))) do
+    local id = sub(job, 1, 16)
+    if found[id] ~= nil then
+      local flags = byte(call('GETRANGE', job_key(sub(job, 17), id), 52, 52)) or 0
+      if bit.band(flags, CANCELLING) > 0 then
+        jobs[#jobs + 1], found[id] = job, true
+      end
+    end
+  end
+  for id, is_held in pairs(found) do
+    if not is_held then over[#over + 1] = id end
+  end
+  each_batch('SREM', key, over)
+  return jobs
+end
+
+local answer = { 0, to_stop() }
 for i = 6, 5 + queues do
   if call('EXISTS', R .. '@ring:' .. ARGV[i]) == 1 then answer[1] = 1 end
 end

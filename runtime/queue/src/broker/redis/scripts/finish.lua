@@ -52,9 +52,7 @@ local function finish(tenant, id, state, record, length, left)
   if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
   if terms.u and terms.m ~= 't' then let_go(tenant, id, ':u:', terms.u) end
   if flags % 2 == WAITED then
-    local waiters, word = R .. tenant .. ':w:' .. id, length <= TOLD and left or ''
-    for _, channel in ipairs(call('SMEMBERS', waiters)) do call('PUBLISH', channel, id .. word) end
-    call('DEL', waiters)
+    tell_end(tenant, id, length <= TOLD and left or '')
     local held = R .. tenant .. ':then:' .. id
     for _, name in ipairs(call('SMEMBERS', held)) do expect('@fires', tenant .. '\0' .. name, now) end
     call('DEL', held)

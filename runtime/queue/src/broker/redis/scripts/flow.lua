@@ -25,6 +25,18 @@ local function flow_of(tenant, id)
   return f
 end
 
+-- Whoever waits for a job's or a flow's end hears of it. An id may be another tenant's as
+-- well, so its own stands before it. A process of an earlier Lovage listens to a channel
+-- of another kind and is told the id alone: it looks by itself.
+local function tell_end(tenant, id, word)
+  local waiters, root = R .. tenant .. ':w:' .. id, #KEYS[1]
+  for _, channel in ipairs(call('SMEMBERS', waiters)) do
+    local whole = sub(channel, root + 1, root + 4) == ':@t:'
+    call('PUBLISH', channel, whole and '\255' .. char(#tenant) .. tenant .. id .. word or id)
+  end
+  call('DEL', waiters)
+end
+
 -- A node ends; whether it was cancelled with its flow.
 local function end_node(tenant, state, before, terms)
   local f = flow_of(tenant, terms.w)
@@ -109,10 +121,7 @@ local function end_flow(f, failed)
   else
     call('ZADD', R .. f.tenant .. ':flows:ended:' .. (f.state == 'f' and 'f' or 'c'), now, f.id)
   end
-  local id = unhex(f.id)
-  local waiters = R .. f.tenant .. ':w:' .. id
-  for _, channel in ipairs(call('SMEMBERS', waiters)) do call('PUBLISH', channel, id) end
-  call('DEL', waiters)
+  tell_end(f.tenant, unhex(f.id), '')
 end
 
 -- A flow is stopped, or goes on: '' for that.

@@ -7,7 +7,7 @@
 --   @w:W:held            set   jobs in flight with worker W: id .. tenant
 --   @w:W:claim           str   number and jobs of W's last claim
 --   @w:W:dead            str   W was declared dead
---   @w:W:cancel          set   ids of W's jobs that were asked to stop
+--   @w:W:cancel          set   ids among which are those of W's jobs that were asked to stop
 --   @w:W:about           str   what W tells of its host
 --   @idle:Q              set   workers that found nothing in queue Q
 --   @ring:Q              list  tenants with available jobs in queue Q

@@ -12,7 +12,7 @@
 --   checkpoint.
 -- Returns one character a settlement: 'r' recorded, 's' stale, 'm' missing.
 local worker = ARGV[2]
-local answer, left, stopped = {}, {}, {}
+local answer, left = {}, {}
 local ends = { c = COMPLETED, d = DISCARDED, x = CANCELLED }
 local NOW, NO_FUEL = time6(now), string.rep('\0', 8)
 
@@ -78,7 +78,6 @@ local function settle(it, id, said, attempt, record)
   if bit.band(flags, ALL_COUNTED) > 0 then release(tenant, record) end
   if action == 'g' then refund(tenant, record) end
   if bit.band(flags, CANCELLING) > 0 then
-    stopped[#stopped + 1] = id
     if action ~= 'c' then action = 'x' end
     if attempt == '' then attempt = entry(ABANDONED[1], record, true, ABANDONED[2], ABANDONED[3]) end
   end
@@ -145,7 +144,6 @@ while ARGV[at] do
   at = at + begin
 end
 each_batch('SREM', worker_key(worker, 'held'), left)
-each_batch('SREM', worker_key(worker, 'cancel'), stopped)
 flush_limits()
 flush_finished()
 flush_lanes()

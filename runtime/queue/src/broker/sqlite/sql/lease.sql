@@ -58,10 +58,10 @@ INSERT INTO asked (n, worker) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
 DELETE FROM asked WHERE n = ?1;
 
 -- name: asked_of
-SELECT j.id FROM asked a CROSS JOIN job j ON j.n = a.n WHERE a.worker = ?1 ORDER BY a.stamp;
+SELECT j.tenant, j.id FROM asked a CROSS JOIN job j ON j.n = a.n WHERE a.worker = ?1 ORDER BY a.stamp;
 
 -- name: asked_since
-SELECT a.worker, j.id, a.stamp FROM asked a CROSS JOIN job j ON j.n = a.n
+SELECT a.worker, j.tenant, j.id, a.stamp FROM asked a CROSS JOIN job j ON j.n = a.n
 WHERE a.stamp > ?1 ORDER BY a.stamp;
 
 -- name: last_asked

@@ -139,7 +139,10 @@ async fn a_failure_cancels_the_rest_and_its_requeueing_brings_all_of_it_back() {
         told.push(signal);
     }
     assert!(told.contains(&Signal::Due), "{told:?}");
-    assert!(told.contains(&Signal::Cancel(running[1].id)), "{told:?}");
+    assert!(
+        told.contains(&Signal::Cancel(TENANT.into(), running[1].id)),
+        "{told:?}"
+    );
     use State::{Available, Cancelled, Completed, Discarded, Pending, Running};
     assert_eq!(
         rig.states(&it).await,

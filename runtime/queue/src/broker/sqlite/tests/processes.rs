@@ -98,7 +98,7 @@ async fn a_worker_hears_that_another_process_cancelled_its_job() {
         assert_eq!(answer, [Cancelled::Asked]);
         assert_eq!(
             timeout(SOON, signals.recv()).await.unwrap(),
-            Some(Signal::Cancel(it.id))
+            Some(Signal::Cancel(TENANT.into(), it.id))
         );
     }
     let beat = Heartbeat {
@@ -110,13 +110,14 @@ async fn a_worker_hears_that_another_process_cancelled_its_job() {
         about: Vec::new(),
     };
     let asked = ours.extend(&beat).await.unwrap().cancelled;
-    assert_eq!(asked, ids(&claimed));
+    let of = |id| (TENANT.to_owned(), id);
+    assert_eq!(asked, ids(&claimed).into_iter().map(of).collect::<Vec<_>>());
     // What is settled is asked no more, and the next is told apart from it.
     ours.settle(worker, &[done(&claimed[1], worker)])
         .await
         .unwrap();
     let asked = theirs.extend(&beat).await.unwrap().cancelled;
-    assert_eq!(asked, [claimed[0].id]);
+    assert_eq!(asked, [of(claimed[0].id)]);
     let third = job();
     ours.enqueue(TENANT, std::slice::from_ref(&third))
         .await
@@ -124,7 +125,7 @@ async fn a_worker_hears_that_another_process_cancelled_its_job() {
     ours.claim(&claim(worker, 2)).await.unwrap();
     theirs.cancel(TENANT, &[third.id]).await.unwrap();
     // Its first claim had got less than it wanted, so it also hears of the third job.
-    for signal in [Signal::Work, Signal::Cancel(third.id)] {
+    for signal in [Signal::Work, Signal::Cancel(TENANT.into(), third.id)] {
         assert_eq!(timeout(SOON, signals.recv()).await.unwrap(), Some(signal));
     }
 }
