@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use lovage_queue::broker::remote::{Address, RemoteBroker};
-use lovage_queue::broker::{Broker, BrokerError, FlowNode, NewFlow, Shelf};
+use lovage_queue::broker::{
+    Broker, BrokerError, Fire, FireOutcome, Firing, FlowNode, NewFlow, Shelf,
+};
 use lovage_queue::client::{Call, ClientError};
+use lovage_queue::clock::Millis;
 use lovage_queue::job::{
-    Bind, Conflict, From, JobId, NewJob, Partition, Payload, Seat, Until, WithoutNode, WorkerId,
+    Bind, Conflict, From, JobId, NewJob, Partition, Payload, Pin, Seat, Until, WithoutNode,
+    WorkerId,
 };
 use lovage_queue::limits::Limit;
 use lovage_queue::registry::Digest;
+use lovage_queue::schedule::{Schedule, ScheduledCall, Trigger};
 use serde_json::json;
 
 use super::{Served, error};
@@ -109,6 +114,111 @@ async fn jobs_that_do_not_fit_their_task() {
     let e = error(broker.enqueue("default", &jobs).await);
     assert!(matches!(e, BrokerError::Invalid(_)), "{e:?}");
     assert_eq!(broker.jobs("default", &[jobs[0].id]).await.unwrap(), [None]);
+}
+
+#[tokio::test]
+async fn jobs_of_which_nobody_who_makes_one_says_such_things() {
+    let served = Served::start().await.with_app().await;
+    let broker = careless(&served, "lov_producer").await;
+    let good = || job("go", json!({"side": 1}));
+    let mut reserved = good();
+    reserved.module = "lovage".into();
+    let said = refused(&broker, reserved).await;
+    assert!(said.contains("`lovage`"), "{said}");
+    for limit in [0, 101] {
+        let mut wrong = good();
+        wrong.crash_limit = limit;
+        let said = refused(&broker, wrong).await;
+        assert!(said.contains("1 to 100"), "{said}");
+    }
+    let headers = |bytes: usize| {
+        let mut it = good();
+        let value = "x".repeat(bytes - 1);
+        it.options.headers = [("h".to_owned(), value)].into();
+        it
+    };
+    let said = refused(&broker, headers(8 * 1024 + 1)).await;
+    assert!(said.contains("8192"), "{said}");
+    let default = |bytes: usize| {
+        let mut it = good();
+        it.options.default = Some(vec![0xc0; bytes].into());
+        it
+    };
+    let said = refused(&broker, default(64 * 1024 + 1)).await;
+    assert!(said.contains("default"), "{said}");
+    // Also behind one whose input, which is as large, has been looked at.
+    let bytes = job("go", json!({"side": 1, "name": "x".repeat(70_000)}));
+    let bytes = bytes.input.inline().unwrap().to_vec();
+    let digest = broker.put_blob("default", &bytes).await.unwrap();
+    let large = || NewJob {
+        input: Payload::Blob {
+            digest,
+            size: bytes.len() as u64,
+        },
+        ..good()
+    };
+    let mut second = large();
+    second.crash_limit = 0;
+    let e = error(broker.enqueue("default", &[large(), second]).await);
+    assert!(matches!(e, BrokerError::Invalid(_)), "{e:?}");
+
+    // A digest is one of the module's own.
+    let (beside, app) = (&served.broker, Digest::of(b"app"));
+    let manifest = beside.manifest("default", app).await.unwrap().unwrap();
+    let stray = beside.put("default", b"stray", &manifest).await.unwrap();
+    beside
+        .stage("default", "stray", stray, "ann")
+        .await
+        .unwrap();
+    let pinned = |digest| {
+        let mut it = good();
+        it.pin = Pin::Digest(digest);
+        it
+    };
+    let said = refused(&broker, pinned(stray)).await;
+    assert!(said.contains("has no release"), "{said}");
+    let good = [pinned(app), headers(8 * 1024), default(64 * 1024)];
+    broker.enqueue("default", &good).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_flow_or_a_fire_has_its_bounds() {
+    let served = Served::start().await.with_app().await;
+    let broker = careless(&served, "lov_deployer").await;
+    for name in ["", "a\nb", &"x".repeat(129)] {
+        let flow = NewFlow {
+            id: JobId::new(Partition(0)),
+            name: name.into(),
+            nodes: 1,
+            keep: None,
+            about: vec![],
+        };
+        let e = error(broker.begin_flow("default", &flow).await).to_string();
+        assert!(e.contains("no name of a flow"), "{e}");
+    }
+
+    let client = served.client("lov_deployer").await;
+    let at = Trigger::At(Millis(Millis::of_this_host().0 + 3_600_000));
+    let input = job("go", json!({"side": 1})).input;
+    let call = ScheduledCall::new("app", "go", input.inline().unwrap().to_vec());
+    let added = client.add_schedule(Schedule::new("s", at, call)).await;
+    assert!(added.unwrap().is_some());
+    let firing = Firing {
+        tenant: "default".into(),
+        name: "s".into(),
+        turn: None,
+        fires: vec![Fire {
+            at: Millis(1),
+            held: false,
+            job: Err("é".repeat(1024)),
+        }],
+    };
+    broker.fire(&firing).await.unwrap();
+    let (_, fires) = client.schedule("s").await.unwrap();
+    let FireOutcome::Refused(why) = &fires[0].outcome else {
+        panic!("{fires:?}");
+    };
+    assert_eq!(*why, "é".repeat(512));
 }
 
 #[tokio::test]

@@ -18,10 +18,13 @@ use crate::broker::remote::wire::{
     pack, request,
 };
 use crate::broker::{BrokerError, Filter, Firing, FlowNode, MAX_BATCH, NewFlow, Owner, Result};
+use crate::flow::check_flow_name;
 use crate::job::{JobId, NewJob};
 
 /// Schedules of one request.
 const MAX_SCHEDULES: u32 = 1_000;
+/// Bytes of why a fire can have no job: the schedule's history keeps them.
+const MAX_REASON: usize = 1024;
 
 /// Answers one request: the body of the answer, or the error that is
 /// [packed](wire::pack_error) as one.
@@ -204,6 +207,7 @@ async fn write_flow(client: &Client, operation: Operation, body: &[u8]) -> Resul
     match operation {
         Operation::BeginFlow => {
             let new: NewFlow = request(body)?;
+            check_flow_name(&new.name).map_err(|e| BrokerError::Invalid(e.to_string()))?;
             done(broker.begin_flow(tenant, &new).await?)
         }
         Operation::AddNodes => {
@@ -238,11 +242,15 @@ async fn schedule(client: &Client, operation: Operation, body: &[u8]) -> Result<
             let jobs: Vec<NewJob> = jobs.collect();
             at_most("fires", fires.len(), 1)?;
             client.check(&jobs).await.map_err(refused)?;
+            let mut fires = fires.into_owned();
+            for reason in fires.iter_mut().filter_map(|it| it.job.as_mut().err()) {
+                reason.truncate(reason.floor_char_boundary(MAX_REASON));
+            }
             let firing = Firing {
                 tenant: tenant.to_owned(),
                 name: name.into_owned(),
                 turn: None,
-                fires: fires.into_owned(),
+                fires,
             };
             done(broker.fire(&firing).await?)
         }

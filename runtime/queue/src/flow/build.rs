@@ -68,12 +68,16 @@ impl Flow {
     }
 
     pub(crate) fn check_name(&self) -> Result<(), FlowError> {
-        let name = &self.name;
-        let fits = (1..=MAX_FLOW_NAME).contains(&name.len());
-        match fits && !name.chars().any(char::is_control) {
-            true => Ok(()),
-            false => Err(FlowError::Name(name.chars().take(MAX_FLOW_NAME).collect())),
-        }
+        check_flow_name(&self.name)
+    }
+}
+
+/// Whether a flow can have this name.
+pub(crate) fn check_flow_name(name: &str) -> Result<(), FlowError> {
+    let fits = (1..=MAX_FLOW_NAME).contains(&name.len());
+    match fits && !name.chars().any(char::is_control) {
+        true => Ok(()),
+        false => Err(FlowError::Name(name.chars().take(MAX_FLOW_NAME).collect())),
     }
 }
 

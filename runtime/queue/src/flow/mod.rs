@@ -28,6 +28,7 @@ mod tests;
 
 use std::time::Duration;
 
+pub(crate) use self::build::check_flow_name;
 pub use self::build::{
     Flow, Steps, call, chain, chord, chunks, graph, group, map, starmap, vertex,
 };
