@@ -139,7 +139,7 @@ while ARGV[at] do
   if children > 0 and it.is_made then add(it.tenant, at, at + children - 1, true) end
   at = at + children
   for i = at, at + begin - 1 do
-    if it.is_made then start_flow(flow_of(it.tenant, ARGV[i])) end
+    if it.is_made and it.action == 'c' then start_flow(flow_of(it.tenant, ARGV[i])) end
   end
   at = at + begin
 end
