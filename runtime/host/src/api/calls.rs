@@ -111,6 +111,7 @@ fn no_arguments() -> rmpv::Value {
 
 /// What a call of bytes says beside them, as parameters.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct CallParams {
     /// With a body of bytes: `module.task`, whose only argument they are.

@@ -22,6 +22,7 @@ const MOST: usize = 10_000;
 
 /// Which dead jobs to list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct DeadParams {
     #[serde(flatten)]

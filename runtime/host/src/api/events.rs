@@ -33,6 +33,7 @@ const LAST: &str = "last-event-id";
 
 /// What to hear of.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListenParams {
     /// Only of this queue.

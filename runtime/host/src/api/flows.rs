@@ -25,6 +25,7 @@ const UNNAMED: &str = "flow";
 
 /// Which flows to list.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ListParams {
     /// At most so many.
@@ -141,6 +142,7 @@ pub(super) async fn show(
 
 /// Which result.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct ResultParams {
     /// The path of a step; without it, that of the whole flow.

@@ -58,6 +58,7 @@ pub(super) struct ListParams {
 
 /// What jobs have in common.
 #[derive(Debug, Default, Deserialize, IntoParams, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 #[schema(as = JobFilter)]
 pub(super) struct Which {
@@ -191,6 +192,7 @@ pub(super) async fn page(
 
 /// How long to wait.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitParams {
     /// Waits so long for the end, at most 60 s.
@@ -320,6 +322,7 @@ fn raw(packed: &[u8]) -> Reply {
 
 /// Which attempt.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LogParams {
     /// Which attempt's, counted from 1; without it the running one's, or the last one's.

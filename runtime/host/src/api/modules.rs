@@ -88,6 +88,7 @@ fn unknown(module: &str) -> Problem {
 
 /// How to push.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct PushParams {
     /// Makes it active at once, without waiting for the workers.

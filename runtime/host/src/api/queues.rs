@@ -124,6 +124,7 @@ pub(super) struct Lanes {
 
 /// How many lanes.
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct LanesParams {
     /// At most so many.

@@ -8,6 +8,7 @@ use lovage_queue::client::{BoundError, ClientError};
 use lovage_queue::job::{IdError, State};
 use lovage_queue::task::NameError;
 
+use crate::api::TlsError;
 use crate::config::ConfigError;
 use crate::deploy::PushError;
 use crate::engine::{EngineError, LoadError, Refusal};
@@ -102,8 +103,11 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
         return Some(5);
     }
     let refused = e.is::<Refusal>() || e.is::<ArgumentsError>();
-    let usage =
-        e.is::<ConfigError>() || e.is::<NameError>() || e.is::<UnitError>() || e.is::<IdError>();
+    let usage = e.is::<ConfigError>()
+        || e.is::<TlsError>()
+        || e.is::<NameError>()
+        || e.is::<UnitError>()
+        || e.is::<IdError>();
     if refused { Some(5) } else { usage.then_some(2) }
 }
 
