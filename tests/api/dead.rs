@@ -10,7 +10,7 @@ async fn dead_jobs_are_listed_grouped_requeued_and_deleted() {
     let door = Door::open().await;
     door.push("bad", failing()).await;
     door.push("worse", failing()).await;
-    let worker = door.site.worker(&[]).await;
+    let worker = door.site.worker(&["--queues", "bad,worse"]).await;
     let call = |module: &str| json!({"task": format!("{module}.go"), "queue": module});
     for module in ["bad", "bad", "bad", "worse"] {
         let job = door.post("/v1/jobs?wait=30s", call(module)).await.ok();

@@ -9,9 +9,9 @@ use tokio::net::TcpStream;
 
 use super::door::{Door, settings};
 use super::visitor::{Answer, Visitor};
-use super::{NOBODY, app, failing};
+use super::{NOBODY, failing};
 use crate::support::PATIENCE;
-use crate::support::guests::beginning;
+use crate::support::guests::{answering, beginning};
 use crate::support::site::Site;
 
 /// An event, as a browser would have it.
@@ -105,7 +105,7 @@ async fn what_is_changed_is_told() {
         "POST",
         "/v1/modules/app/releases",
         "application/wasm",
-        app(),
+        answering(7),
     )
     .await
     .made();
@@ -189,7 +189,7 @@ async fn ends_of_jobs_are_told_to_whom_they_concern() {
     }
     assert!(seen.contains(&json!(["completed", good["id"]])), "{seen:?}");
     // The queue's listener has heard of nothing: what it hears next is its own.
-    let worker = door.site.worker(&["--queue", "other"]).await;
+    let worker = door.site.worker(&["--queues", "other"]).await;
     door.poke("/v1/queues/other/resume").await.ok();
     let call = json!({"task": "app.go", "args": {"side": 2}, "queue": "other"});
     let id = door.post("/v1/jobs", call).await.made()["id"].clone();

@@ -72,6 +72,9 @@ async fn a_flow_runs_to_its_end_and_is_shown() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flow_is_cancelled_and_tried_again() {
     let door = Door::with_app().await;
+    door.push("bad", failing()).await;
+    let _worker = door.site.worker(&[]).await;
+    door.poke("/v1/queues/default/pause").await.ok();
     let begun = door
         .post(
             "/v1/flows",
@@ -85,8 +88,7 @@ async fn a_flow_is_cancelled_and_tried_again() {
     let shown = door.get(&format!("/v1/flows/{id}?wait=30s")).await.ok();
     assert_eq!(shown["state"], "cancelled", "{shown:#}");
 
-    door.push("bad", failing()).await;
-    let _worker = door.site.worker(&[]).await;
+    door.poke("/v1/queues/default/resume").await.ok();
     let failed = door
         .post(
             "/v1/flows?wait=30s",

@@ -27,7 +27,7 @@ async fn ends_of_jobs_are_counted_by_the_minute() {
     }
     let bad = json!({"task": "bad.go", "queue": "q"});
     let id = door.post("/v1/jobs", bad).await.made()["id"].clone();
-    let other = door.site.worker(&["--queue", "q"]).await;
+    let other = door.site.worker(&["--queues", "q"]).await;
     let path = format!("/v1/jobs/{}?wait=30s", id.as_str().unwrap());
     assert_eq!(door.get(&path).await.ok()["state"], "discarded");
     let all = until("all of them are told", || async {

@@ -80,7 +80,7 @@ async fn queues_are_counted_paused_and_purged() {
 
     let paused = door.poke("/v1/queues/q/pause").await.ok();
     assert_eq!(paused, json!({"scope": "queue:q", "paused": true}));
-    let worker = door.site.worker(&["--queue", "q", "--queue", "p"]).await;
+    let worker = door.site.worker(&["--queues", "q,p"]).await;
     let job = json!({"task": "app.go", "args": {"side": 1}, "queue": "p"});
     let job = door.post("/v1/jobs?wait=30s", job).await.ok();
     assert_eq!(job["state"], "completed", "the other goes on");

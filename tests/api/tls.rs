@@ -133,7 +133,11 @@ async fn a_certificate_that_cannot_be_used_is_said_to_be() {
         (&papers.chain, &nothing, "nothing.pem"),
         (&empty, &papers.key, "empty.pem"),
         (&papers.chain, &empty, "empty.pem"),
-        (&papers.chain, &site.work().join("ca.key"), "ca.key"),
+        (
+            &papers.chain,
+            &site.work().join("ca.key"),
+            "the certificate and the key",
+        ),
     ] {
         let args = [
             "serve",

@@ -19,6 +19,10 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const MSGPACK: &str = "application/msgpack";
 pub(super) const BYTES: &str = "application/octet-stream";
 
+/// How much more of a body is read that is refused, and for how long.
+const DRAINED: usize = 32 << 20;
+const DRAIN: Duration = Duration::from_secs(2);
+
 /// How large the body of a request may be: what its token allows, put there once that is
 /// known.
 #[derive(Clone, Copy)]
@@ -108,23 +112,44 @@ pub(super) async fn whole(request: Request) -> Result<Bytes, Problem> {
     let limit = limit.map_or(0, |it| it.0);
     let patience = request.extensions().get::<BodyPatience>();
     let patience = patience.map_or(Duration::ZERO, |it| it.0);
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
     let said = parts.headers.get(header::CONTENT_LENGTH);
     let said = said.and_then(|it| it.to_str().ok()?.parse::<u64>().ok());
-    // What says that it is too large is refused before it is sent.
+    let most = usize::try_from(limit).unwrap_or(usize::MAX);
     if said.is_some_and(|said| said > limit) {
+        // What waits to be asked for is refused before it is sent.
+        if !parts.headers.contains_key(header::EXPECT) {
+            drain(body).await;
+        }
         return Err(too_large(limit));
     }
-    let limited = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+    let limited = Limited::new(&mut body, most);
     match tokio::time::timeout(patience, limited.collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(e)) if e.is::<LengthLimitError>() => Err(too_large(limit)),
+        Ok(Err(e)) if e.is::<LengthLimitError>() => {
+            drain(body).await;
+            Err(too_large(limit))
+        }
         Ok(Err(e)) => Err(Problem::bad(format!("the body broke off: {e}"))),
         Err(_) => Err(Problem::new(
             Kind::Timeout,
             format!("the body did not arrive within {}", Span(patience)),
         )),
     }
+}
+
+/// Reads on for a while without keeping any of it: a client that is cut off while it still
+/// sends does not get to read the answer.
+async fn drain(mut body: Body) {
+    let read = async {
+        let mut left = DRAINED;
+        while left > 0
+            && let Some(Ok(frame)) = body.frame().await
+        {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN, read).await;
 }
 
 fn too_large(limit: u64) -> Problem {

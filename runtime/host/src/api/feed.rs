@@ -315,3 +315,61 @@ impl Drop for Listener {
         self.listeners.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use lovage_queue::broker::Place;
+
+    use super::*;
+
+    /// A broker of a test's own, and the folder that it goes with.
+    async fn feeds() -> (tempfile::TempDir, Feeds) {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", folder.path().join("lovage.db").display());
+        let place: Place = url.parse().unwrap();
+        (folder, Feeds::new(place.connect().await.unwrap()))
+    }
+
+    fn some(numbers: std::ops::Range<u64>) -> impl Iterator<Item = Told> {
+        numbers.map(|n| Told {
+            cursor: format!("c{n}"),
+            what: What::Unknown,
+        })
+    }
+
+    #[tokio::test]
+    async fn who_is_left_behind_by_the_ring_is_told_of_a_gap() {
+        let (_folder, feeds) = feeds().await;
+        let mut slow = feeds.listen("default", None).await.unwrap();
+        let mut quick = feeds.listen("default", None).await.unwrap();
+        let feed = feeds.running("default").unwrap();
+        for start in [0, RING as u64] {
+            feed.push(some(start..start + RING as u64));
+            for n in start..start + RING as u64 {
+                assert_eq!(quick.next().await.cursor, format!("c{n}"));
+            }
+        }
+        let gap = slow.next().await;
+        assert!(matches!(gap.what, What::Gap));
+        // From where it was told to read anew it hears all.
+        assert_eq!(gap.cursor, format!("c{}", 2 * RING - 1));
+        feed.push(some(9_000..9_001));
+        assert_eq!(slow.next().await.cursor, "c9000");
+        assert_eq!(quick.next().await.cursor, "c9000");
+        assert_eq!(feeds.listeners(), 2);
+        drop((slow, quick));
+        assert_eq!(feeds.listeners(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_cursor_of_the_ring_goes_on_without_the_broker() {
+        let (_folder, feeds) = feeds().await;
+        let _first = feeds.listen("default", None).await.unwrap();
+        let feed = feeds.running("default").unwrap();
+        feed.push(some(0..5));
+        let after = Some("c2".to_owned());
+        let mut second = feeds.listen("default", after).await.unwrap();
+        assert_eq!(second.next().await.cursor, "c3");
+        assert_eq!(second.next().await.cursor, "c4");
+    }
+}

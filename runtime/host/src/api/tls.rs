@@ -41,6 +41,10 @@ pub(super) fn acceptor(chain: &Path, key: &Path) -> Result<TlsAcceptor, TlsError
     };
     let certificates = CertificateDer::pem_file_iter(chain)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .and_then(|all| match all.is_empty() {
+            true => Err(rustls::pki_types::pem::Error::NoItemsFound),
+            false => Ok(all),
+        })
         .map_err(wrong(chain, "certificates"))?;
     let key = PrivateKeyDer::from_pem_file(key).map_err(wrong(key, "a private key"))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
