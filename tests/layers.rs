@@ -77,6 +77,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/broker",
             "queue/clock",
             "queue/flow",
+            "queue/hook",
             "queue/job",
             "queue/registry",
             "queue/schedule",
