@@ -7,22 +7,21 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep, sleep};
-
-/// How long a client may take none of its answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+use tokio::time::{Sleep, sleep};
 
 /// Writes with a time limit; reads are held to theirs by whoever reads.
 pub(super) struct Patient<S> {
     stream: S,
+    patience: Duration,
     /// Runs while a write waits.
     waits: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
-    pub(super) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S, patience: Duration) -> Self {
         Patient {
             stream,
+            patience,
             waits: None,
         }
     }
@@ -32,11 +31,8 @@ impl<S> Patient<S> {
             self.waits = None;
             return done;
         }
-        let waits = self.waits.get_or_insert_with(|| {
-            let mut waits = Box::pin(sleep(PATIENCE));
-            waits.as_mut().reset(Instant::now() + PATIENCE);
-            waits
-        });
+        let patience = self.patience;
+        let waits = self.waits.get_or_insert_with(|| Box::pin(sleep(patience)));
         match waits.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => Poll::Ready(Err(ErrorKind::TimedOut.into())),
@@ -93,19 +89,15 @@ mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 
-    #[tokio::test(start_paused = true)]
-    async fn who_takes_nothing_is_given_up_and_who_is_slow_is_not() {
+    #[tokio::test]
+    async fn who_takes_nothing_is_given_up_and_who_reads_is_not() {
         let (mut theirs, ours) = duplex(16);
-        let mut ours = Patient::new(ours);
-        let slow = async {
-            for _ in 0..4 {
-                tokio::time::sleep(PATIENCE / 2).await;
-                theirs.read_exact(&mut [0; 16]).await.unwrap();
-            }
-        };
-        let (written, ()) = tokio::join!(ours.write_all(&[0; 80]), slow);
-        written.expect("it went on taking something");
-        let e = ours.write_all(&[0; 80]).await.unwrap_err();
+        let mut ours = Patient::new(ours, Duration::from_secs(3_600));
+        let mut read = [0; 80];
+        let (written, taken) = tokio::join!(ours.write_all(&[7; 80]), theirs.read_exact(&mut read));
+        assert!(written.is_ok() && taken.is_ok() && read == [7; 80]);
+        ours.patience = Duration::from_millis(1);
+        let e = ours.write_all(&[7; 80]).await.unwrap_err();
         assert_eq!(e.kind(), ErrorKind::TimedOut);
     }
 }

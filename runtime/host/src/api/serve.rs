@@ -19,6 +19,8 @@ use super::{Api, router, tls};
 /// How often a connection that carries many requests at once is asked whether its client
 /// is still there.
 const ALIVE: Duration = Duration::from_secs(30);
+/// How long a client may take none of its answer.
+const TAKES: Duration = Duration::from_secs(60);
 /// Connections at once. Further ones wait to be accepted.
 const CONNECTIONS: usize = 20_000;
 /// Requests at once on a connection that has several.
@@ -115,7 +117,7 @@ async fn speak(
     watcher: Watcher,
     patience: Duration,
 ) {
-    let io = TokioIo::new(Patient::new(stream));
+    let io = TokioIo::new(Patient::new(stream, TAKES));
     let service = TowerToHyperService::new(router);
     let spoken = if is_h2 {
         let connection = http2::Builder::new(TokioExecutor::new())
