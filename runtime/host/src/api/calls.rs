@@ -11,6 +11,7 @@ use lovage_queue::task::{check_lane, check_name};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::body::maybe_word;
 use super::problem::{Kind, Problem};
 use super::shapes::{Lane, Name, Span as SpanText, Tag, TaskName, When as WhenText};
 use crate::units::{Span, read_until, read_when};
@@ -105,6 +106,7 @@ pub(super) struct UniqueBody {
     until: Option<String>,
     /// What becomes of a second one: the first is answered (`existing`), it is refused
     /// (`reject`), or takes its place (`replace`).
+    #[serde(default, deserialize_with = "maybe_word")]
     #[schema(value_type = Option<String>, pattern = "^(existing|reject|replace)$")]
     conflict: Option<Conflict>,
 }
@@ -229,7 +231,7 @@ impl CallParams {
             let said = format!(
                 "`{name}` does not take one argument of bytes: send its arguments as JSON or MessagePack"
             );
-            Problem::new(Kind::UnsupportedMediaType, said)
+            Problem::new(Kind::Invalid, said)
         })?;
         call.arguments.set_bytes(argument, bytes);
         Ok(call)

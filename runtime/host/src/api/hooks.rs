@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{Administer, Caller};
-use super::body::{Parsed, Path, nothing};
+use super::body::{Parsed, Path, maybe_words, nothing};
 use super::problem::{Kind, Problem, Reply};
 use super::shapes::{ModuleOrTask, Outcome};
 use crate::view::base64;
@@ -79,7 +79,7 @@ pub(super) struct HookBody {
     #[schema(value_type = Option<Vec<ModuleOrTask>>, max_items = 100)]
     tasks: Option<Vec<String>>,
     /// Of which ends: `completed`, `discarded`, `cancelled`; none for all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_words")]
     #[schema(value_type = Option<Vec<Outcome>>)]
     outcomes: Option<Vec<JobState>>,
     /// What signs the requests: `whsec_` and 24 to 64 bytes in Base64. Without it the hook

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::{Caller, Deploy, Look};
-use super::body::{Params, Parsed, Path};
+use super::body::{Params, Parsed, Path, maybe_word};
 use super::problem::{Problem, Reply};
 use super::shapes::Rate;
 use crate::view::queues::{LimitView, LimitedView, QueueView, held, queues, read_rate};
@@ -295,6 +295,7 @@ pub(super) struct LimitBody {
     /// Of a queue: how many of them may wait.
     depth: Option<u32>,
     /// Of a queue: `aging` or `strict`.
+    #[serde(default, deserialize_with = "maybe_word")]
     #[schema(value_type = Option<String>, pattern = "^(aging|strict)$")]
     order: Option<Order>,
 }

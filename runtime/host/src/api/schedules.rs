@@ -6,6 +6,7 @@ use lovage_queue::client::ClientError;
 use lovage_queue::clock::Millis;
 use lovage_queue::event::Event;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Shared;
@@ -98,9 +99,12 @@ pub(super) async fn put(
     State(api): State<Shared>,
     caller: Caller<Deploy>,
     Path(name): Path<String>,
-    body: Parsed<Entry>,
+    body: Parsed<Value>,
 ) -> Reply {
-    let schedule = body.value.schedule(&name);
+    // By way of JSON: MessagePack takes numbers for words.
+    let entry: Entry =
+        serde_json::from_value(body.value).map_err(|e| Problem::bad(format!("the body: {e}")))?;
+    let schedule = entry.schedule(&name);
     let schedule = schedule.map_err(|said| Problem::new(Kind::Invalid, said))?;
     let next = caller.client.add_schedule(schedule).await?;
     tell(&api, &caller, &name, "set").await;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{Administer, Caller};
-use super::body::{Parsed, Path, nothing};
+use super::body::{Parsed, Path, nothing, word};
 use super::problem::{Problem, Reply};
 use super::shapes::{Rate, Span as SpanText};
 use super::token::{NewToken, Role, Token, TokenView};
@@ -38,6 +38,7 @@ pub(super) struct TokenBody {
     #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$", example = "ci")]
     name: String,
     /// What it allows.
+    #[serde(deserialize_with = "word")]
     role: Role,
     /// How long it is valid, as in `30d`; without it, until it is revoked.
     #[schema(value_type = Option<SpanText>, example = "30d")]
