@@ -7,6 +7,7 @@ mod engine;
 mod examples;
 mod fixtures;
 mod layers;
+mod schema;
 mod support;
 mod telemetry;
 mod worker;

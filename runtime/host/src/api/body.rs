@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, IntoDeserializer};
+use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Shared;
@@ -179,6 +179,32 @@ fn parse_packed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         0 => Ok(value),
         more => Err(wrong(format!("{more} bytes follow its end"))),
     }
+}
+
+/// A whole number. That is what `7.0` is too, by JSON Schema.
+pub(super) fn maybe_number<'de, D: Deserializer<'de>, T: TryFrom<u64>>(
+    it: D,
+) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Whole(u64),
+        Broken(f64),
+    }
+    let number = match Option::<Written>::deserialize(it)? {
+        None => return Ok(None),
+        Some(Written::Whole(number)) => Some(number),
+        Some(Written::Broken(number)) => whole_number(number),
+    };
+    let number = number.and_then(|it| T::try_from(it).ok());
+    let wrong = || D::Error::custom("a whole number is too large, negative, or none");
+    number.map(Some).ok_or_else(wrong)
+}
+
+/// The whole number that a broken one is, where it is written so.
+pub(super) fn whole_number(number: f64) -> Option<u64> {
+    let is_whole = number.fract() == 0.0 && (0.0..2_f64.powi(53)).contains(&number);
+    is_whole.then_some(number as u64)
 }
 
 /// One of some words. MessagePack takes their numbers too, which are nobody's business.

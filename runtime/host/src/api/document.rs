@@ -67,6 +67,11 @@ fn finish(operation: &mut Value) {
             parameter["schema"]["type"] = one;
         }
     }
+    // A stream has no end, and so no schema of its whole: this is of one event.
+    if let Some(stream) = operation.pointer_mut("/responses/200/content/text~1event-stream") {
+        stream["schema"] = json!({"type": "object", "properties":
+            {"event": {"type": "string"}, "id": {"type": "string"}, "data": {"type": "string"}}});
+    }
     let bodies = operation.pointer_mut("/requestBody/content");
     bodies.into_iter().for_each(as_bytes);
     let responses = operation["responses"].as_object_mut();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{Administer, Caller};
-use super::body::{Parsed, Path, maybe_words, nothing};
+use super::body::{Parsed, Path, maybe_number, maybe_words, nothing};
 use super::problem::{Kind, Problem, Reply};
 use super::shapes::{ModuleOrTask, Outcome};
 use crate::view::base64;
@@ -87,6 +87,7 @@ pub(super) struct HookBody {
     #[schema(pattern = "^whsec_[A-Za-z0-9+/=]{32,88}$")]
     secret: Option<String>,
     /// How often it is tried in all.
+    #[serde(default, deserialize_with = "maybe_number")]
     #[schema(minimum = 1, maximum = 50)]
     attempts: Option<u32>,
 }

@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::{Caller, Deploy, Look};
-use super::body::{Params, Parsed, Path, maybe_word};
+use super::body::{Params, Parsed, Path, maybe_number, maybe_word};
 use super::problem::{Problem, Reply};
 use super::shapes::Rate;
 use crate::view::queues::{LimitView, LimitedView, QueueView, held, queues, read_rate};
@@ -290,9 +290,11 @@ pub(super) struct LimitBody {
     #[schema(value_type = Option<Rate>)]
     rate: Option<String>,
     /// How many of them may run at once.
+    #[serde(default, deserialize_with = "maybe_number")]
     #[schema(minimum = 1)]
     concurrency: Option<u32>,
     /// Of a queue: how many of them may wait.
+    #[serde(default, deserialize_with = "maybe_number")]
     depth: Option<u32>,
     /// Of a queue: `aging` or `strict`.
     #[serde(default, deserialize_with = "maybe_word")]

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::{Caller, Deploy, Look, Produce};
-use super::body::{Parsed, Path, nothing};
+use super::body::{Parsed, Path, nothing, whole_number};
 use super::problem::{Kind, Problem, Reply};
 use super::shapes::NewSchedule;
 use crate::timetable::Entry;
@@ -102,6 +102,13 @@ pub(super) async fn put(
     body: Parsed<Value>,
 ) -> Reply {
     // By way of JSON: MessagePack takes numbers for words.
+    let mut body = body;
+    for name in ["priority", "retries", "fuel", "memory", "catch_up"] {
+        let number = body.value.get(name).and_then(Value::as_f64);
+        if let Some(whole) = number.and_then(whole_number) {
+            body.value[name] = whole.into();
+        }
+    }
     let entry: Entry =
         serde_json::from_value(body.value).map_err(|e| Problem::bad(format!("the body: {e}")))?;
     let schedule = entry.schedule(&name);

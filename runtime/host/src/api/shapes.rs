@@ -111,7 +111,8 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
                 "pattern": r"^[^,\x00-\x1f\x7f-\x9f]*$"}),
         ),
         ("NewFlow", flow()),
-        ("FlowStep", step(Vec::new())),
+        ("FlowStep", step(["FlowSubstep"; 2], Vec::new())),
+        ("FlowSubstep", substep()),
         ("FlowMap", map()),
         ("FlowStarmap", starmap()),
         ("FlowChunks", chunks()),
@@ -216,14 +217,15 @@ fn on_failure() -> Value {
 /// What a step says: a call, or one of the words for many of them. That it is one of
 /// them and no two is for the reader, who is told by the description: a schema that lists
 /// each of them with all that it takes is of no help to anybody.
-fn step(more: Fields) -> Value {
-    let steps = || list(named("FlowStep"));
+fn step(within: [&str; 2], more: Fields) -> Value {
+    let [step, vertex] = within;
+    let steps = || list(named(step));
     let chord = object(
-        vec![("group", steps()), ("then", named("FlowStep"))],
+        vec![("group", steps()), ("then", named(step))],
         &["group", "then"],
     );
     let graph = json!({"type": "object", "minProperties": 1,
-        "additionalProperties": named("FlowVertex")});
+        "additionalProperties": named(vertex)});
     let mut fields = call();
     fields.extend([
         ("chain", steps()),
@@ -250,6 +252,13 @@ fn step(more: Fields) -> Value {
         {"task": "images.thumbnail", "results": {"image": "previous"}},
     ]});
     step
+}
+
+/// A schema that named itself here would be of any depth: programs that make requests of
+/// it are not through in hours.
+fn substep() -> Value {
+    json!({"type": "object", "minProperties": 1,
+        "description": "A step within a step: as `FlowStep`, or in a graph as `FlowVertex`."})
 }
 
 /// A call for each of many values.
@@ -281,15 +290,18 @@ fn chunks() -> Value {
 fn vertex() -> Value {
     let after = json!({"type": "array", "items": {"type": "string"},
         "description": "Steps of the graph that it waits for."});
-    step(vec![("after", after)])
+    step(["FlowSubstep"; 2], vec![("after", after)])
 }
 
 fn flow() -> Value {
-    let mut flow = step(vec![
-        ("name", maybe(json!({"type": "string"}))),
-        ("keep", maybe(named("Span"))),
-        ("on_failure", on_failure()),
-    ]);
+    let mut flow = step(
+        ["FlowStep", "FlowVertex"],
+        vec![
+            ("name", maybe(json!({"type": "string"}))),
+            ("keep", maybe(named("Span"))),
+            ("on_failure", on_failure()),
+        ],
+    );
     flow["description"] = json!(
         "A step that is the whole flow, with the flow's name, what becomes of it when a call \
          fails, and how long it is kept."

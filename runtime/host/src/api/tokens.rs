@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{Administer, Caller};
-use super::body::{Parsed, Path, nothing, word};
+use super::body::{Parsed, Path, maybe_number, nothing, word};
 use super::problem::{Problem, Reply};
 use super::shapes::{Rate, Span as SpanText};
 use super::token::{NewToken, Role, Token, TokenView};
@@ -47,6 +47,7 @@ pub(super) struct TokenBody {
     #[schema(value_type = Option<Rate>, example = "1000/s")]
     rate: Option<String>,
     /// How large the bodies of its requests may be, in bytes.
+    #[serde(default, deserialize_with = "maybe_number")]
     body: Option<u64>,
 }
 
