@@ -63,7 +63,7 @@ async fn schemathesis_finds_nothing() {
         .arg("run")
         .arg(format!("http://{address}/openapi.json"))
         .args(["--header", &authorization, "--checks", "all"])
-        .args(["--phases", "examples,coverage,fuzzing"])
+        .args(["--phases", "examples,coverage,fuzzing,stateful"])
         .args(["--max-examples", EXAMPLES, "--seed", "1"])
         .args([
             "--generation-deterministic",

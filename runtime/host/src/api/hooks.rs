@@ -102,10 +102,16 @@ pub(super) struct HookSet {
     secret: Option<String>,
 }
 
-impl From<HookError> for Problem {
-    fn from(e: HookError) -> Self {
-        Problem::new(Kind::Invalid, e.to_string()).at(&format!("/{}", e.field))
-    }
+fn refused(e: &HookError, hook: &Hook) -> Problem {
+    // What the document says of an address is less than what makes it one.
+    let is_formed = ["http://", "https://"]
+        .iter()
+        .any(|it| hook.url.starts_with(it));
+    let kind = match e.field {
+        "url" if is_formed => Kind::Invalid,
+        _ => Kind::BadRequest,
+    };
+    Problem::new(kind, e.to_string()).at(&format!("/{}", e.field))
 }
 
 /// Set a web-hook
@@ -137,7 +143,7 @@ pub(super) async fn put(
         secret: body.secret.or_else(kept).unwrap_or_else(made),
         attempts: body.attempts,
     };
-    hook.check()?;
+    hook.check().map_err(|e| refused(&e, &hook))?;
     broker
         .put_entry(tenant, Shelf::Hooks, &hook.name, &hook.encode())
         .await?;

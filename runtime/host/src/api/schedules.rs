@@ -103,6 +103,11 @@ pub(super) async fn put(
 ) -> Reply {
     // By way of JSON: MessagePack takes numbers for words.
     let mut body = body;
+    for name in ["task", "when"] {
+        if body.value.get(name).is_none() {
+            return Err(Problem::bad(format!("the body lacks `{name}`")));
+        }
+    }
     for name in ["priority", "retries", "fuel", "memory", "catch_up"] {
         let number = body.value.get(name).and_then(Value::as_f64);
         if let Some(whole) = number.and_then(whole_number) {

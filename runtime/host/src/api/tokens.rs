@@ -1,6 +1,7 @@
 //! Tokens: to make them, to look at them, and to make them worth nothing.
 
 use lovage_queue::clock::Millis;
+use lovage_queue::task::check_name;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -68,6 +69,7 @@ pub(super) struct Created {
     responses((status = 201, description = "It is valid", body = Created)))]
 pub(super) async fn create(caller: Caller<Administer>, body: Parsed<TokenBody>) -> Reply {
     let body = body.value;
+    check_name(&body.name, "token").map_err(|e| Problem::bad(e.to_string()).at("/name"))?;
     let rate = body.rate.as_deref().map(read_rate).transpose();
     let new = NewToken {
         name: body.name,
