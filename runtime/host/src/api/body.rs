@@ -8,8 +8,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Shared;
 use super::problem::{Kind, Problem};
@@ -184,9 +184,7 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Parsed<T> {
         let bytes = whole(request).await?;
         let value = match is_json {
             true => parse_json(&bytes)?,
-            false => {
-                rmp_serde::from_slice(&bytes).map_err(|e| Problem::bad(format!("the body: {e}")))?
-            }
+            false => parse_packed(&bytes)?,
         };
         Ok(Parsed { value, is_json })
     }
@@ -196,6 +194,73 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let wrong = |e: serde_json::Error| Problem::bad(format!("the body: {e}"));
     // The path of the error, where the body is JSON at all.
     serde_json::from_slice(bytes).map_err(wrong)
+}
+
+fn parse_packed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let wrong = |said: String| Problem::bad(format!("the body: {said}"));
+    // Else a list would do, of values in the order of our fields.
+    if !matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)) {
+        return Err(wrong("it is no map".into()));
+    }
+    let mut left = bytes;
+    let value = rmp_serde::from_read(&mut left).map_err(|e| wrong(e.to_string()))?;
+    match left.len() {
+        0 => Ok(value),
+        more => Err(wrong(format!("{more} bytes follow its end"))),
+    }
+}
+
+/// A whole number. That is what `7.0` is too, by JSON Schema.
+pub(super) fn maybe_number<'de, D: Deserializer<'de>, T: TryFrom<u64>>(
+    it: D,
+) -> Result<Option<T>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        Whole(u64),
+        Broken(f64),
+    }
+    let number = match Option::<Written>::deserialize(it)? {
+        None => return Ok(None),
+        Some(Written::Whole(number)) => Some(number),
+        Some(Written::Broken(number)) => whole_number(number),
+    };
+    let number = number.and_then(|it| T::try_from(it).ok());
+    let wrong = || D::Error::custom("a whole number is too large, negative, or none");
+    number.map(Some).ok_or_else(wrong)
+}
+
+/// The whole number that a broken one is, where it is written so.
+pub(super) fn whole_number(number: f64) -> Option<u64> {
+    let is_whole = number.fract() == 0.0 && (0.0..2_f64.powi(53)).contains(&number);
+    is_whole.then_some(number as u64)
+}
+
+/// One of some words. MessagePack takes their numbers too, which are nobody's business.
+pub(super) fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(it: D) -> Result<T, D::Error> {
+    let text = String::deserialize(it)?;
+    T::deserialize(text.into_deserializer())
+}
+
+/// The same where there may be none.
+pub(super) fn maybe_word<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    it: D,
+) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(it)?;
+    text.map(|it| T::deserialize(it.into_deserializer()))
+        .transpose()
+}
+
+/// The same where there may be many.
+pub(super) fn maybe_words<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    it: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    let texts = Option::<Vec<String>>::deserialize(it)?;
+    let words = texts.map(|all| {
+        all.into_iter()
+            .map(|it| T::deserialize(it.into_deserializer()))
+    });
+    words.map(Iterator::collect).transpose()
 }
 
 /// The parameters behind the `?`.

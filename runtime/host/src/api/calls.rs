@@ -11,6 +11,7 @@ use lovage_queue::task::{check_lane, check_name};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::body::{maybe_number, maybe_word};
 use super::problem::{Kind, Problem};
 use super::shapes::{Lane, Name, Span as SpanText, Tag, TaskName, When as WhenText};
 use crate::units::{Span, TAGS, read_until, read_when, tag_list};
@@ -41,6 +42,7 @@ pub(super) struct CallBody {
     #[schema(value_type = Option<Lane>)]
     lane: Option<String>,
     /// 9 goes first.
+    #[serde(default, deserialize_with = "maybe_number")]
     #[schema(minimum = 0, maximum = 9)]
     priority: Option<u8>,
     /// Not before this time (RFC 3339), or this span (`10m`) from now.
@@ -56,6 +58,7 @@ pub(super) struct CallBody {
     /// Beside which others it may not be.
     unique: Option<UniqueBody>,
     /// How often it is tried again.
+    #[serde(default, deserialize_with = "maybe_number")]
     #[schema(minimum = 0)]
     retries: Option<u32>,
     /// Wall-clock time of an attempt.
@@ -70,13 +73,16 @@ pub(super) struct CallBody {
     /// Whether what ran out of fuel or memory is tried again.
     retry_exhausted: Option<bool>,
     /// Units of fuel an attempt may burn.
+    #[serde(default, deserialize_with = "maybe_number")]
     fuel: Option<u64>,
     /// Bytes of memory an attempt may hold.
+    #[serde(default, deserialize_with = "maybe_number")]
     memory: Option<u64>,
     /// How long it is kept once it has completed.
     #[schema(value_type = Option<SpanText>)]
     result_ttl: Option<Span>,
     /// The release that it is to run, instead of the active one.
+    #[serde(default, deserialize_with = "maybe_number")]
     #[schema(minimum = 1)]
     release: Option<u32>,
     /// Words to find it by.
@@ -102,6 +108,7 @@ pub(super) struct UniqueBody {
     until: Option<String>,
     /// What becomes of a second one: the first is answered (`existing`), it is refused
     /// (`reject`), or takes its place (`replace`).
+    #[serde(default, deserialize_with = "maybe_word")]
     #[schema(value_type = Option<String>, pattern = "^(existing|reject|replace)$")]
     conflict: Option<Conflict>,
 }
@@ -226,7 +233,7 @@ impl CallParams {
             let said = format!(
                 "`{name}` does not take one argument of bytes: send its arguments as JSON or MessagePack"
             );
-            Problem::new(Kind::UnsupportedMediaType, said)
+            Problem::new(Kind::Invalid, said)
         })?;
         call.arguments.set_bytes(argument, bytes);
         Ok(call)

@@ -46,7 +46,8 @@ fn finish(operation: &mut Value) {
     let mut content = json!({"application/problem+json":
         {"schema": {"$ref": format!("#/components/schemas/{PROBLEM}")}}});
     let own = &operation["responses"]["200"]["content"];
-    if own.get(JSON).is_none() && own.get(MSGPACK).is_some() {
+    let is_own = own.get(JSON).is_none() && own.get(MSGPACK).is_some();
+    if is_own {
         content[MSGPACK] = json!({});
     }
     let responses = operation["responses"].as_object_mut();
@@ -58,16 +59,26 @@ fn finish(operation: &mut Value) {
         "content": content,
     });
     // What has no value is not sent: nothing stands for null there.
-    let parameters = operation["parameters"].as_array_mut();
+    let parameters = operation
+        .get_mut("parameters")
+        .and_then(Value::as_array_mut);
     for parameter in parameters.into_iter().flatten() {
         if let Some(one) = parameter.pointer("/schema/type/0").cloned() {
             parameter["schema"]["type"] = one;
         }
     }
+    // A stream has no end, and so no schema of its whole: this is of one event.
+    if let Some(stream) = operation.pointer_mut("/responses/200/content/text~1event-stream") {
+        stream["schema"] = json!({"type": "object", "properties":
+            {"event": {"type": "string"}, "id": {"type": "string"}, "data": {"type": "string"}}});
+    }
     let bodies = operation.pointer_mut("/requestBody/content");
     bodies.into_iter().for_each(as_bytes);
     let responses = operation["responses"].as_object_mut();
     for response in responses.into_iter().flat_map(|it| it.values_mut()) {
+        if is_own && let Some(packed) = response.pointer_mut("/content/application~1msgpack") {
+            *packed = json!({});
+        }
         response.get_mut("content").into_iter().for_each(as_bytes);
     }
 }
@@ -88,7 +99,8 @@ fn as_bytes(content: &mut Value) {
         .into_iter()
         .flat_map(|it| it.values_mut())
     {
-        if it["schema"]["type"] == "array" && it["schema"]["items"]["type"] == "integer" {
+        let schema = it.get("schema").unwrap_or(&Value::Null);
+        if schema["type"] == "array" && schema["items"]["type"] == "integer" {
             it["schema"] = json!({"type": "string", "format": "binary"});
         }
     }

@@ -11,6 +11,7 @@ use futures_util::stream;
 use lovage_queue::client::Client;
 use lovage_queue::event::Event;
 use lovage_queue::job::{Job, JobId, Progress, State as JobState};
+use lovage_queue::task::{TaskName, check_name};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Interval, interval};
@@ -22,7 +23,7 @@ use super::body::Params;
 use super::feed::{Listener, Told, What};
 use super::jobs::id_of;
 use super::problem::{Problem, Reply};
-use super::shapes::TaskName;
+use super::shapes;
 
 /// A comment goes out where nothing else has for so long, so that nobody between takes the
 /// connection for dead.
@@ -43,7 +44,7 @@ pub(super) struct ListenParams {
     #[param(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")]
     queue: Option<String>,
     /// Only of this task, `module.task`.
-    #[param(value_type = Option<TaskName>)]
+    #[param(value_type = Option<shapes::TaskName>)]
     task: Option<String>,
     /// Only of this job; with its progress, as `progress` events.
     #[param(format = "uuid")]
@@ -68,6 +69,12 @@ pub(super) async fn listen(
     Params(params): Params<ListenParams>,
     headers: HeaderMap,
 ) -> Reply {
+    if let Some(queue) = &params.queue {
+        check_name(queue, "queue").map_err(|e| Problem::bad(e.to_string()))?;
+    }
+    if let Some(Err(e)) = params.task.as_deref().map(str::parse::<TaskName>) {
+        return Err(Problem::bad(e.to_string()));
+    }
     let job = params.job.as_deref().map(id_of).transpose()?;
     if let Some(id) = job {
         caller.client.job(id).await?;

@@ -85,6 +85,9 @@ pub(super) async fn run(
     body: Parsed<Value>,
 ) -> Reply {
     let wait = wait_of(params.wait.as_deref())?;
+    if body.value.as_object().is_none_or(|it| it.is_empty()) {
+        return Err(Problem::bad("a flow is an object that says what is to run"));
+    }
     let flow = Flow::from_json(body.value, UNNAMED)
         .map_err(|e| Problem::new(Kind::Invalid, e.to_string()))?;
     let id = caller.client.run_flow(&flow).await?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{Administer, Caller};
-use super::body::{Parsed, Path, nothing};
+use super::body::{Parsed, Path, maybe_number, maybe_words, nothing};
 use super::problem::{Kind, Problem, Reply};
 use super::shapes::{ModuleOrTask, Outcome};
 use crate::view::hooks::HookView;
@@ -48,7 +48,7 @@ pub(super) struct HookBody {
     #[schema(value_type = Option<Vec<ModuleOrTask>>, max_items = 100)]
     tasks: Option<Vec<String>>,
     /// Of which ends: `completed`, `discarded`, `cancelled`; none for all.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "maybe_words")]
     #[schema(value_type = Option<Vec<Outcome>>)]
     outcomes: Option<Vec<JobState>>,
     /// What signs the requests: `whsec_` and 24 to 64 bytes in Base64. Without it the hook
@@ -56,6 +56,7 @@ pub(super) struct HookBody {
     #[schema(pattern = "^whsec_[A-Za-z0-9+/=]{32,88}$")]
     secret: Option<String>,
     /// How often it is tried in all.
+    #[serde(default, deserialize_with = "maybe_number")]
     #[schema(minimum = 1, maximum = 50)]
     attempts: Option<u32>,
 }
@@ -70,10 +71,16 @@ pub(super) struct HookSet {
     secret: Option<String>,
 }
 
-impl From<HookError> for Problem {
-    fn from(e: HookError) -> Self {
-        Problem::new(Kind::Invalid, e.to_string()).at(&format!("/{}", e.field))
-    }
+fn refused(e: &HookError, hook: &Hook) -> Problem {
+    // What the document says of an address is less than what makes it one.
+    let is_formed = ["http://", "https://"]
+        .iter()
+        .any(|it| hook.url.starts_with(it));
+    let kind = match e.field {
+        "url" if is_formed => Kind::Invalid,
+        _ => Kind::BadRequest,
+    };
+    Problem::new(kind, e.to_string()).at(&format!("/{}", e.field))
 }
 
 /// Set a web-hook
@@ -104,7 +111,7 @@ pub(super) async fn put(
         secret: body.secret.or_else(kept).unwrap_or_else(new_secret),
         attempts: body.attempts,
     };
-    hook.check()?;
+    hook.check().map_err(|e| refused(&e, &hook))?;
     broker
         .put_entry(tenant, Shelf::Hooks, &hook.name, &hook.encode())
         .await?;

@@ -15,7 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::{Caller, Deploy, Look};
-use super::body::{Params, Parsed, Path};
+use super::body::{Params, Parsed, Path, maybe_number, maybe_word};
 use super::problem::{Problem, Reply};
 use super::shapes::Rate;
 use crate::view::queues::{LimitView, LimitedView, QueueView, held, queues, read_rate};
@@ -300,11 +300,14 @@ pub(super) struct LimitBody {
     #[schema(value_type = Option<Rate>)]
     rate: Option<String>,
     /// How many of them may run at once.
+    #[serde(default, deserialize_with = "maybe_number")]
     #[schema(minimum = 1)]
     concurrency: Option<u32>,
     /// Of a queue: how many of them may wait.
+    #[serde(default, deserialize_with = "maybe_number")]
     depth: Option<u32>,
     /// Of a queue: `aging` or `strict`.
+    #[serde(default, deserialize_with = "maybe_word")]
     #[schema(value_type = Option<String>, pattern = "^(aging|strict)$")]
     order: Option<Order>,
 }

@@ -6,11 +6,12 @@ use lovage_queue::client::ClientError;
 use lovage_queue::clock::Millis;
 use lovage_queue::event::Event;
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::Shared;
 use super::auth::{Caller, Deploy, Look, Produce};
-use super::body::{Parsed, Path, nothing};
+use super::body::{Parsed, Path, nothing, whole_number};
 use super::problem::{Kind, Problem, Reply};
 use super::shapes::NewSchedule;
 use crate::timetable::Entry;
@@ -98,9 +99,24 @@ pub(super) async fn put(
     State(api): State<Shared>,
     caller: Caller<Deploy>,
     Path(name): Path<String>,
-    body: Parsed<Entry>,
+    body: Parsed<Value>,
 ) -> Reply {
-    let schedule = body.value.schedule(&name);
+    // By way of JSON: MessagePack takes numbers for words.
+    let mut body = body;
+    for name in ["task", "when"] {
+        if body.value.get(name).is_none() {
+            return Err(Problem::bad(format!("the body lacks `{name}`")));
+        }
+    }
+    for name in ["priority", "retries", "fuel", "memory", "catch_up"] {
+        let number = body.value.get(name).and_then(Value::as_f64);
+        if let Some(whole) = number.and_then(whole_number) {
+            body.value[name] = whole.into();
+        }
+    }
+    let entry: Entry =
+        serde_json::from_value(body.value).map_err(|e| Problem::bad(format!("the body: {e}")))?;
+    let schedule = entry.schedule(&name);
     let schedule = schedule.map_err(|said| Problem::new(Kind::Invalid, said))?;
     let next = caller.client.add_schedule(schedule).await?;
     tell(&api, &caller, &name, "set").await;

@@ -111,7 +111,11 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
                 "pattern": r"^[^,\x00-\x1f\x7f-\x9f]*$"}),
         ),
         ("NewFlow", flow()),
-        ("FlowStep", step(&[], &[])),
+        ("FlowStep", step(["FlowSubstep"; 2], Vec::new())),
+        ("FlowSubstep", substep()),
+        ("FlowMap", map()),
+        ("FlowStarmap", starmap()),
+        ("FlowChunks", chunks()),
         ("FlowVertex", vertex()),
         ("FlowCall", object(call(), &["task"])),
         ("NewSchedule", schedule()),
@@ -210,70 +214,93 @@ fn on_failure() -> Value {
     ]}))
 }
 
-/// A step is one of these; each takes `on_error`, and what the place takes where it stands.
-fn step(more: &[(&'static str, Value)], required: &[&str]) -> Value {
-    let steps = || list(named("FlowStep"));
-    let values = || json!({"type": "array"});
-    let many = |more: Fields, needed: &[&str]| {
-        let fields = [call(), more].concat();
-        object(fields, &[&["task", "values"], needed].concat())
-    };
-    let over = || ("over", json!({"type": "string"}));
+/// What a step says: a call, or one of the words for many of them. That it is one of
+/// them and no two is for the reader, who is told by the description: a schema that lists
+/// each of them with all that it takes is of no help to anybody.
+fn step(within: [&str; 2], more: Fields) -> Value {
+    let [step, vertex] = within;
+    let steps = || list(named(step));
     let chord = object(
-        vec![("group", steps()), ("then", named("FlowStep"))],
+        vec![("group", steps()), ("then", named(step))],
         &["group", "then"],
     );
     let graph = json!({"type": "object", "minProperties": 1,
-        "additionalProperties": named("FlowVertex")});
+        "additionalProperties": named(vertex)});
+    let mut fields = call();
+    fields.extend([
+        ("chain", steps()),
+        ("group", steps()),
+        ("chord", chord),
+        ("graph", graph),
+        ("map", named("FlowMap")),
+        ("starmap", named("FlowStarmap")),
+        ("chunks", named("FlowChunks")),
+        ("on_error", maybe(named("FlowCall"))),
+    ]);
+    for (name, it) in more {
+        fields.retain(|field| field.0 != name);
+        fields.push((name, it));
+    }
+    let mut step = object(fields, &[]);
+    step["minProperties"] = json!(1);
+    step["description"] = json!(
+        "One of `task`, `chain`, `group`, `chord`, `graph`, `map`, `starmap` and `chunks`; \
+         what else a call takes goes with `task`."
+    );
+    step["example"] = json!({"chain": [
+        {"task": "images.fetch", "args": {"url": "https://example.com/a.png"}},
+        {"task": "images.thumbnail", "results": {"image": "previous"}},
+    ]});
+    step
+}
+
+/// A schema that named itself here would be of any depth: programs that make requests of
+/// it are not through in hours.
+fn substep() -> Value {
+    json!({"type": "object", "minProperties": 1,
+        "description": "A step within a step: as `FlowStep`, or in a graph as `FlowVertex`."})
+}
+
+/// A call for each of many values.
+fn many(more: Fields, needed: &[&str]) -> Value {
+    let fields = [call(), more].concat();
+    object(fields, &[&["task", "values"], needed].concat())
+}
+
+fn map() -> Value {
+    let values = json!({"type": "array"});
+    let over = json!({"type": "string"});
+    many(vec![("values", values), ("over", over)], &["over"])
+}
+
+fn starmap() -> Value {
     let sets = json!({"type": "array", "items": {"type": "object"}});
-    let size = number(1, u64::from(u32::MAX));
-    let kinds: Vec<(&'static str, Fields)> = vec![
-        ("task", call()),
-        ("chain", vec![("chain", steps())]),
-        ("group", vec![("group", steps())]),
-        ("chord", vec![("chord", chord)]),
-        ("graph", vec![("graph", graph)]),
-        (
-            "map",
-            vec![("map", many(vec![("values", values()), over()], &["over"]))],
-        ),
-        (
-            "starmap",
-            vec![("starmap", many(vec![("values", sets)], &[]))],
-        ),
-        (
-            "chunks",
-            vec![(
-                "chunks",
-                many(
-                    vec![("values", values()), over(), ("size", size)],
-                    &["over", "size"],
-                ),
-            )],
-        ),
+    many(vec![("values", sets)], &[])
+}
+
+fn chunks() -> Value {
+    let fields = vec![
+        ("values", json!({"type": "array"})),
+        ("over", json!({"type": "string"})),
+        ("size", number(1, u64::from(u32::MAX))),
     ];
-    let kinds = kinds.into_iter().map(|(kind, mut fields)| {
-        fields.push(("on_error", maybe(named("FlowCall"))));
-        fields.extend_from_slice(more);
-        object(fields, &[&[kind], required].concat())
-    });
-    json!({"oneOf": kinds.collect::<Vec<_>>()})
+    many(fields, &["over", "size"])
 }
 
 fn vertex() -> Value {
     let after = json!({"type": "array", "items": {"type": "string"},
         "description": "Steps of the graph that it waits for."});
-    step(&[("after", after)], &[])
+    step(["FlowSubstep"; 2], vec![("after", after)])
 }
 
 fn flow() -> Value {
     let mut flow = step(
-        &[
+        ["FlowStep", "FlowVertex"],
+        vec![
             ("name", maybe(json!({"type": "string"}))),
             ("keep", maybe(named("Span"))),
             ("on_failure", on_failure()),
         ],
-        &[],
     );
     flow["description"] = json!(
         "A step that is the whole flow, with the flow's name, what becomes of it when a call \

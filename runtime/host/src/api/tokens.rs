@@ -1,11 +1,12 @@
 //! Tokens: to make them, to look at them, and to make them worth nothing.
 
 use lovage_queue::clock::Millis;
+use lovage_queue::task::check_name;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{Administer, Caller};
-use super::body::{Parsed, Path, nothing};
+use super::body::{Parsed, Path, maybe_number, nothing, word};
 use super::problem::{Problem, Reply};
 use super::shapes::{Rate, Span as SpanText};
 use super::token::{NewToken, Role, Token, TokenView};
@@ -38,6 +39,7 @@ pub(super) struct TokenBody {
     #[schema(pattern = "^[a-z0-9][a-z0-9_-]{0,63}$", example = "ci")]
     name: String,
     /// What it allows.
+    #[serde(deserialize_with = "word")]
     role: Role,
     /// How long it is valid, as in `30d`; without it, until it is revoked.
     #[schema(value_type = Option<SpanText>, example = "30d")]
@@ -46,6 +48,7 @@ pub(super) struct TokenBody {
     #[schema(value_type = Option<Rate>, example = "1000/s")]
     rate: Option<String>,
     /// How large the bodies of its requests may be, in bytes.
+    #[serde(default, deserialize_with = "maybe_number")]
     body: Option<u64>,
 }
 
@@ -66,6 +69,7 @@ pub(super) struct Created {
     responses((status = 201, description = "It is valid", body = Created)))]
 pub(super) async fn create(caller: Caller<Administer>, body: Parsed<TokenBody>) -> Reply {
     let body = body.value;
+    check_name(&body.name, "token").map_err(|e| Problem::bad(e.to_string()).at("/name"))?;
     let rate = body.rate.as_deref().map(read_rate).transpose();
     let new = NewToken {
         name: body.name,

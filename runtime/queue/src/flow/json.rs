@@ -138,7 +138,7 @@ impl Fields {
     fn number(&mut self, name: &str, most: u64) -> Result<Option<u64>> {
         match self.take(name) {
             None => Ok(None),
-            Some(it) => match it.as_u64().filter(|it| *it <= most) {
+            Some(it) => match whole(&it).filter(|it| *it <= most) {
                 Some(number) => Ok(Some(number)),
                 None => {
                     let what = format!("a whole number of at most {most}");
@@ -167,6 +167,16 @@ impl Fields {
         };
         items.map(text).collect()
     }
+}
+
+/// A whole number, also where it is written as `7.0`: JSON has no other numbers.
+fn whole(json: &Value) -> Option<u64> {
+    let broken = || {
+        let number = json.as_f64()?;
+        let is_whole = number.fract() == 0.0 && (0.0..2_f64.powi(53)).contains(&number);
+        is_whole.then_some(number as u64)
+    };
+    json.as_u64().or_else(broken)
 }
 
 fn wrong(path: &str, what: &str, found: &Value) -> JsonError {

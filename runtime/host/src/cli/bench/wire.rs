@@ -34,11 +34,11 @@ impl Wire {
     /// The status of the answer, once all of it is here.
     pub(super) async fn status(&mut self) -> anyhow::Result<u16> {
         loop {
-            if let Some((status, length)) = head(&self.read)? {
-                if self.read.len() >= length {
-                    self.read.drain(..length);
-                    return Ok(status);
-                }
+            if let Some((status, length)) = head(&self.read)?
+                && self.read.len() >= length
+            {
+                self.read.drain(..length);
+                return Ok(status);
             }
             self.more().await?;
         }
