@@ -215,6 +215,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/broker",
             "queue/client",
             "queue/clock",
+            "queue/event",
             "queue/flow",
             "queue/job",
             "queue/limits",

@@ -87,9 +87,26 @@ async fn dead_jobs_are_listed_grouped_requeued_and_deleted() {
         .await;
     assert_eq!(done.ok(), json!({"jobs": 3, "more": false}));
     assert_eq!(door.get("/v1/queues/bad").await.ok()["available"], 3);
-    let done = door.post("/v1/dead/delete", json!({})).await.ok();
+    // A slip must not take all of them.
+    for wrong in [
+        json!({}),
+        json!({"taks": "bad.go"}),
+        json!({"all": true, "task": "bad.go"}),
+    ] {
+        door.post("/v1/dead/delete", wrong)
+            .await
+            .problem(400, "bad-request");
+    }
+    assert_eq!(count("").await, 1);
+    let done = door
+        .post("/v1/dead/delete", json!({"all": true}))
+        .await
+        .ok();
     assert_eq!(done, json!({"jobs": 1, "more": false}));
     assert_eq!(count("").await, 0);
-    let done = door.post("/v1/dead/requeue", json!({})).await.ok();
+    let done = door
+        .post("/v1/dead/requeue", json!({"all": true}))
+        .await
+        .ok();
     assert_eq!(done, json!({"jobs": 0, "more": false}));
 }

@@ -93,8 +93,8 @@ impl Door {
         let broker = site.client().await.broker().clone();
         let (stop, stopped) = watch::channel(false);
         let (engine, telemetry) = (ENGINE.clone(), Telemetry::default());
-        let api: Arc<Api> = Api::new(settings, broker, engine, telemetry, stopped);
-        let running = tokio::spawn(async move { run(listener, api).await.unwrap() });
+        let api: Arc<Api> = Api::new(settings, broker, engine, telemetry, stopped).unwrap();
+        let running = tokio::spawn(async move { run(listener, api).await });
         Door {
             site,
             visitor,

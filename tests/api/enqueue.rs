@@ -331,11 +331,11 @@ async fn bytes_are_an_argument_of_their_own() {
 
     door.send("POST", "/v1/jobs", kind, vec![1])
         .await
-        .problem(400, "bad-request");
+        .problem(422, "invalid");
     let wrong = door
         .send("POST", "/v1/jobs?task=app.go", kind, vec![1])
         .await;
-    wrong.problem(415, "unsupported-media-type");
+    wrong.problem(422, "invalid");
     let wrong = door
         .send("POST", "/v1/jobs?task=no.pe", kind, vec![1])
         .await;

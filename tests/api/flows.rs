@@ -116,15 +116,11 @@ async fn a_flow_is_cancelled_and_tried_again() {
 async fn what_is_no_flow_is_refused() {
     let door = Door::with_app().await;
     for (body, status, kind) in [
-        (json!({}), 400, "bad-request"),
-        (json!([]), 400, "bad-request"),
-        (json!({"chian": []}), 400, "bad-request"),
-        (json!({"chain": []}), 400, "bad-request"),
-        (
-            json!({"group": [step(1)], "chain": [step(1)]}),
-            400,
-            "bad-request",
-        ),
+        (json!({}), 400, ""),
+        (json!([]), 400, ""),
+        (json!({"chian": []}), 400, ""),
+        (json!({"chain": []}), 400, ""),
+        (json!({"group": [step(1)], "chain": [step(1)]}), 400, ""),
         (json!({"group": [{"task": "no.pe"}]}), 404, "not-found"),
         (
             json!({"group": [{"task": "app.go", "args": {"side": "x"}}]}),
@@ -132,9 +128,11 @@ async fn what_is_no_flow_is_refused() {
             "invalid-arguments",
         ),
     ] {
-        let answer = door.post("/v1/flows", body.clone()).await;
-        assert_eq!(answer.status, status, "{body}: {}", answer.text());
-        answer.problem(status, kind);
+        let answer = door.post("/v1/flows", body).await;
+        match kind {
+            "" => answer.senseless(),
+            kind => drop(answer.problem(status, kind)),
+        }
     }
     door.post("/v1/flows?wait=x", json!({"group": [step(1)]}))
         .await

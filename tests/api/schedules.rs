@@ -80,33 +80,29 @@ async fn what_is_no_schedule_is_refused() {
     let door = Door::with_app().await;
     let input = json!({"side": 1});
     let wrong: [(Value, u16, &str); 10] = [
-        (json!({}), 400, "bad-request"),
-        (json!({"task": "app.go"}), 400, "bad-request"),
+        (json!({}), 400, ""),
+        (json!({"task": "app.go"}), 400, ""),
         (
             json!({"task": "app.go", "when": {"every": "often"}, "input": input}),
             400,
-            "bad-request",
+            "",
         ),
         (
             json!({"task": "app.go", "when": {"cron": "hello"}, "input": input}),
             400,
-            "bad-request",
+            "",
         ),
         (
             json!({"task": "app.go", "when": {"every": "1h", "cron": "@daily"}, "input": input}),
             400,
-            "bad-request",
+            "",
         ),
         (
             json!({"task": "app.go", "when": {"every": "1h"}, "inptu": input}),
             400,
-            "bad-request",
+            "",
         ),
-        (
-            json!({"task": "app", "when": {"every": "1h"}}),
-            400,
-            "bad-request",
-        ),
+        (json!({"task": "app", "when": {"every": "1h"}}), 400, ""),
         (
             json!({"task": "no.pe", "when": {"every": "1h"}}),
             404,
@@ -125,12 +121,13 @@ async fn what_is_no_schedule_is_refused() {
     ];
     for (body, status, kind) in wrong {
         let answer = door.put("/v1/schedules/hourly", body).await;
-        answer.problem(status, kind);
+        match kind {
+            "" => answer.senseless(),
+            kind => drop(answer.problem(status, kind)),
+        }
     }
     let body = json!({"task": "app.go", "when": {"every": "1h"}, "input": input});
-    door.put("/v1/schedules/A%20b", body)
-        .await
-        .problem(400, "bad-request");
+    door.put("/v1/schedules/A%20b", body).await.senseless();
     assert_eq!(
         door.get("/v1/schedules").await.ok(),
         json!({"schedules": []})

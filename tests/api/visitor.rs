@@ -131,6 +131,15 @@ impl Answer {
         self.is(201).json()
     }
 
+    /// That it makes no sense: by its form, which the document tells of, or by its meaning.
+    #[track_caller]
+    pub(super) fn senseless(self) {
+        match self.status {
+            422 => self.problem(422, "invalid"),
+            _ => self.problem(400, "bad-request"),
+        };
+    }
+
     /// A problem document of this kind.
     #[track_caller]
     pub(super) fn problem(self, status: u16, kind: &str) -> Value {

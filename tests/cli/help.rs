@@ -4,7 +4,29 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 21] = [
+const COMMANDS: [(&str, &[&str]); 25] = [
+    (
+        "serve",
+        &[
+            "token",
+            "--listen",
+            "--certificate",
+            "--key",
+            "/readyz",
+            "/openapi.json",
+        ],
+    ),
+    (
+        "token",
+        &[
+            "create", "list", "revoke", "viewer", "producer", "deployer", "admin", "90d",
+        ],
+    ),
+    (
+        "hooks",
+        &["list", "set", "remove", "Standard Webhooks", "--outcome"],
+    ),
+    ("workers", &["what each of them runs"]),
     (
         "schedules",
         &[
