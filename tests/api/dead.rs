@@ -88,14 +88,14 @@ async fn dead_jobs_are_listed_grouped_requeued_and_deleted() {
     assert_eq!(done.ok(), json!({"jobs": 3, "more": false}));
     assert_eq!(door.get("/v1/queues/bad").await.ok()["available"], 3);
     // A slip must not take all of them.
-    for wrong in [
-        json!({}),
-        json!({"taks": "bad.go"}),
-        json!({"all": true, "task": "bad.go"}),
+    for (wrong, status, kind) in [
+        (json!({}), 422, "invalid"),
+        (json!({"taks": "bad.go"}), 400, "bad-request"),
+        (json!({"all": true, "task": "bad.go"}), 422, "invalid"),
     ] {
         door.post("/v1/dead/delete", wrong)
             .await
-            .problem(400, "bad-request");
+            .problem(status, kind);
     }
     assert_eq!(count("").await, 1);
     let done = door

@@ -12,7 +12,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::{Caller, Look, Produce};
 use super::body::{Params, Parsed};
 use super::jobs::{Which, limit_of, page};
-use super::problem::{Problem, Reply};
+use super::problem::{Kind, Problem, Reply};
+use super::shapes::{ModuleOrTask, Name};
 use crate::view::moment;
 
 /// Jobs that are looked at at once: each comes with its input, its result and its logs.
@@ -159,8 +160,10 @@ async fn walk(
 #[schema(as = DeadFilter)]
 pub(super) struct Meant {
     /// Of this queue.
+    #[schema(value_type = Option<Name>)]
     queue: Option<String>,
     /// Of this module, or of this task: `module` or `module.task`.
+    #[schema(value_type = Option<ModuleOrTask>)]
     task: Option<String>,
     /// That died of this.
     reason: Option<String>,
@@ -181,8 +184,12 @@ impl Meant {
         };
         match self.all == which.is_empty() {
             true => Ok(which),
-            false if self.all => Err(Problem::bad("`all` and filters exclude each other")),
-            false => Err(Problem::bad(
+            false if self.all => {
+                let said = "`all` and filters exclude each other";
+                Err(Problem::new(Kind::Invalid, said))
+            }
+            false => Err(Problem::new(
+                Kind::Invalid,
                 "which jobs? filter them, or say `\"all\": true`",
             )),
         }
