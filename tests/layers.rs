@@ -79,6 +79,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/flow",
             "queue/hook",
             "queue/job",
+            "queue/limits",
             "queue/registry",
             "queue/schedule",
             "queue/task",

@@ -233,9 +233,6 @@ async fn what_needs_the_broker_itself_says_so() {
     for args in [&["worker"][..], &["serve", "--listen", "127.0.0.1:0"]] {
         far.run(args).await.fails(2, &["broker"]);
     }
-    // Tokens come by the API, and not past its roles.
-    let token = ["token", "create", "--name", "x", "--role", "viewer"];
-    far.run(&token).await.fails(2, &["/v1/tokens"]);
     let wrong = Far {
         door: &door,
         visitor: door.with(Some("lov_default.0123456789abcdef.x")),
@@ -252,6 +249,47 @@ async fn what_needs_the_broker_itself_says_so() {
     };
     away.visitor.base = "http://127.0.0.1:9".into();
     away.run(&["queues"]).await.fails(3, &["127.0.0.1:9"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_and_hooks_are_an_admins_there_too() {
+    let door = Door::locked().await;
+    let far_admin = far(&door, Role::Admin).await;
+    let create = ["token", "create", "--name", "x", "--role", "viewer"];
+    let made = far_admin.json(&create).await;
+    let visitor = door.with(made["token"].as_str());
+    assert_eq!(visitor.get("/v1/whoami").await.ok()["name"], "x");
+    far_admin.same(&["token", "list", "--json"]).await.ok();
+    let id = made["id"].as_str().unwrap();
+    far_admin.run(&["token", "revoke", id]).await.ok();
+    far_admin
+        .same(&["token", "revoke", id])
+        .await
+        .fails(4, &[id]);
+
+    let set = [
+        "hooks",
+        "set",
+        "ops",
+        "http://127.0.0.1:9/",
+        "--task",
+        "app",
+    ];
+    let secret = far_admin.json(&set).await["secret"].clone();
+    assert!(secret.as_str().unwrap().starts_with("whsec_"));
+    far_admin.same(&["hooks", "--json"]).await.ok();
+    let wrong = ["hooks", "set", "ops", "ftp://x"];
+    far_admin.same(&wrong).await.fails(2, &["url"]);
+    far_admin.run(&["hooks", "remove", "ops"]).await.ok();
+    far_admin
+        .same(&["hooks", "remove", "ops"])
+        .await
+        .fails(4, &["ops"]);
+
+    let deployer = far(&door, Role::Deployer).await;
+    for args in [&create[..], &["token", "list"], &set, &["hooks"]] {
+        deployer.run(args).await.fails(5, &["admin"]);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -274,7 +312,14 @@ async fn each_operation_of_the_client_takes_its_role() {
             );
         }
     }
-    assert!(Operation::ALL.iter().all(|it| it.right() != Right::Admin));
+    let shelves = Operation::ALL
+        .iter()
+        .filter(|it| it.right() == Right::Admin);
+    assert_eq!(
+        shelves.count(),
+        4,
+        "of tokens and hooks, and of nothing else"
+    );
     let path = "/v1/broker/claim";
     door.send("POST", path, "application/msgpack", vec![0xc0])
         .await

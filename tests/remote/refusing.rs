@@ -277,7 +277,7 @@ async fn what_only_workers_or_the_server_itself_may() {
         );
     }
     let e = error(broker.entries("default", Shelf::Tokens).await);
-    assert!(e.to_string().contains("`/v1/tokens`"), "{e}");
+    assert!(matches!(e, BrokerError::Denied(_)), "{e}");
     let e = error(
         broker
             .stage("default", "app", Digest::of(b"app"), "ann")

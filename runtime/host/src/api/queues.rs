@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 
 use axum::extract::State;
-use lovage_queue::broker::{Cancelled, Filter, QueueCounts};
-use lovage_queue::client::{Client, ClientError};
+use lovage_queue::broker::{Cancelled, Filter, MAX_LANES, QueueCounts};
+use lovage_queue::client::Client;
 use lovage_queue::clock::Millis;
 use lovage_queue::event::Event;
 use lovage_queue::job::{JobId, State as JobState};
 use lovage_queue::limits::{Limit, Limited, Order, Scope};
-use lovage_queue::task::{TaskName, check_name};
+use lovage_queue::task::check_name;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -20,8 +20,6 @@ use super::problem::{Problem, Reply};
 use super::shapes::Rate;
 use crate::view::queues::{LimitView, LimitedView, QueueView, held, queues, read_rate};
 
-/// Lanes that are shown.
-const MAX_LANES: u32 = 1_000;
 /// Jobs that a purge looks at at once: each comes with its input.
 const PAGE: u32 = 200;
 /// What a purge cancels.
@@ -334,15 +332,13 @@ pub(super) async fn limit(
     let scope = scope_of(&scope)?;
     let body = body.value;
     let rate = body.rate.as_deref().map(read_rate).transpose();
-    let mut limit = Limit {
+    let limit = Limit {
         rate: rate.map_err(|e| Problem::bad(e).at("/rate"))?,
         concurrency: body.concurrency,
         depth: body.depth,
         order: body.order.unwrap_or_default(),
     };
-    if let Scope::Task(task) = &scope {
-        leave_to_module(&caller.client, task, &mut limit).await?;
-    }
+    let limit = caller.client.beside_module(&scope, limit).await?;
     let (broker, tenant) = (caller.client.broker(), caller.client.tenant());
     broker.limit(tenant, &scope, &limit).await?;
     let limits = broker.limits(tenant).await?;
@@ -360,26 +356,6 @@ pub(super) async fn limit(
     };
     api.feeds.tell(tenant, &event).await;
     Ok(caller.answer(&LimitedView::of(&now)))
-}
-
-/// What the module says itself need not be said again: so its next release may say
-/// otherwise.
-async fn leave_to_module(
-    client: &Client,
-    task: &TaskName,
-    limit: &mut Limit,
-) -> Result<(), Problem> {
-    let options = match client.task(task).await {
-        Ok(task) => task.options,
-        // It may be limited before it is there.
-        Err(ClientError::UnknownModule(_) | ClientError::UnknownTask { .. }) => return Ok(()),
-        Err(e) => return Err(e.into()),
-    };
-    limit.rate = limit.rate.filter(|it| Some(*it) != options.rate);
-    limit.concurrency = limit
-        .concurrency
-        .filter(|it| Some(*it) != options.concurrency);
-    Ok(())
 }
 
 /// Pause a scope

@@ -12,6 +12,7 @@ use crate::api::TlsError;
 use crate::config::ConfigError;
 use crate::deploy::PushError;
 use crate::engine::{EngineError, LoadError, Refusal};
+use crate::telemetry::traces::TracesError;
 use crate::units::{Span, UnitError};
 use crate::worker::WorkerError;
 
@@ -105,6 +106,7 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
     let refused = e.is::<Refusal>() || e.is::<ArgumentsError>();
     let usage = e.is::<ConfigError>()
         || e.is::<TlsError>()
+        || e.is::<TracesError>()
         || e.is::<NameError>()
         || e.is::<UnitError>()
         || e.is::<IdError>();

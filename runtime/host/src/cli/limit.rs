@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use lovage_queue::client::{Client, ClientError};
+use lovage_queue::client::Client;
 use lovage_queue::limits::{Limit as Allowed, Order, Scope};
 use lovage_queue::task::Rate;
 use serde_json::json;
@@ -81,7 +81,7 @@ impl Limit {
         let client = context.client().await?;
         let mut limit = self.now(&client).await?;
         if self.names_any() {
-            self.leave_to_module(&client, &mut limit).await?;
+            limit = client.beside_module(&self.scope, limit).await?;
             Change::make(self.rate, &mut limit.rate);
             Change::make(self.concurrency, &mut limit.concurrency);
             Change::make(self.depth, &mut limit.depth);
@@ -102,25 +102,6 @@ impl Limit {
         let limits = client.broker().limits(client.tenant()).await?;
         let now = limits.iter().find(|it| it.scope == self.scope);
         Ok(now.map_or_else(Allowed::default, |it| it.limit))
-    }
-
-    /// Takes out of a task's limit what its module says: it stays the module's to
-    /// say, in its next release too.
-    async fn leave_to_module(&self, client: &Client, limit: &mut Allowed) -> anyhow::Result<()> {
-        let Scope::Task(task) = &self.scope else {
-            return Ok(());
-        };
-        let options = match client.task(task).await {
-            Ok(task) => task.options,
-            // It may be limited before it is there.
-            Err(ClientError::UnknownModule(_) | ClientError::UnknownTask { .. }) => return Ok(()),
-            Err(e) => return Err(e.into()),
-        };
-        limit.rate = limit.rate.filter(|it| Some(*it) != options.rate);
-        limit.concurrency = limit
-            .concurrency
-            .filter(|it| Some(*it) != options.concurrency);
-        Ok(())
     }
 
     fn names_any(&self) -> bool {

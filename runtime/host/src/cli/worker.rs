@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use super::Context;
+use super::exit::Verdict;
 use crate::engine::Engine;
 use crate::telemetry::{Telemetry, listen};
 use crate::worker::{self, Phase};
@@ -73,8 +74,11 @@ pub(super) async fn run(
 ) -> anyhow::Result<()> {
     let (ended, stop) = oneshot::channel::<()>();
     if let Some(address) = &context.config.worker.metrics {
-        let listener = TcpListener::bind(address).await;
-        let listener = listener.with_context(|| format!("cannot serve metrics at `{address}`"))?;
+        let listener = TcpListener::bind(address).await.map_err(|e| {
+            Verdict::Usage(format!(
+                "cannot serve metrics at `{address}`: {e}; `--metrics` says where else"
+            ))
+        })?;
         tracing::info!(address = %listener.local_addr()?, "serving metrics");
         let stop = async move { drop(stop.await) };
         tokio::spawn(listen::run(listener, telemetry.metrics.clone(), stop));

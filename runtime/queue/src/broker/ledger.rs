@@ -39,7 +39,8 @@ pub const MAX_LANES: u32 = 1_000;
 pub(crate) const MOST: u64 = 1 << 53;
 
 /// A shelf of small entries by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Shelf {
     /// Who may use the front door.
     Tokens,

@@ -14,11 +14,14 @@ use super::{Client, ClientError};
 use crate::broker::remote::Operation;
 use crate::broker::remote::wire::{
     self, About, Activate, Behind, Bytes, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ, MAX_WAIT,
-    Minutes, Named, Nodes, OfDigest, OfFlow, PauseSchedule, Places, Seen, Stretch, Wait, Waited,
-    pack, request,
+    Minutes, Named, Nodes, OfDigest, OfFlow, OfShelf, PauseSchedule, Places, PutEntry, Seen,
+    Stretch, Wait, Waited, pack, request,
 };
-use crate::broker::{BrokerError, Filter, Firing, FlowNode, MAX_BATCH, NewFlow, Owner, Result};
+use crate::broker::{
+    BrokerError, Filter, Firing, FlowNode, MAX_BATCH, NewFlow, Owner, Result, Shelf,
+};
 use crate::flow::check_flow_name;
+use crate::hook::Hook;
 use crate::job::{JobId, NewJob};
 
 /// Schedules of one request.
@@ -57,6 +60,9 @@ pub async fn answer(client: &Client, operation: Operation, body: &[u8]) -> Resul
         | Op::RemoveSchedule => schedule(client, operation, body).await,
         Op::Manifest | Op::Readiness | Op::Releases | Op::Activate => {
             registry(client, operation, body).await
+        }
+        Op::Entry | Op::Entries | Op::PutEntry | Op::RemoveEntry => {
+            shelf(client, operation, body).await
         }
         Op::History | Op::Events | Op::Workers | Op::Lanes => ledger(client, operation, body).await,
     }
@@ -292,6 +298,36 @@ async fn registry(client: &Client, operation: Operation, body: &[u8]) -> Result<
         Operation::Activate => {
             let Activate { name, number } = request(body)?;
             done(broker.activate(tenant, &name, number).await?)
+        }
+        operation => other(operation),
+    }
+}
+
+async fn shelf(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {
+    let (broker, tenant) = (client.broker(), client.tenant());
+    match operation {
+        Operation::Entry => {
+            let OfShelf { shelf, name } = request(body)?;
+            let bytes = broker.entry(tenant, shelf, &name).await?;
+            done(bytes.map(ByteBuf::from))
+        }
+        Operation::Entries => {
+            let entries = broker.entries(tenant, request(body)?).await?;
+            let entry = |(name, it): (String, Vec<u8>)| (name, ByteBuf::from(it));
+            done(entries.into_iter().map(entry).collect::<Vec<_>>())
+        }
+        Operation::PutEntry => {
+            let PutEntry { shelf, name, bytes } = request(body)?;
+            // Workers take a hook as it lies there.
+            let sound = |it: Hook| it.name == *name && it.check().is_ok();
+            if shelf == Shelf::Hooks && !Hook::decode(&bytes).is_some_and(sound) {
+                return Err(BrokerError::Invalid(format!("`{name}` is no hook")));
+            }
+            done(broker.put_entry(tenant, shelf, &name, &bytes).await?)
+        }
+        Operation::RemoveEntry => {
+            let OfShelf { shelf, name } = request(body)?;
+            done(broker.remove_entry(tenant, shelf, &name).await?)
         }
         operation => other(operation),
     }

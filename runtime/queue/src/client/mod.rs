@@ -53,6 +53,7 @@ use crate::broker::{
 };
 use crate::flow::FlowError;
 use crate::job::{DEFAULT_PRIORITY, Job, JobId, Key, NewJob, Partition, Payload, Pin};
+use crate::limits::{Limit, Scope};
 use crate::registry::Digest;
 use crate::schedule::ScheduleError;
 use crate::task::{DEFAULT_QUEUE, DEFAULT_TENANT, NameError, TaskInfo, TaskName};
@@ -182,6 +183,31 @@ impl Client {
     pub fn traced(mut self, tracer: Arc<dyn Tracer>) -> Self {
         self.tracer = Some(tracer);
         self
+    }
+
+    /// A scope's limit without what a module says of its task itself: that stays the
+    /// module's to say, in its next release too.
+    ///
+    /// # Errors
+    /// Those of the broker.
+    pub async fn beside_module(&self, scope: &Scope, limit: Limit) -> Result<Limit, ClientError> {
+        let Scope::Task(task) = scope else {
+            return Ok(limit);
+        };
+        let options = match self.task(task).await {
+            Ok(task) => task.options,
+            // It may be limited before it is there.
+            Err(ClientError::UnknownModule(_) | ClientError::UnknownTask { .. }) => {
+                return Ok(limit);
+            }
+            Err(e) => return Err(e),
+        };
+        let others = |it: &u32| Some(*it) != options.concurrency;
+        Ok(Limit {
+            rate: limit.rate.filter(|it| Some(*it) != options.rate),
+            concurrency: limit.concurrency.filter(others),
+            ..limit
+        })
     }
 
     /// The broker below.

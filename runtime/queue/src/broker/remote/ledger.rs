@@ -1,41 +1,39 @@
-//! The ledger over HTTP: to look at. What is told is a worker's, and the shelves are the
-//! server's own.
+//! The ledger over HTTP. What is told is a worker's.
 
 use std::borrow::Cow;
 
 use serde_bytes::ByteBuf;
 
-use super::wire::{Behind, Lanes, Minutes, Seen};
+use super::wire::{Behind, Lanes, Minutes, OfShelf, PutEntry, Seen};
 use super::{Operation, RemoteBroker, of_workers};
-use crate::broker::{
-    BrokerError, Events, LaneCounts, Ledger, Minute, Result, Shelf, Tally, WorkerStatus,
-};
+use crate::broker::{Events, LaneCounts, Ledger, Minute, Result, Shelf, Tally, WorkerStatus};
 use crate::clock::Millis;
-
-/// The answer to what would show or change who may use the server.
-fn of_server<T>(shelf: Shelf) -> Result<T> {
-    let name = shelf.as_str();
-    Err(BrokerError::Invalid(format!(
-        "a server keeps its {name} to itself: ask for them at `/v1/{name}`"
-    )))
-}
 
 #[async_trait::async_trait]
 impl Ledger for RemoteBroker {
-    async fn put_entry(&self, _: &str, shelf: Shelf, _: &str, _: &[u8]) -> Result<()> {
-        of_server(shelf)
+    async fn put_entry(&self, tenant: &str, shelf: Shelf, name: &str, bytes: &[u8]) -> Result<()> {
+        let (name, bytes) = (name.into(), ByteBuf::from(bytes));
+        let request = PutEntry { shelf, name, bytes };
+        self.run(tenant, Operation::PutEntry, &request).await
     }
 
-    async fn remove_entry(&self, _: &str, shelf: Shelf, _: &str) -> Result<bool> {
-        of_server(shelf)
+    async fn remove_entry(&self, tenant: &str, shelf: Shelf, name: &str) -> Result<bool> {
+        let name = name.into();
+        let request = OfShelf { shelf, name };
+        self.run(tenant, Operation::RemoveEntry, &request).await
     }
 
-    async fn entry(&self, _: &str, shelf: Shelf, _: &str) -> Result<Option<Vec<u8>>> {
-        of_server(shelf)
+    async fn entry(&self, tenant: &str, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>> {
+        let name = name.into();
+        let request = OfShelf { shelf, name };
+        let bytes: Option<ByteBuf> = self.run(tenant, Operation::Entry, &request).await?;
+        Ok(bytes.map(ByteBuf::into_vec))
     }
 
-    async fn entries(&self, _: &str, shelf: Shelf) -> Result<Vec<(String, Vec<u8>)>> {
-        of_server(shelf)
+    async fn entries(&self, tenant: &str, shelf: Shelf) -> Result<Vec<(String, Vec<u8>)>> {
+        let entries: Vec<(String, ByteBuf)> = self.run(tenant, Operation::Entries, &shelf).await?;
+        let entry = |(name, it): (String, ByteBuf)| (name, it.into_vec());
+        Ok(entries.into_iter().map(entry).collect())
     }
 
     async fn tell(&self, _: &str, _: &[Tally], _: &[Vec<u8>]) -> Result<()> {

@@ -13,7 +13,7 @@ pub enum Right {
     Produce,
     /// To change what runs and when: releases, limits, pauses, schedules.
     Deploy,
-    /// To give and take rights.
+    /// To give and take rights, and to say who is told of ends of jobs.
     Admin,
 }
 
@@ -116,6 +116,14 @@ operations! {
     /// [`Registry::activate`](crate::registry::Registry::activate)
     Activate = "activate" Deploy,
 
+    /// [`Ledger::entry`](crate::broker::Ledger::entry)
+    Entry = "entry" Admin,
+    /// [`Ledger::entries`](crate::broker::Ledger::entries)
+    Entries = "entries" Admin,
+    /// [`Ledger::put_entry`](crate::broker::Ledger::put_entry)
+    PutEntry = "put-entry" Admin,
+    /// [`Ledger::remove_entry`](crate::broker::Ledger::remove_entry)
+    RemoveEntry = "remove-entry" Admin,
     /// [`Ledger::history`](crate::broker::Ledger::history)
     History = "history" Read,
     /// [`Ledger::events`](crate::broker::Ledger::events)

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::broker::{BrokerError, Declared, Fire, FlowNode, Result};
+use crate::broker::{BrokerError, Declared, Fire, FlowNode, Result, Shelf};
 use crate::clock::Millis;
 use crate::job::{Job, JobId, NewJob};
 use crate::registry::Digest;
@@ -189,6 +189,21 @@ pub(crate) struct Seen {
     pub(crate) events: Vec<(String, ByteBuf)>,
     pub(crate) cursor: String,
     pub(crate) missed: bool,
+}
+
+/// An entry to be kept.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PutEntry<'a> {
+    pub(crate) shelf: Shelf,
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) bytes: ByteBuf,
+}
+
+/// An entry of a shelf.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OfShelf<'a> {
+    pub(crate) shelf: Shelf,
+    pub(crate) name: Cow<'a, str>,
 }
 
 /// Lanes of a queue.
