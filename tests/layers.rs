@@ -18,6 +18,7 @@ const TABLE: &[(&str, &[&str])] = &[
     // beside what its jobs may not be.
     ("queue/clock", &[]),
     ("queue/about", &["queue/clock"]),
+    ("queue/audit", &[]),
     ("queue/event", &["queue/job"]),
     ("queue/hook", &["queue/broker", "queue/job", "queue/task"]),
     ("host/webhook", &["queue/hook"]),
@@ -61,6 +62,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "queue/broker",
         &[
+            "queue/audit",
             "queue/clock",
             "queue/job",
             "queue/limits",
@@ -90,6 +92,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/view",
         &[
+            "queue/audit",
             "host/units",
             "queue/arguments",
             "queue/broker",

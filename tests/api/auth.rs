@@ -94,6 +94,7 @@ const ROLES: &[(Role, &[&str])] = &[
             "GET /v1/hooks",
             "PUT /v1/hooks/{name}",
             "DELETE /v1/hooks/{name}",
+            "GET /v1/audit",
         ],
     ),
 ];

@@ -7,6 +7,7 @@
 //! - `formats`: bodies and answers; `docs`: the OpenAPI document against the server
 //! - `outages`: what dies or dawdles; `tls`; `remote`: the command line over HTTP
 
+mod audit;
 mod auth;
 mod dead;
 mod docs;

@@ -33,6 +33,7 @@ macro_rules! broker_test {
     };
 }
 
+mod audit;
 mod batch;
 mod blobs;
 mod cancel;

@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 25] = [
+const COMMANDS: [(&str, &[&str]); 26] = [
     (
         "serve",
         &[
@@ -26,6 +26,7 @@ const COMMANDS: [(&str, &[&str]); 25] = [
         "hooks",
         &["list", "set", "remove", "Standard Webhooks", "--outcome"],
     ),
+    ("audit", &["newest first", "--since", "--all"]),
     ("workers", &["what each of them runs"]),
     (
         "schedules",

@@ -1,5 +1,6 @@
 //! The binary from the shell's side.
 
+mod audit;
 mod author;
 mod bench;
 mod brokers;

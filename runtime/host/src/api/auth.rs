@@ -124,8 +124,12 @@ impl<R: Right> FromRequestParts<Shared> for Caller<R> {
         parts.extensions.insert(BodyLimit(limit));
         let patience = api.settings.patience.body;
         parts.extensions.insert(BodyPatience(patience));
+        let by = match &token {
+            Some(it) => format!("token {} ({})", it.name, it.id),
+            None => "anybody".to_owned(),
+        };
         Ok(Caller {
-            client: api.client(&tenant),
+            client: api.client(&tenant).audited(&by),
             token,
             form: Form::of(&parts.headers)?,
             right: PhantomData,

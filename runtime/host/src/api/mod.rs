@@ -8,12 +8,13 @@
 //! - `body`: forms of bodies and answers; `problem`: what could not be done
 //! - `docs`: the OpenAPI document, with `document` and `shapes`; `ui`: the dashboard's files
 //! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `queues`, `workers`,
-//!   `schedules`, `flows`, `tokens`, `hooks`
+//!   `schedules`, `flows`, `tokens`, `hooks`, `audit`
 //! - `events` with `feed`: what happens, as it happens; `history`: what has happened
 //! - `health`: whether all is well; `metrics`: in numbers; `remote`: what Lovage's own client speaks
 //!
 //! It is a client like any other: it sees jobs through the broker and runs none.
 
+mod audit;
 mod auth;
 mod body;
 mod calls;
@@ -248,6 +249,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(tokens::revoke))
         .routes(routes!(hooks::list))
         .routes(routes!(hooks::put, hooks::remove))
+        .routes(routes!(audit::list))
 }
 
 /// Everything that the port answers to.

@@ -32,6 +32,7 @@ impl Dev {
         let place = context.place_of_broker("dev")?;
         // Held to the end: the file and its writer are shared with the worker.
         let client = Client::over(place.connect().await?, &context.config.tenant);
+        let client = client.audited(&format!("user {}", super::user()));
         let engine = Engine::new(context.config.engine())?;
         for module in &self.modules {
             let (name, path) = match module.split_once('=') {

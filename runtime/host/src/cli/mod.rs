@@ -10,6 +10,7 @@
 //! - one file a command
 
 mod arguments;
+mod audit;
 mod batch;
 mod bench;
 mod budget;
@@ -138,6 +139,7 @@ enum Command {
     Serve(serve::Serve),
     Token(token::Token),
     Hooks(hooks::Hooks),
+    Audit(audit::Audit),
     Workers(workers::Workers),
     New(new::New),
     Build(build::Build),
@@ -208,8 +210,14 @@ impl Context {
     }
 
     async fn client(&self) -> anyhow::Result<Client> {
-        let broker = self.place()?.connect().await?;
-        Ok(self.traced(Client::over(broker, &self.config.tenant)))
+        let place = self.place()?;
+        let is_server = matches!(place, Place::Http(_));
+        let client = Client::over(place.connect().await?, &self.config.tenant);
+        // What is done through a server the server has on its log.
+        Ok(self.traced(match is_server {
+            true => client,
+            false => client.audited(&format!("user {}", user())),
+        }))
     }
 
     /// What a process that serves tells of itself.
@@ -235,6 +243,11 @@ impl Context {
             ..self.config.engine()
         })?)
     }
+}
+
+/// Who asks, as far as the environment says.
+fn user() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "unknown".into())
 }
 
 /// A command with its configuration.
@@ -314,6 +327,7 @@ impl Command {
             Command::Serve(it) => it.run(context).await,
             Command::Token(it) => it.run(context).await,
             Command::Hooks(it) => it.run(context).await,
+            Command::Audit(it) => it.run(context).await,
             Command::Workers(it) => it.run(context).await,
             Command::New(it) => it.run(context),
             Command::Build(it) => it.run(context),

@@ -63,7 +63,7 @@ pub(super) async fn push_file(
 ) -> anyhow::Result<()> {
     let name = name_of(file, name)?;
     let bytes = read_component(file)?;
-    let by = std::env::var("USER").unwrap_or_else(|_| "unknown".into());
+    let by = super::user();
     let patience = if now {
         Duration::ZERO
     } else {

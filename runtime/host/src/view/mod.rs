@@ -2,12 +2,13 @@
 //!
 //! # Layout
 //! - this file: moments, and MessagePack as JSON
-//! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`: one kind of
-//!   thing each
+//! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`, `audit`:
+//!   one kind of thing each
 //!
 //! Names and shapes are part of the interface: what programs read may gain fields, and
 //! loses none.
 
+pub mod audit;
 pub mod flows;
 pub mod hooks;
 pub mod jobs;

@@ -312,9 +312,7 @@ fn check_tenant(tenant: &str) -> Result<()> {
 }
 
 pub(crate) fn no_cursor(text: &str) -> BrokerError {
-    BrokerError::Invalid(format!(
-        "`{text}` is no cursor of events: begin without one"
-    ))
+    BrokerError::Invalid(format!("`{text}` is no cursor: begin without one"))
 }
 
 /// Sorts lanes, and counts the lanes of limited tasks with the tenant's own.

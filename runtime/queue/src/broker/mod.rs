@@ -4,7 +4,8 @@
 //! - this file: the contract, word for word what both implementations promise
 //! - `words`: what is asked and answered; `check`: what is refused at once
 //! - `schedules`: the contract of schedules; `flows`: that of jobs that wait for others;
-//!   `ledger`: that of what is kept for those who look on
+//!   `ledger`: that of what is kept for those who look on; `audit`: that of the audit log
+//! - [`Audited`]: any of them, with all that somebody changes on the log
 //! - [`redis`]: the production broker; its operations are Lua scripts
 //! - [`Place`]: from a URL to a broker
 //! - [`sqlite`]: the embedded broker; the same operations as transactions
@@ -12,6 +13,8 @@
 //!
 //! Nothing outside this room knows which one is there.
 
+mod audit;
+mod audited;
 mod check;
 mod flows;
 mod ledger;
@@ -26,6 +29,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::audit::{ACTS_KEPT, AuditLog, MAX_ACTS, Recorded};
+pub use self::audited::Audited;
 pub(crate) use self::check::{
     PAGE_WAITS, check_beat, check_declared, check_flow, check_jobs, check_nodes, check_pause,
     check_settlements, counts_as_failed, is_kept,
@@ -140,7 +145,7 @@ pub type Result<T> = std::result::Result<T, BrokerError>;
 /// answer was lost: enqueue by the job's id, claim by its number, settle by the
 /// delivery.
 #[async_trait::async_trait]
-pub trait Broker: Flows + Ledger + Registry + Schedules + Send + Sync {
+pub trait Broker: AuditLog + Flows + Ledger + Registry + Schedules + Send + Sync {
     /// How many partitions there are; fixed for a broker's life.
     fn partitions(&self) -> u16;
 

@@ -64,7 +64,9 @@ pub async fn answer(client: &Client, operation: Operation, body: &[u8]) -> Resul
         Op::Entry | Op::Entries | Op::PutEntry | Op::RemoveEntry => {
             shelf(client, operation, body).await
         }
-        Op::History | Op::Events | Op::Workers | Op::Lanes => ledger(client, operation, body).await,
+        Op::Acts | Op::History | Op::Events | Op::Workers | Op::Lanes => {
+            ledger(client, operation, body).await
+        }
     }
 }
 
@@ -349,6 +351,10 @@ async fn ledger(client: &Client, operation: Operation, body: &[u8]) -> Result<Ve
                 cursor: seen.cursor,
                 missed: seen.missed,
             })
+        }
+        Operation::Acts => {
+            let wire::Acts { before, limit } = request(body)?;
+            done(broker.acts(tenant, before.as_deref(), limit).await?)
         }
         Operation::Workers => done(broker.workers(tenant).await?),
         Operation::Lanes => {

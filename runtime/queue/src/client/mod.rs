@@ -49,7 +49,7 @@ pub use self::trace::{Enqueueing, TRACEPARENT, Tracer};
 use self::known::{Known, Shelf};
 use crate::arguments::ArgumentsError;
 use crate::broker::{
-    Broker, BrokerError, Cancelled, Enqueued, FlowState, MAX_ABOUT, Place, Requeued,
+    Audited, Broker, BrokerError, Cancelled, Enqueued, FlowState, MAX_ABOUT, Place, Requeued,
 };
 use crate::flow::FlowError;
 use crate::job::{DEFAULT_PRIORITY, Job, JobId, Key, NewJob, Partition, Payload, Pin};
@@ -182,6 +182,13 @@ impl Client {
     /// The same, with all that it enqueues traced.
     pub fn traced(mut self, tracer: Arc<dyn Tracer>) -> Self {
         self.tracer = Some(tracer);
+        self
+    }
+
+    /// The same, with all that it changes on the audit log in this name; see
+    /// [`Act::by`](crate::audit::Act::by).
+    pub fn audited(mut self, by: &str) -> Self {
+        self.broker = Arc::new(Audited::by(self.broker, by));
         self
     }
 

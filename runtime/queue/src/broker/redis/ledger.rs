@@ -160,7 +160,7 @@ impl RedisBroker {
 }
 
 /// A stream's id, as Redis spells them.
-fn is_cursor(text: &str) -> bool {
+pub(super) fn is_cursor(text: &str) -> bool {
     let number = |it: &str| it.parse::<u64>().is_ok_and(|n| n.to_string() == it);
     text.split_once('-')
         .is_some_and(|(time, place)| number(time) && number(place))

@@ -11,12 +11,13 @@
 //! - `read.rs`: looking at jobs, and waiting for them
 //! - `blobs.rs`: inputs and results that are too large for a record
 //! - `registry.rs`: modules and releases; `schedules.rs`: schedules; `flows.rs`: flows
-//! - `ledger.rs`: what is kept for those who look on
+//! - `ledger.rs`: what is kept for those who look on; `audit.rs`: who did what
 //!
 //! What survives a crash of Redis is what its persistence setting says: with
 //! `appendfsync always` everything accepted, with `everysec` all but the last
 //! second, with neither nothing since the last snapshot.
 
+mod audit;
 mod blobs;
 mod connection;
 mod control;

@@ -67,6 +67,8 @@ scripts! {
     TELL = "" "tell", [];
     HISTORY = "no-writes" "history", [];
     EVENTS = "no-writes" "events", [];
+    RECORD = "" "record", [];
+    ACTS = "no-writes" "acts", [];
     NOW = "no-writes" "now", [];
     DECLARE = "" "declare", ["lanes", "timetable"];
     SCHEDULES = "no-writes" "schedules", [];

@@ -14,6 +14,7 @@
 //! are between them and the broker itself.
 
 mod address;
+mod audit;
 mod connection;
 mod flows;
 mod ledger;

@@ -124,6 +124,8 @@ operations! {
     PutEntry = "put-entry" Admin,
     /// [`Ledger::remove_entry`](crate::broker::Ledger::remove_entry)
     RemoveEntry = "remove-entry" Admin,
+    /// [`AuditLog::acts`](crate::broker::AuditLog::acts)
+    Acts = "acts" Admin,
     /// [`Ledger::history`](crate::broker::Ledger::history)
     History = "history" Read,
     /// [`Ledger::events`](crate::broker::Ledger::events)

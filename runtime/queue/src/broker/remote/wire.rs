@@ -183,6 +183,13 @@ pub(crate) struct Minutes {
     pub(crate) minutes: u32,
 }
 
+/// Acts of the audit log.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Acts<'a> {
+    pub(crate) before: Option<Cow<'a, str>>,
+    pub(crate) limit: u32,
+}
+
 /// Events.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Seen {

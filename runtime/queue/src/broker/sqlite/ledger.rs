@@ -172,7 +172,7 @@ fn last_event(db: &Db<'_>, tenant: &str) -> rusqlite::Result<i64> {
     Ok(last.unwrap_or(0))
 }
 
-fn read_cursor(text: &str) -> Result<i64> {
+pub(super) fn read_cursor(text: &str) -> Result<i64> {
     let number: Option<i64> = text.parse().ok();
     let ours = number.filter(|n| *n >= 0 && n.to_string() == text);
     ours.ok_or_else(|| no_cursor(text))

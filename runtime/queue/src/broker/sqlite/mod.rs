@@ -12,7 +12,7 @@
 //! - `numbers`: where the jobs lie that this process has claimed
 //! - `schedules`: what is kept of schedules; `fire`: how they fire
 //! - `flows`: jobs that wait for others; `flow`: what steps do with them
-//! - `ledger`: what is kept for those who look on
+//! - `ledger`: what is kept for those who look on; `audit`: who did what
 //! - `sources`: jobs that make others page by page, and wait for these
 //! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
 //!   whether they may start, `terms` what only some have, `blobs` large bytes
@@ -22,6 +22,7 @@
 //! writer, every one that only reads runs on a pool of connections beside it;
 //! none of them runs on the executor's threads.
 
+mod audit;
 mod blobs;
 mod cancel;
 mod claim;

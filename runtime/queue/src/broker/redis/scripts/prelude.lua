@@ -79,6 +79,7 @@
 --   T:minute:M           hash  queue .. '\0' .. task -> numbers of ledger.rs, packed; M is
 --                              a time in minutes
 --   T:events             strm  b(ytes) of an event
+--   T:audit              strm  t(ime), b(ytes) of an act
 --   T:active             hash  module name -> release number .. digest
 --   T:rel:NAME           hash  number -> digest .. time .. by; n -> the newest
 --   T:m:DIGEST           str   manifest

@@ -469,3 +469,12 @@ CREATE TABLE event (
     bytes  BLOB    NOT NULL,
     UNIQUE (tenant, seq)
 ) STRICT;
+
+-- What people did. The last of them always stays: so no number is given twice.
+CREATE TABLE act (
+    tenant TEXT    NOT NULL,
+    seq    INTEGER NOT NULL,
+    at     INTEGER NOT NULL,
+    bytes  BLOB    NOT NULL,
+    UNIQUE (tenant, seq)
+) STRICT;
