@@ -63,6 +63,7 @@ mod requeue;
 mod retention;
 mod schedules;
 mod settle;
+mod shares;
 mod sources;
 mod tenants;
 mod unique;

@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 25] = [
+const COMMANDS: [(&str, &[&str]); 26] = [
     (
         "serve",
         &[
@@ -27,6 +27,7 @@ const COMMANDS: [(&str, &[&str]); 25] = [
         &["list", "set", "remove", "Standard Webhooks", "--outcome"],
     ),
     ("workers", &["what each of them runs"]),
+    ("usage", &["CPU time", "--days", "--task", "--tenant"]),
     (
         "schedules",
         &[
@@ -178,7 +179,7 @@ const COMMANDS: [(&str, &[&str]); 25] = [
 ];
 
 /// The measurements, and what their help must speak of.
-const BENCH: [(&str, &[&str]); 9] = [
+const BENCH: [(&str, &[&str]); 10] = [
     (
         "drain",
         &["--jobs", "--lanes", "--concurrency", "echo", "bare loop"],
@@ -201,6 +202,10 @@ const BENCH: [(&str, &[&str]); 9] = [
     ("memory", &["--sample", "--jobs", "resident"]),
     ("scheduled", &["--jobs", "broker's clock"]),
     ("fairness", &["--backlog", "--lanes", "half is fair"]),
+    (
+        "tenants",
+        &["--heavy", "--tenants", "--jobs", "--span", "CPU time"],
+    ),
     (
         "breadth",
         &["--jobs", "--kept", "--lanes", "--queued", "--modules"],

@@ -39,6 +39,7 @@ mod select;
 mod serve;
 mod terms;
 mod token;
+mod usage;
 mod worker;
 mod workers;
 
@@ -139,6 +140,7 @@ enum Command {
     Token(token::Token),
     Hooks(hooks::Hooks),
     Workers(workers::Workers),
+    Usage(usage::Usage),
     New(new::New),
     Build(build::Build),
     Push(push::Push),
@@ -315,6 +317,7 @@ impl Command {
             Command::Token(it) => it.run(context).await,
             Command::Hooks(it) => it.run(context).await,
             Command::Workers(it) => it.run(context).await,
+            Command::Usage(it) => it.run(context).await,
             Command::New(it) => it.run(context),
             Command::Build(it) => it.run(context),
             Command::Push(it) => it.run(context).await,

@@ -13,7 +13,7 @@ use serde_bytes::ByteBuf;
 use super::{Client, ClientError};
 use crate::broker::remote::Operation;
 use crate::broker::remote::wire::{
-    self, About, Activate, Behind, Bytes, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ, MAX_WAIT,
+    self, About, Activate, Behind, Bytes, Days, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ, MAX_WAIT,
     Minutes, Named, Nodes, OfDigest, OfFlow, PauseSchedule, Places, Seen, Stretch, Wait, Waited,
     pack, request,
 };
@@ -58,7 +58,9 @@ pub async fn answer(client: &Client, operation: Operation, body: &[u8]) -> Resul
         Op::Manifest | Op::Readiness | Op::Releases | Op::Activate => {
             registry(client, operation, body).await
         }
-        Op::History | Op::Events | Op::Workers | Op::Lanes => ledger(client, operation, body).await,
+        Op::History | Op::Usage | Op::Events | Op::Workers | Op::Lanes => {
+            ledger(client, operation, body).await
+        }
     }
 }
 
@@ -303,6 +305,10 @@ async fn ledger(client: &Client, operation: Operation, body: &[u8]) -> Result<Ve
         Operation::History => {
             let Minutes { from, minutes } = request(body)?;
             done(broker.history(tenant, from, minutes).await?)
+        }
+        Operation::Usage => {
+            let Days { from, days } = request(body)?;
+            done(broker.usage(tenant, from, days).await?)
         }
         Operation::Events => {
             let Behind { after, limit } = request(body)?;

@@ -183,6 +183,13 @@ pub(crate) struct Minutes {
     pub(crate) minutes: u32,
 }
 
+/// Days of usage.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Days {
+    pub(crate) from: Millis,
+    pub(crate) days: u32,
+}
+
 /// Events.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Seen {

@@ -12,12 +12,13 @@ use crate::task::{TaskInfo, TaskOptions};
 const THEN: Millis = Millis(1_790_000_000_000);
 
 /// The earlier schemas, the first first.
-const SCHEMAS: [&str; 5] = [
+const SCHEMAS: [&str; 6] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 
 /// A file as an earlier schema had it.
@@ -190,6 +191,7 @@ async fn a_file_of_schema_1_is_brought_up_to_date_with_all_that_is_in_it() {
         attempt: None,
         children: Vec::new(),
         flows: Vec::new(),
+        spent: crate::job::Spent::default(),
     };
     let answer = broker.settle(worker, &[settled]).await.unwrap();
     assert_eq!(answer, [Settled::Recorded]);
