@@ -193,6 +193,7 @@ impl Worker {
             queues: vec![(QUEUE.into(), max as u32)],
             max: max as u32,
             lease,
+            crowded: Vec::new(),
         }
     }
 
@@ -248,6 +249,10 @@ pub(super) fn settlement(it: &Claimed, action: Action, ending: Ending) -> Settle
         }),
         children: Vec::new(),
         flows: Vec::new(),
+        spent: lovage_queue::job::Spent {
+            cpu: Duration::from_micros(5),
+            charged: it.charged,
+        },
     }
 }
 

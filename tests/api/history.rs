@@ -94,3 +94,33 @@ async fn what_is_no_time_is_refused() {
         door.get(&format!("/v1/history?{bounded}")).await.ok();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn usage_is_told_by_day_and_by_task() {
+    let door = Door::with_app().await;
+    assert_eq!(door.get("/v1/usage").await.ok(), json!({"usage": []}));
+    let _worker = door.site.worker(&[]).await;
+    for side in 1..=3 {
+        let call = json!({"task": "app.go", "args": {"side": side}});
+        door.post("/v1/jobs?wait=30s", call).await.ok();
+    }
+    let used = until("all of them are told", || async {
+        let used = door.get("/v1/usage?by=task&days=2").await.ok();
+        (used["usage"][0]["attempts"] == 3).then_some(used)
+    })
+    .await;
+    let of = &used["usage"][0];
+    assert_eq!(of["task"], "app.go");
+    let seconds = |name: &str| of[name].as_f64().unwrap();
+    assert!(seconds("cpu") > 0.0 && seconds("seconds") > 0.0, "{of:#}");
+    assert!(of["fuel"].as_u64() > Some(0), "{of:#}");
+    let day = door.get("/v1/usage").await.ok()["usage"][0].clone();
+    assert_eq!(day["attempts"], 3);
+    assert_eq!(day["day"].as_str().map(str::len), Some(10), "{day:#}");
+    for wrong in ["days=0", "days=401", "by=week"] {
+        let path = format!("/v1/usage?{wrong}");
+        door.get(&path).await.is(400);
+    }
+    let said = door.site.lovage(&["usage", "--task"]).await.ok();
+    assert!(said.out.contains("app.go"), "{said:?}");
+}

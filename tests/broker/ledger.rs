@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lovage_queue::broker::{
     BrokerError, EVENTS_KEPT, Events, HISTORY_KEPT, LaneCounts, MAX_ENTRIES, MAX_ENTRY,
-    MAX_ENTRY_NAME, MAX_EVENT, MAX_MINUTES, MAX_SERIES, MAX_TOLD, Minute, Shelf, Tally,
+    MAX_ENTRY_NAME, MAX_EVENT, MAX_MINUTES, MAX_SERIES, MAX_TOLD, Minute, Shelf, Tally, USAGE_DAYS,
+    Usage,
 };
 use lovage_queue::clock::Millis;
 use lovage_queue::job::When;
@@ -31,6 +32,9 @@ fn tally(queue: &str, task: &str) -> Tally {
         waited: secs(3),
         waited_most: secs(2),
         fuel: 1_000_000,
+        attempts: 10,
+        cpu: Duration::from_micros(1_200),
+        memory_time: 96,
     }
 }
 
@@ -139,6 +143,9 @@ broker_test!(tallies_of_a_minute_are_added_up, |b| async move {
         waited: secs(8),
         waited_most: secs(5),
         fuel: 2_000_000,
+        attempts: 20,
+        cpu: Duration::from_micros(2_400),
+        memory_time: 192,
         ..more
     };
     let minutes = [sum, other].map(|tally| Minute { at: BEGIN, tally });
@@ -230,6 +237,71 @@ broker_test!(
         assert_eq!(sum.ran, Duration::from_micros(1 << 53));
     }
 );
+
+/// What the usage of a tally's task is, so many times.
+fn used(day: u64, task: &str, times: u32) -> Usage {
+    let it = tally("default", "basics.add");
+    Usage {
+        day: Millis(day_of(BEGIN) + day * DAY),
+        task: task.into(),
+        attempts: it.attempts * u64::from(times),
+        cpu: it.cpu * times,
+        memory_time: it.memory_time * u64::from(times),
+        fuel: it.fuel * u64::from(times),
+        ran: it.ran * times,
+    }
+}
+
+const DAY: u64 = 24 * 3_600_000;
+
+fn day_of(at: Millis) -> u64 {
+    at.0 - at.0 % DAY
+}
+
+broker_test!(usage_is_kept_by_task_and_day, |b| async move {
+    let tell = async |queue, task| b.tell(TENANT, &[tally(queue, task)], &[]).await.unwrap();
+    tell("default", "basics.add").await;
+    tell("other", "basics.add").await;
+    tell("default", "basics.sub").await;
+    let unrun = Tally {
+        queue: "default".into(),
+        task: "basics.never".into(),
+        cancelled: 1,
+        ..Tally::default()
+    };
+    b.tell(TENANT, &[unrun], &[]).await.unwrap();
+    b.pass(Duration::from_millis(DAY));
+    tell("default", "basics.add").await;
+    let first = [used(0, "basics.add", 2), used(0, "basics.sub", 1)];
+    let second = used(1, "basics.add", 1);
+    let look = async |from, days| b.usage(TENANT, from, days).await.unwrap();
+    assert_eq!(look(BEGIN, 1).await, first);
+    let both = [&first[..], std::slice::from_ref(&second)].concat();
+    assert_eq!(look(BEGIN, 2).await, both);
+    assert_eq!(look(b.now(), 1).await, [second]);
+    assert_eq!(look(BEGIN, 0).await, []);
+    let neighbour = b.neighbours(2).remove(1);
+    assert_eq!(b.usage(&neighbour, BEGIN, 2).await.unwrap(), []);
+    // It goes in the end, and the minutes long before.
+    b.pass(Duration::from_millis(DAY) * (USAGE_DAYS - 1));
+    assert_eq!(look(BEGIN, USAGE_DAYS).await.len(), 1);
+    let said = refused(b.usage(TENANT, BEGIN, USAGE_DAYS + 1).await);
+    assert!(said.contains("400 days"), "{said}");
+});
+
+broker_test!(a_day_tells_so_many_tasks_apart, |b| async move {
+    let of = |n: usize| tally("default", &format!("basics.task-{n:03}"));
+    for some in [0..MAX_SERIES, MAX_SERIES..MAX_SERIES + 3] {
+        // Minutes have as many places; a day is longer.
+        b.tell(TENANT, &some.map(of).collect::<Vec<_>>(), &[])
+            .await
+            .unwrap();
+        b.pass(secs(60));
+    }
+    let day = b.usage(TENANT, BEGIN, 1).await.unwrap();
+    assert_eq!(day.len(), MAX_SERIES + 1);
+    assert_eq!(day[0], used(0, "", 3));
+});
 
 broker_test!(what_is_told_wrongly_is_not_told_at_all, |b| async move {
     let right = tally("default", "basics.add");

@@ -64,6 +64,7 @@ mod requeue;
 mod retention;
 mod schedules;
 mod settle;
+mod shares;
 mod sources;
 mod tenants;
 mod unique;

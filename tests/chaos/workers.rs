@@ -62,6 +62,7 @@ fn late(job: &Job, worker: WorkerId) -> Settlement {
         }),
         children: Vec::new(),
         flows: Vec::new(),
+        spent: lovage_queue::job::Spent::default(),
     }
 }
 

@@ -60,7 +60,13 @@ async fn bench(site: &Site, args: &str) -> Value {
 /// Nothing of a measurement waits for a worker that will never come.
 async fn leaves_nothing_behind(site: &Site) {
     let client = site.client().await;
-    for tenant in [client.tenant(), "bench-many", "bench-one"] {
+    for tenant in [
+        client.tenant(),
+        "bench-many",
+        "bench-one",
+        "bench-heavy",
+        "bench-light-0",
+    ] {
         for row in client.broker().counts(tenant).await.unwrap() {
             let waiting = row.available + row.running + row.scheduled + row.retryable + row.pending;
             assert_eq!((waiting, row.discarded), (0, 0), "{row:?}");
@@ -184,6 +190,12 @@ site_test!(schedules_and_turns_are_measured, |site| async move {
     let found = bench(&site, "fairness --backlog 500 --lanes 20").await;
     is_spread(&found["light_lanes_done_after_ms"], 2);
     let share = found["share_of_many_lanes"]["median"].as_f64().unwrap();
+    assert!((0.0..1.0).contains(&share), "{share}");
+    let args = "tenants --heavy 30 --tenants 3 --jobs 5 --span 300ms";
+    let found = bench(&site, args).await;
+    let figures = ["light_alone_ms", "light_beside_heavy_ms", "times_as_long"];
+    are_spreads(&found, &figures, 2);
+    let share = found["cpu_share_of_heavy"]["median"].as_f64().unwrap();
     assert!((0.0..1.0).contains(&share), "{share}");
     leaves_nothing_behind(&site).await;
 });

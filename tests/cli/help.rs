@@ -28,6 +28,7 @@ const COMMANDS: [(&str, &[&str]); 26] = [
     ),
     ("audit", &["newest first", "--since", "--all"]),
     ("workers", &["what each of them runs"]),
+    ("usage", &["CPU time", "--days", "--task", "--tenant"]),
     (
         "schedules",
         &[
@@ -179,7 +180,7 @@ const COMMANDS: [(&str, &[&str]); 26] = [
 ];
 
 /// The measurements, and what their help must speak of.
-const BENCH: [(&str, &[&str]); 9] = [
+const BENCH: [(&str, &[&str]); 10] = [
     (
         "drain",
         &["--jobs", "--lanes", "--concurrency", "echo", "bare loop"],
@@ -202,6 +203,10 @@ const BENCH: [(&str, &[&str]); 9] = [
     ("memory", &["--sample", "--jobs", "resident"]),
     ("scheduled", &["--jobs", "broker's clock"]),
     ("fairness", &["--backlog", "--lanes", "half is fair"]),
+    (
+        "tenants",
+        &["--heavy", "--tenants", "--jobs", "--span", "CPU time"],
+    ),
     (
         "breadth",
         &["--jobs", "--kept", "--lanes", "--queued", "--modules"],

@@ -36,6 +36,7 @@ function pages(seeded, schedule) {
     ['flows', '#/flows', 'text=sums'],
     ['flow', `#/flows/${seeded.flow}`, 'svg a.node.st-completed'],
     ['workers', '#/workers', '.worker h2'],
+    ['usage', '#/usage', `main a >> text=${module}.add`],
     ['enqueue', `#/enqueue/${module}.fail`, 'main textarea'],
     ['enqueue-walk', `#/enqueue/${module}.walk`, 'main input'],
   ];

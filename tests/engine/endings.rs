@@ -232,3 +232,22 @@ async fn a_result_has_a_size() {
     let lie = run(&Guest::new(&respond(1 << 20))).await;
     assert_eq!(lie.end.ending(), Ending::Trapped);
 }
+
+/// Bounds that hold on a machine that does much else: what a thread computes is never
+/// more than the time that has passed, and somebody else may have the core.
+#[tokio::test]
+async fn a_guests_cpu_time_is_what_it_computes_and_not_what_it_waits_for() {
+    let mut spin = invocation(&module(&Guest::new(SPIN)));
+    spin.limits.fuel = u64::MAX;
+    spin.limits.deadline = Duration::from_millis(200);
+    let spun = run_with(&ENGINE, &module(&Guest::new(SPIN)), spin).await;
+    assert_eq!(spun.end.ending(), Ending::Deadline);
+    assert!(spun.cpu > Duration::from_millis(5), "{:?}", spun.cpu);
+    let slack = Duration::from_millis(1);
+    assert!(
+        spun.cpu <= spun.wall + slack,
+        "{:?} of {:?}",
+        spun.cpu,
+        spun.wall
+    );
+}

@@ -17,6 +17,7 @@ mod outage;
 mod retry;
 mod schedules;
 mod sources;
+mod spare;
 mod terms;
 
 use lovage_queue::job::{Ending, Job, State};

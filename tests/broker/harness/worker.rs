@@ -38,6 +38,7 @@ impl<'b> Worker<'b> {
             queues: vec![("default".into(), max)],
             max,
             lease: Self::LEASE,
+            crowded: Vec::new(),
         }
     }
 
@@ -151,6 +152,7 @@ fn settlement(claimed: &Claimed, action: Action, ending: Option<Ending>) -> Sett
         attempt: ending.map(|ending| attempt(claimed, ending)),
         children: Vec::new(),
         flows: Vec::new(),
+        spent: lovage_queue::job::Spent::default(),
     }
 }
 

@@ -176,6 +176,7 @@ impl<'b> Case<'b> {
             queue: call.queue.clone(),
             delivery,
             started: self.model.now,
+            charged: Duration::ZERO,
             target: None,
             job: Err(String::new()),
         };

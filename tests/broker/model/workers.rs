@@ -46,6 +46,7 @@ impl Case<'_> {
             queues: QUEUES.map(|queue| (queue.to_owned(), worker.max)).into(),
             max: worker.max,
             lease: LEASE,
+            crowded: Vec::new(),
         }
     }
 

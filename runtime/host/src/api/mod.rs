@@ -43,6 +43,7 @@ mod tls;
 pub mod token;
 mod tokens;
 mod ui;
+mod usage;
 mod workers;
 
 use std::collections::HashMap;
@@ -232,6 +233,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(queues::resume_scope))
         .routes(routes!(queues::autoscale))
         .routes(routes!(workers::list))
+        .routes(routes!(usage::show))
         .routes(routes!(schedules::list))
         .routes(routes!(schedules::show, schedules::put, schedules::remove))
         .routes(routes!(schedules::pause))

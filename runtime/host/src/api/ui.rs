@@ -85,6 +85,7 @@ const FILES: &[File] = &[
     file!("pages/schedule.js", JS),
     file!("pages/schedules.js", JS),
     file!("pages/signin.js", JS),
+    file!("pages/usage.js", JS),
     file!("pages/workers.js", JS),
 ];
 

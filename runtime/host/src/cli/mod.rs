@@ -40,6 +40,7 @@ mod select;
 mod serve;
 mod terms;
 mod token;
+mod usage;
 mod worker;
 mod workers;
 
@@ -141,6 +142,7 @@ enum Command {
     Hooks(hooks::Hooks),
     Audit(audit::Audit),
     Workers(workers::Workers),
+    Usage(usage::Usage),
     New(new::New),
     Build(build::Build),
     Push(push::Push),
@@ -329,6 +331,7 @@ impl Command {
             Command::Hooks(it) => it.run(context).await,
             Command::Audit(it) => it.run(context).await,
             Command::Workers(it) => it.run(context).await,
+            Command::Usage(it) => it.run(context).await,
             Command::New(it) => it.run(context),
             Command::Build(it) => it.run(context),
             Command::Push(it) => it.run(context).await,

@@ -220,7 +220,7 @@ impl Config {
     pub fn engine(&self) -> engine::Settings {
         engine::Settings {
             cache: Some(self.cache.join("modules")),
-            instances: u32::try_from(self.worker.concurrency)
+            instances: u32::try_from(self.worker.concurrency + self.worker().spare())
                 .unwrap_or(u32::MAX)
                 .saturating_add(4),
             ..engine::Settings::default()

@@ -2,7 +2,7 @@
 //! jobs.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc,
@@ -15,6 +15,7 @@ use super::host::log::Tap;
 use super::host::{Host, State};
 use super::invocation::{Cancel, Invocation, JobContext};
 use super::limits::{HANDLES, Limits};
+use super::meter::metered;
 use super::outcome::{self, End, Evidence, Misfit, Outcome, Stop};
 use super::{Engine, Module, Refusal};
 
@@ -39,13 +40,13 @@ pub(super) async fn run(
     let started = Instant::now();
     let state = State::new(context, limits, cancel, log, host);
     let mut store = store(engine, state);
-    let answer = guarded(&mut store, async |store| {
+    let work = guarded(&mut store, async |store| {
         let instance = module.pre().instantiate_async(&mut *store).await?;
         let run = function::<(&str, &[u8]), Run>(store, &instance, &module.handler().run)?;
         run.call_async(&mut *store, (&task, &input)).await
-    })
-    .await;
-    conclude(store, started, |limits| match answer {
+    });
+    let (answer, cpu) = metered(work).await;
+    conclude(store, started, cpu, |limits| match answer {
         Ok(Ok((Ok(result),))) if result.len() > limits.result => {
             Ok(outcome::too_large(result.len(), limits))
         }
@@ -86,7 +87,7 @@ pub(super) async fn describe(
         },
         Err(stop) => stop.into(),
     };
-    let outcome = conclude(store, started, |_| Err(error));
+    let outcome = conclude(store, started, Duration::ZERO, |_| Err(error));
     let failure = outcome.end.failure();
     let message = failure.map_or("was stopped", |failure| &failure.message);
     Err(Refusal::Describe(message.to_owned()))
@@ -156,6 +157,7 @@ pub(super) async fn guarded<T>(
 pub(super) fn conclude(
     store: Store<State>,
     started: Instant,
+    cpu: Duration,
     end: impl FnOnce(&Limits) -> wasmtime::Result<End>,
 ) -> Outcome {
     let state = store.data();
@@ -175,6 +177,7 @@ pub(super) fn conclude(
         fuel: limits.fuel.saturating_sub(left),
         peak_memory: state.limiter.peak(),
         wall: started.elapsed(),
+        cpu,
         log,
     };
     drop(store);

@@ -16,6 +16,7 @@ use super::host::log::Log;
 use super::host::{Host, State};
 use super::invocation::Invocation;
 use super::limits::Limits;
+use super::meter::metered;
 use super::outcome::{self, End, Outcome};
 use super::{Engine, Module};
 
@@ -73,7 +74,7 @@ impl BatchOutcome {
         BatchOutcome { run, ends }
     }
 
-    /// The outcome of each job, in the order of the calls: fuel, time and the log's
+    /// The outcome of each job, in the order of the calls: fuel, times and the log's
     /// room in even shares. Memory is no sum, so each has the run's peak.
     pub fn shares(self, log: usize) -> impl Iterator<Item = Outcome> {
         let jobs = self.ends.len().max(1);
@@ -85,11 +86,13 @@ impl BatchOutcome {
             bytes: self.run.log.bytes[..kept].to_vec(),
         };
         let (wall, peak_memory) = (self.run.wall / jobs as u32, self.run.peak_memory);
+        let cpu = self.run.cpu / jobs as u32;
         (0..).zip(self.ends).map(move |(at, end)| Outcome {
             end,
             fuel: fuel + u64::from(at < rest),
             peak_memory,
             wall,
+            cpu,
             log: log.clone(),
         })
     }
@@ -119,14 +122,14 @@ pub(super) async fn run(
     let calls: Vec<_> = calls.into_iter().map(batches::Call::from).collect();
     let started = Instant::now();
     let mut store = store(engine, State::new(context, limits, cancel, log, host));
-    let answer = guarded(&mut store, async |store| {
+    let work = guarded(&mut store, async |store| {
         let instance = module.pre().instantiate_async(&mut *store).await?;
         let run = function::<(&str, &[batches::Call]), Run>(store, &instance, &functions.run)?;
         run.call_async(&mut *store, (&task, &calls)).await
-    })
-    .await;
+    });
+    let (answer, cpu) = metered(work).await;
     let mut each = None;
-    let run = conclude(store, started, |limits| match answer {
+    let run = conclude(store, started, cpu, |limits| match answer {
         Ok(Ok((results,))) if results.len() == jobs => {
             each = Some(results.into_iter().map(|it| end(it, limits)).collect());
             Ok(End::Completed(Vec::new()))
@@ -182,6 +185,7 @@ mod tests {
             fuel: 11,
             peak_memory: 64,
             wall: Duration::from_millis(9),
+            cpu: Duration::from_millis(6),
             log: Log {
                 bytes: vec![b'x'; 4000],
                 truncated: false,
@@ -194,6 +198,7 @@ mod tests {
         for (at, share) in (1..).zip(&shares) {
             assert_eq!(share.end, End::Completed(vec![at]));
             assert_eq!(share.wall, Duration::from_millis(3));
+            assert_eq!(share.cpu, Duration::from_millis(2));
             assert_eq!(share.peak_memory, 64);
             assert_eq!((share.log.bytes.len(), share.log.truncated), (2000, true));
         }

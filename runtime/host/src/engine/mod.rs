@@ -34,6 +34,7 @@ pub mod host;
 mod invocation;
 pub mod limits;
 mod load;
+mod meter;
 pub mod module;
 pub mod outcome;
 mod shelf;

@@ -30,6 +30,8 @@ pub struct Outcome {
     pub peak_memory: u64,
     /// How long it took, from the moment that it had its slot.
     pub wall: Duration,
+    /// CPU time that it took.
+    pub cpu: Duration,
     /// What it wrote to stdout and stderr.
     pub log: Log,
 }
@@ -42,6 +44,7 @@ impl Outcome {
             fuel: 0,
             peak_memory: 0,
             wall: Duration::ZERO,
+            cpu: Duration::ZERO,
             log: Log::default(),
         }
     }

@@ -10,7 +10,7 @@ use lovage_queue::job::{Action, Attempt, Ending, Job, Payload};
 use lovage_queue::registry::Digest;
 use lovage_queue::retry::Policy;
 use lovage_queue::task::{Batch, Failure, TaskOptions};
-use tokio::sync::SemaphorePermit;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::batch;
 use super::delivery::{BROKEN, Delivery, Offspring, Unrun};
@@ -36,9 +36,10 @@ pub(super) async fn run(
     mut claimed: Claimed,
     grip: Grip,
     series: Option<Arc<Series>>,
+    spare: bool,
 ) {
     let job = std::mem::replace(&mut claimed.job, Err(String::new()));
-    let mut delivery = Delivery::new(session, claimed, grip, series);
+    let mut delivery = Delivery::new(session, claimed, grip, series, spare);
     let mut job = match job {
         Ok(job) => job,
         Err(reason) => return unreadable(delivery, &reason).await,
@@ -144,7 +145,7 @@ async fn begins<'a>(
     delivery: &'a Delivery,
     job: &mut Job,
 ) -> Result<(SemaphorePermit<'a>, Vec<u8>), Unrun> {
-    let slot = slot(&delivery.session, PATIENCE).await?;
+    let slot = slot(delivery.slots(), PATIENCE).await?;
     // Last, so that no more large inputs are in memory than jobs that run.
     Ok((slot, input(delivery, job).await?))
 }
@@ -244,13 +245,13 @@ fn options<'a>(loaded: &'a Loaded, job: &Job) -> Result<&'a TaskOptions, Unrun> 
 }
 
 pub(super) async fn slot(
-    session: &Session,
+    slots: &Semaphore,
     patience: Duration,
 ) -> Result<SemaphorePermit<'_>, Unrun> {
-    if let Ok(slot) = session.slots.try_acquire() {
+    if let Ok(slot) = slots.try_acquire() {
         return Ok(slot);
     }
-    match tokio::time::timeout(patience, session.slots.acquire()).await {
+    match tokio::time::timeout(patience, slots.acquire()).await {
         Ok(Ok(slot)) => Ok(slot),
         // No slot in time, or the worker is draining.
         _ => Err(Unrun::GiveBack(Duration::ZERO)),

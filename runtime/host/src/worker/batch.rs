@@ -172,7 +172,7 @@ async fn alone(mut member: Boxed) {
 async fn run(members: Vec<Boxed>) {
     let session = members[0].delivery.session.clone();
     let patience = members[0].batch.wait.clamp(PATIENCE, LONGEST);
-    let Ok(slot) = slot(&session, patience).await else {
+    let Ok(slot) = slot(&session.slots, patience).await else {
         return go_back(members);
     };
     let Some((mut members, calls)) = inputs(members).await else {

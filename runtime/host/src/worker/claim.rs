@@ -3,7 +3,9 @@
 //! 2. divide its claims among the queues by their weights,
 //! 3. repeat a claim whose answer was lost under the same number,
 //! 4. tick, so that the heartbeat vouches for a loop that is alive,
-//! 5. block when there is nothing to do, and never poll.
+//! 5. block when there is nothing to do, and never poll,
+//! 6. while all slots are taken, let in the tenants that have less than their share of
+//!    them.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -45,6 +47,10 @@ pub(super) async fn run(
                 Pause::None => {}
                 Pause::Dead => session.declare_dead(),
                 Pause::Full => session.load.fell().await,
+                Pause::Crowded => tokio::select! {
+                    () = session.load.fell() => {}
+                    () = session.work.notified() => {}
+                },
                 Pause::Idle => session.work.notified().await,
                 Pause::Away(wait) => tokio::time::sleep(wait).await,
             }
@@ -69,6 +75,8 @@ enum Pause {
     None,
     /// A job to end: all slots are taken.
     Full,
+    /// The same, or work of a tenant that has less than its share of them.
+    Crowded,
     /// Work.
     Idle,
     /// The broker, for so long.
@@ -106,9 +114,15 @@ impl<'a> Claims<'a> {
 
     async fn next(&mut self, guests: &Guests) -> Pause {
         let session = self.session;
-        let Some(wanted) = self.pace.wanted(&session.load) else {
-            return Pause::Full;
+        let wish = match self.pace.wanted(&session.load) {
+            Some(wanted) => (wanted, Vec::new(), false),
+            None if self.pace.is_fast() => return Pause::Full,
+            None => match spare(session) {
+                Some((wanted, crowded)) => (wanted, crowded, true),
+                None => return Pause::Full,
+            },
         };
+        let (wanted, crowded, is_spare) = wish;
         let claim = Claim {
             partition: Partition(self.at as u16),
             worker: session.worker,
@@ -116,6 +130,7 @@ impl<'a> Claims<'a> {
             queues: self.shares.of(wanted),
             max: wanted as u32,
             lease: session.settings.lease,
+            crowded,
         };
         session.hands.reach();
         let jobs = match session.broker.claim(&claim).await {
@@ -134,7 +149,10 @@ impl<'a> Claims<'a> {
         // Less than it wants is all there is: the broker tells it of more.
         let is_empty = jobs.len() < wanted;
         self.empty = if is_empty { self.empty + 1 } else { 0 };
-        session.load.take(jobs.len());
+        match is_spare {
+            true => session.load.take_spare(jobs.len()),
+            false => session.load.take(jobs.len()),
+        }
         self.pace.brought(&jobs);
         let worker = session.telemetry.metrics.worker();
         worker.claims.inc();
@@ -147,15 +165,32 @@ impl<'a> Claims<'a> {
         let attempts = jobs.into_iter().zip(grips).zip(series);
         guests.run(attempts.map(
             |((job, grip), series)| -> Pin<Box<dyn Future<Output = ()> + Send>> {
-                Box::pin(attempt::run(session.clone(), job, grip, series))
+                Box::pin(attempt::run(session.clone(), job, grip, series, is_spare))
             },
         ));
         if self.empty < self.numbers.len() {
             return Pause::None;
         }
         self.empty = 0;
-        Pause::Idle
+        match is_spare {
+            true => Pause::Crowded,
+            false => Pause::Idle,
+        }
     }
+}
+
+/// How many jobs may be let in while all slots are taken, and the tenants that have their
+/// share of them: as it would be if one more came.
+fn spare(session: &Session) -> Option<(usize, Vec<String>)> {
+    let (most, taken) = (session.settings.spare(), session.load.spare());
+    let left = most.checked_sub(taken).filter(|left| *left > 0)?;
+    let tenants = session.hands.by_tenant();
+    let share = ((session.settings.concurrency + most) / (tenants.len() + 1)).max(1);
+    let crowded = tenants.iter().filter(|(_, jobs)| **jobs >= share);
+    Some((
+        left,
+        crowded.map(|(tenant, _)| tenant.to_string()).collect(),
+    ))
 }
 
 /// Divides claims among queues: over time each gets its weight's share, also

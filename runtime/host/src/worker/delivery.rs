@@ -1,16 +1,19 @@
 //! A job in this worker's hands, and how it leaves them: by exactly one settlement.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use lovage_queue::broker::{BrokerError, Claimed};
 use lovage_queue::client::{Client, ClientError, PreparedFlow};
 use lovage_queue::clock::Millis;
 use lovage_queue::job::{
-    Action, Attempt, CLAIM_CHECK, Checkpoint, Ending, JobId, NewJob, Payload, Settlement,
+    Action, Attempt, CLAIM_CHECK, Checkpoint, Ending, JobId, NewJob, Payload, Settlement, Spent,
 };
 use lovage_queue::registry::Digest;
 use lovage_queue::task::Failure;
+
+use tokio::sync::Semaphore;
 
 use super::hands::Grip;
 use super::hooks::Watched;
@@ -84,9 +87,15 @@ pub(super) struct Delivery {
     /// What those are told who hear of its end.
     pub(super) watched: Option<Box<Watched>>,
     pub(super) target: Option<(Digest, u32)>,
+    /// What its tenant was charged for it.
+    charged: Duration,
+    /// CPU time that its run took, in nanoseconds.
+    cpu: AtomicU64,
     /// Stops it, wherever it is.
     pub(super) grip: Grip,
     held: bool,
+    /// Whether it came while all slots were taken, and has one of the others.
+    spare: bool,
     /// What it weighs while it is set aside, with those that want no slot of their own;
     /// 0 while it is not.
     aside: usize,
@@ -101,6 +110,7 @@ impl Delivery {
         claimed: Claimed,
         grip: Grip,
         series: Option<Arc<Series>>,
+        spare: bool,
     ) -> Self {
         Delivery {
             session,
@@ -115,8 +125,11 @@ impl Delivery {
             span: None,
             watched: None,
             target: claimed.target,
+            charged: claimed.charged,
+            cpu: AtomicU64::new(0),
             grip,
             held: true,
+            spare,
             aside: 0,
             settled: false,
             ended: false,
@@ -184,6 +197,10 @@ impl Delivery {
     /// Sets the job, which waits for others of its kind, aside: it wants no slot of its
     /// own. Whether there was room for that.
     pub(super) fn set_aside(&mut self, weight: usize) -> bool {
+        // It runs with others, in a slot as all have.
+        if std::mem::take(&mut self.spare) {
+            self.session.load.settle_in();
+        }
         let is_aside = self.session.load.set_aside(weight);
         if is_aside {
             self.aside = weight;
@@ -196,6 +213,14 @@ impl Delivery {
         match std::mem::take(&mut self.aside) {
             0 => {}
             weight => self.session.load.bring_back(weight),
+        }
+    }
+
+    /// What it takes a slot of.
+    pub(super) fn slots(&self) -> &Semaphore {
+        match self.spare {
+            true => &self.session.spare,
+            false => &self.session.slots,
         }
     }
 
@@ -214,6 +239,8 @@ impl Delivery {
     }
 
     pub(super) fn record(&self, outcome: &Outcome, ran: Option<(Digest, u32)>) -> Attempt {
+        let cpu = u64::try_from(outcome.cpu.as_nanos()).unwrap_or(u64::MAX);
+        self.cpu.fetch_add(cpu, Ordering::Relaxed);
         let mut log = outcome.log.bytes.clone();
         if outcome.log.truncated {
             log.extend_from_slice(resolve::CUT);
@@ -323,6 +350,10 @@ impl Delivery {
             attempt,
             children: made.jobs,
             flows: made.flows,
+            spent: Spent {
+                cpu: Duration::from_nanos(*self.cpu.get_mut()),
+                charged: self.charged,
+            },
         };
         tracing::debug!(
             job = %settlement.id,
@@ -352,6 +383,7 @@ impl Drop for Delivery {
             self.settle(Action::GiveBack(BROKEN), None, Stored::default());
         }
         match self.aside {
+            0 if self.spare => self.session.load.release_spare(self.ended),
             0 => self.session.load.release(self.ended),
             weight => self.session.load.release_aside(weight, self.ended),
         }

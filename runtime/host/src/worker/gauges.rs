@@ -22,9 +22,13 @@ pub(super) fn read(session: &Session) {
     let worker = session.telemetry.metrics.worker();
     let slots = session.settings.concurrency;
     let used = slots.saturating_sub(session.slots.available_permits());
+    let spare = session.settings.spare();
+    let used = used + spare.saturating_sub(session.spare.available_permits());
     worker.slots.set(slots as i64);
     worker.slots_used.set(used as i64);
-    worker.held.set(session.load.held() as i64);
+    worker
+        .held
+        .set((session.load.held() + session.load.spare()) as i64);
     let counts = session.modules.engine().module_counts();
     raise(&worker.cache_hits, counts.hits);
     raise(&worker.cache_misses, counts.misses);

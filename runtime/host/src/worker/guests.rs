@@ -11,12 +11,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Attempts that may end one after the other before tasks of the same thread, timers
-/// and yielding guests, have their turn.
-const TURN: u32 = 32;
+/// For how long attempts begin one after the other before tasks of the same thread, timers
+/// and yielding guests, have their turn: for as long as these had before, within these
+/// bounds. So however many guests yield, those that begin have half of the thread.
+const TURN: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
 
 type Attempt = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -104,42 +106,81 @@ impl Line {
 
 /// A runner: begins what is in line until there is nothing.
 async fn serve(line: Arc<Line>) {
-    let mut ended = 0;
+    let (mut since, mut turn) = (Instant::now(), TURN[0]);
     while let Some(attempt) = line.next() {
-        let at_once = begin(attempt).await;
-        ended += 1;
-        if !at_once || ended == TURN {
-            ended = 0;
+        begin(attempt).await;
+        if since.elapsed() >= turn {
+            let left = Instant::now();
             tokio::task::yield_now().await;
+            since = Instant::now();
+            turn = (since - left).clamp(TURN[0], TURN[1]);
         }
     }
 }
 
-/// Polls an attempt for the first time. Whether it is over; otherwise it goes on as
-/// a task of its own.
-async fn begin(mut attempt: Attempt) -> bool {
+/// Polls an attempt for the first time. If it is not over then, it goes on as a task of
+/// its own.
+async fn begin(mut attempt: Attempt) {
     // A panic must not take the runner with it. The attempt gives its job back when
     // it is dropped.
     let first = poll_fn(|context| {
         let poll = AssertUnwindSafe(|| attempt.as_mut().poll(context));
         Poll::Ready(catch_unwind(poll).unwrap_or(Poll::Ready(())))
     });
-    if first.await.is_ready() {
-        return true;
+    if first.await.is_pending() {
+        tokio::spawn(attempt);
     }
-    tokio::spawn(attempt);
-    false
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     use tokio::sync::{Notify, mpsc};
 
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn spin(span: Duration) {
+        let since = Instant::now();
+        while since.elapsed() < span {}
+    }
+
+    #[tokio::test]
+    async fn what_yields_again_and_again_leaves_half_of_the_thread_to_what_begins() {
+        let guests = Guests::start(1).unwrap();
+        let rounds = Arc::new(AtomicU32::new(0));
+        let (tell, mut told) = mpsc::unbounded_channel();
+        guests.run((0..8).map(|_| -> Attempt {
+            let rounds = rounds.clone();
+            Box::pin(async move {
+                loop {
+                    spin(Duration::from_millis(2));
+                    rounds.fetch_add(1, Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                }
+            })
+        }));
+        while rounds.load(Ordering::Relaxed) < 16 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let before = rounds.load(Ordering::Relaxed);
+        guests.run((0..1_000).map(|n| -> Attempt {
+            let tell = tell.clone();
+            Box::pin(async move {
+                spin(Duration::from_micros(50));
+                let _ = tell.send(n);
+            })
+        }));
+        for _ in 0..1_000 {
+            let told = tokio::time::timeout(PATIENCE, told.recv()).await;
+            told.unwrap().unwrap();
+        }
+        // 50 ms of theirs beside as much of the others', and not beside half a second.
+        let others = rounds.load(Ordering::Relaxed) - before;
+        assert!(others < 120, "{others} rounds of 2 ms");
+    }
 
     #[tokio::test]
     async fn what_waits_or_panics_holds_nobody_up() {

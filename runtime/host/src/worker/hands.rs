@@ -134,6 +134,15 @@ impl Hands {
         (grips, claimed.filter(|it| early.contains(it)).collect())
     }
 
+    /// How many jobs each tenant has here.
+    pub(super) fn by_tenant(&self) -> HashMap<Arc<str>, usize> {
+        let (mut held, mut counts) = (self.lock(), HashMap::new());
+        for (_, job) in held.all() {
+            *counts.entry(job.tenant.clone()).or_default() += 1;
+        }
+        counts
+    }
+
     /// A job is done with; whether a user had asked for it to stop. Whoever asks
     /// later finds it gone, and the broker sees to the rest.
     pub(super) fn let_go(&self, tenant: &str, id: JobId, delivery: u32) -> bool {
@@ -206,6 +215,7 @@ mod tests {
             queue: "default".into(),
             delivery,
             started: Millis(1),
+            charged: Duration::ZERO,
             target: None,
             job: Err(String::new()),
         }

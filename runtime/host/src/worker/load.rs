@@ -26,6 +26,8 @@ const STRETCH: Duration = Duration::from_millis(20);
 #[derive(Default)]
 pub(super) struct Load {
     held: AtomicUsize,
+    /// Those beside them that came while all slots were taken.
+    spare: AtomicUsize,
     /// Bytes of those beside them that want no slot of their own.
     aside: AtomicUsize,
     ended: AtomicU64,
@@ -41,6 +43,30 @@ impl Load {
 
     pub(super) fn take(&self, jobs: usize) {
         self.held.fetch_add(jobs, Ordering::AcqRel);
+    }
+
+    /// How many are held beside those that have slots of their own.
+    pub(super) fn spare(&self) -> usize {
+        self.spare.load(Ordering::SeqCst)
+    }
+
+    /// Jobs came while all slots were taken.
+    pub(super) fn take_spare(&self, jobs: usize) {
+        self.spare.fetch_add(jobs, Ordering::SeqCst);
+    }
+
+    /// One of these is held as all others from now on.
+    pub(super) fn settle_in(&self) {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        self.spare.fetch_sub(1, Ordering::SeqCst);
+        self.fell.notify_one();
+    }
+
+    /// The same as [`release`](Self::release) of one of these.
+    pub(super) fn release_spare(&self, ended: bool) {
+        self.ended.fetch_add(u64::from(ended), Ordering::Relaxed);
+        self.spare.fetch_sub(1, Ordering::SeqCst);
+        self.fell.notify_one();
     }
 
     /// A job is out of the worker's hands; whether it came to an end in them.
@@ -79,9 +105,11 @@ impl Load {
     /// Whether a job is here, held or set aside, of a worker that sets none aside any
     /// more. If so, [`fell`](Self::fell) comes back once there may be none.
     pub(super) fn is_any(&self) -> bool {
-        // In this order: who is brought back is held before it is no longer aside.
+        // In this order: who is brought back, or settles in, is held before it is not there
+        // any more.
         let aside = self.aside.load(Ordering::SeqCst) > 0;
-        self.is_above(0) || aside
+        let spare = self.spare() > 0;
+        self.is_above(0) || aside || spare
     }
 
     fn fall(&self) {
@@ -160,6 +188,11 @@ impl Pace {
             self.ended = ended;
             self.since = Instant::now();
         }
+    }
+
+    /// Whether a slot becomes free in a moment by itself.
+    pub(super) fn is_fast(&self) -> bool {
+        self.ahead() > 0
     }
 
     /// So many jobs in hand that a claim is better put off: an idle slot is filled at
@@ -242,6 +275,22 @@ mod tests {
         load.release(true);
         assert!(load.is_any());
         load.release_aside(20, true);
+        load.fell().await;
+        assert!(!load.is_any());
+    }
+
+    #[tokio::test]
+    async fn what_is_spare_takes_nobodys_slot() {
+        let load = Load::default();
+        load.take(1);
+        load.take_spare(2);
+        assert_eq!((load.held(), load.spare()), (1, 2));
+        load.settle_in();
+        assert_eq!((load.held(), load.spare()), (2, 1));
+        load.release(true);
+        load.release(true);
+        assert!(load.is_any());
+        load.release_spare(true);
         load.fell().await;
         assert!(!load.is_any());
     }

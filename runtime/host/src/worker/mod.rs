@@ -69,7 +69,7 @@ const GOODBYE: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// The queues and their weights.
     pub queues: Vec<(String, u32)>,
-    /// How many jobs run at once.
+    /// How many jobs run at once, beside the [spare](Settings::spare) ones.
     pub concurrency: usize,
     /// Threads for guests.
     pub threads: usize,
@@ -106,6 +106,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// How many jobs more may run while all slots are taken, of tenants alone that have
+    /// less than their share of them: so one tenant's long jobs hold up nobody else's.
+    pub fn spare(&self) -> usize {
+        (self.concurrency / 4).max(2)
+    }
+
     /// What a worker's heartbeats tell of it.
     fn about(&self) -> WorkerAbout {
         let host = std::fs::read_to_string("/proc/sys/kernel/hostname");

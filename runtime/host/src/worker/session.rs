@@ -60,6 +60,8 @@ pub struct Session {
     pub(super) load: Load,
     /// One permit a running job.
     pub(super) slots: Semaphore,
+    /// The same for those that came while all of these were taken.
+    pub(super) spare: Semaphore,
     /// Told when there may be work.
     pub(super) work: Notify,
     /// Told when the delayed set has a new head.
@@ -94,6 +96,7 @@ impl Session {
             worker: WorkerId::random(),
             load: Load::default(),
             slots: Semaphore::new(settings.concurrency),
+            spare: Semaphore::new(settings.spare()),
             about: settings.about().encode(),
             settings,
             telemetry,
@@ -162,6 +165,7 @@ impl Session {
     /// Ends all attempts at their next yield, and those that begin later.
     pub(super) fn stop_running(&self) {
         self.slots.close();
+        self.spare.close();
         self.batches.close();
         self.hands.stop_all();
     }
@@ -190,6 +194,7 @@ impl Session {
     /// once: closed slots turn away whoever waits for one.
     pub(super) async fn drain(&self, phase: &mut watch::Receiver<Phase>) {
         self.slots.close();
+        self.spare.close();
         self.batches.close();
         tracing::info!(held = self.load.held(), "draining");
         tokio::select! {

@@ -173,6 +173,7 @@ mod tests {
             attempt: None,
             children: Vec::new(),
             flows: Vec::new(),
+            spent: lovage_queue::job::Spent::default(),
         }
     }
 

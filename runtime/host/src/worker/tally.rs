@@ -93,6 +93,10 @@ impl Untold {
             tally.waited += it.waited;
             tally.waited_most = tally.waited_most.max(it.waited);
             tally.fuel = tally.fuel.saturating_add(attempt.fuel);
+            tally.attempts += 1;
+            tally.cpu += it.settlement.spent.cpu;
+            let held = memory_time(attempt.peak_memory, attempt.took);
+            tally.memory_time = tally.memory_time.saturating_add(held);
         }
     }
 
@@ -107,6 +111,9 @@ impl Untold {
         tally.waited += more.waited;
         tally.waited_most = tally.waited_most.max(more.waited_most);
         tally.fuel = tally.fuel.saturating_add(more.fuel);
+        tally.attempts += more.attempts;
+        tally.cpu += more.cpu;
+        tally.memory_time = tally.memory_time.saturating_add(more.memory_time);
         self.tallied |= before.tallied;
         for (now, mut before) in self.news.iter_mut().zip(before.news) {
             before.count += now.count;
@@ -130,6 +137,12 @@ impl Untold {
             Event::Jobs(JobsEvent::new(*kind, queue, task, it.count, &it.ids)).encode()
         })
     }
+}
+
+/// Memory times time, in KiB times milliseconds. Most runs are shorter than one.
+fn memory_time(bytes: u64, span: Duration) -> u64 {
+    let product = u128::from(bytes) * span.as_micros() / (1024 * 1000);
+    u64::try_from(product).unwrap_or(u64::MAX)
 }
 
 /// The series that have something to tell.
@@ -215,6 +228,7 @@ mod tests {
             attempt: None,
             children: Vec::new(),
             flows: Vec::new(),
+            spent: lovage_queue::job::Spent::default(),
         }
     }
 
@@ -249,6 +263,13 @@ mod tests {
         assert_eq!(event.ids.len(), MAX_IDS);
         assert_eq!(event.ids[0], first.to_string());
         assert_eq!(events.len(), 2);
+    }
+
+    #[test]
+    fn memory_counts_by_how_long_it_was_held() {
+        assert_eq!(memory_time(1 << 20, Duration::from_millis(3)), 3 * 1024);
+        assert_eq!(memory_time(2 << 20, Duration::from_micros(500)), 1024);
+        assert_eq!(memory_time(u64::MAX, Duration::MAX), u64::MAX);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use super::{
     FireOutcome, Fired, Firing, FlowNode, FlowStatus, Flows, Heartbeat, LaneCounts, Ledger,
     LongStep, Minute, NewFlow, Note, Owner, Page, Planned, Promoted, Pulse, QueueCounts, Reclaimed,
     Recorded, Requeued, Result, Retention, Schedules, Settled, Shelf, Signals, StepWatch, Tally,
-    WorkerStatus,
+    Usage, WorkerStatus,
 };
 use crate::audit::Act;
 use crate::clock::Millis;
@@ -157,6 +157,11 @@ contract! {
             let said = serde_json::to_string(limit).unwrap_or_default();
             let act = self.act("limit.set", scope.to_string(), said);
             self.doing(tenant, act, self.broker.limit(tenant, scope, limit)).await
+        }
+
+        async fn weigh(&self, tenant: &str, weight: u32) -> Result<()> {
+            let act = self.act("tenant.weigh", tenant, weight.to_string());
+            self.doing(tenant, act, self.broker.weigh(tenant, weight)).await
         }
 
         async fn pause(&self, tenant: &str, scope: &Scope, paused: bool) -> Result<()> {
@@ -308,6 +313,7 @@ contract! {
         fn entry(tenant: &str, shelf: Shelf, name: &str) -> Result<Option<Vec<u8>>>;
         fn entries(tenant: &str, shelf: Shelf) -> Result<Vec<(String, Vec<u8>)>>;
         fn tell(tenant: &str, tallies: &[Tally], events: &[Vec<u8>]) -> Result<()>;
+        fn usage(tenant: &str, from: Millis, days: u32) -> Result<Vec<Usage>>;
         fn history(tenant: &str, from: Millis, minutes: u32) -> Result<Vec<Minute>>;
         fn events(tenant: &str, after: Option<&str>, limit: u32) -> Result<Events>;
         fn workers(tenant: &str) -> Result<Vec<WorkerStatus>>;

@@ -21,6 +21,8 @@ pub const HISTORY_KEPT: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How many pairs of queue and task a minute of a tenant tells apart. What is beyond is
 /// added to one pair of empty names, the others.
 pub const MAX_SERIES: usize = 200;
+/// For how many days usage is kept.
+pub const USAGE_DAYS: u32 = 400;
 /// How many minutes one look at the history covers at most.
 pub const MAX_MINUTES: u32 = 60;
 /// How many of a tenant's last events are kept, at least; hardly more are.
@@ -81,13 +83,30 @@ pub struct Tally {
     pub waited_most: Duration,
     /// Fuel that attempts used, all together.
     pub fuel: u64,
+    /// Attempts, whatever came of them.
+    #[serde(default)]
+    pub attempts: u64,
+    /// CPU time that guests took, all together.
+    #[serde(default)]
+    pub cpu: Duration,
+    /// The most memory of each attempt times how long it ran, all together, in KiB times
+    /// milliseconds.
+    #[serde(default)]
+    pub memory_time: u64,
+}
+
+/// How many numbers a tally has.
+pub(crate) const NUMBERS: usize = 11;
+
+fn micros(span: Duration) -> u64 {
+    u64::try_from(span.as_micros()).unwrap_or(MOST)
 }
 
 impl Tally {
     /// The numbers, as the stores keep them: spans in microseconds. All are added up but
-    /// the last, of which the greatest stays.
-    pub(crate) fn numbers(&self) -> [u64; 8] {
-        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(MOST);
+    /// `waited_most`, of which the greatest stays. Behind it stands what an earlier Lovage
+    /// did not count.
+    pub(crate) fn numbers(&self) -> [u64; NUMBERS] {
         [
             self.completed,
             self.retried,
@@ -97,11 +116,27 @@ impl Tally {
             micros(self.waited),
             self.fuel,
             micros(self.waited_most),
+            self.attempts,
+            micros(self.cpu),
+            self.memory_time,
         ]
         .map(|it| it.min(MOST))
     }
 
-    pub(crate) fn of(queue: String, task: String, numbers: [u64; 8]) -> Self {
+    /// What of it is kept for long: as [`Usage::of`] takes it, or nothing where no attempt
+    /// was.
+    pub(crate) fn usage(&self) -> Option<[u64; USED]> {
+        let used = [
+            self.attempts,
+            micros(self.cpu),
+            self.memory_time,
+            self.fuel,
+            micros(self.ran),
+        ];
+        (used != [0; USED]).then(|| used.map(|it| it.min(MOST)))
+    }
+
+    pub(crate) fn of(queue: String, task: String, numbers: [u64; NUMBERS]) -> Self {
         let [
             completed,
             retried,
@@ -111,6 +146,9 @@ impl Tally {
             waited,
             fuel,
             most,
+            attempts,
+            cpu,
+            memory_time,
         ] = numbers;
         Tally {
             queue,
@@ -123,6 +161,47 @@ impl Tally {
             waited: Duration::from_micros(waited),
             waited_most: Duration::from_micros(most),
             fuel,
+            attempts,
+            cpu: Duration::from_micros(cpu),
+            memory_time,
+        }
+    }
+}
+
+/// How many numbers a day's usage of a task has.
+pub(crate) const USED: usize = 5;
+
+/// What a task used on a day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// When the day began, in UTC.
+    pub day: Millis,
+    /// The task: `module.task`. Empty where it is of all that [`MAX_SERIES`] had no place
+    /// for.
+    pub task: String,
+    /// Attempts, whatever came of them.
+    pub attempts: u64,
+    /// CPU time that guests took.
+    pub cpu: Duration,
+    /// The most memory of each attempt times how long it ran, in KiB times milliseconds.
+    pub memory_time: u64,
+    /// Fuel.
+    pub fuel: u64,
+    /// For how long attempts ran.
+    pub ran: Duration,
+}
+
+impl Usage {
+    pub(crate) fn of(day: Millis, task: String, numbers: [u64; USED]) -> Self {
+        let [attempts, cpu, memory_time, fuel, ran] = numbers;
+        Usage {
+            day,
+            task,
+            attempts,
+            cpu: Duration::from_micros(cpu),
+            memory_time,
+            fuel,
+            ran: Duration::from_micros(ran),
         }
     }
 }
@@ -217,6 +296,15 @@ pub trait Ledger: Send + Sync {
     /// [`BrokerError::Invalid`] for more than [`MAX_MINUTES`].
     async fn history(&self, tenant: &str, from: Millis, minutes: u32) -> Result<Vec<Minute>>;
 
+    /// What tasks used on so many days, from the one on in which `from` lies; sorted by
+    /// day and task. A day is one of UTC, by the broker's clock; only of days and tasks with
+    /// attempts, and of none that began longer than [`USAGE_DAYS`] ago. A day tells
+    /// [`MAX_SERIES`] tasks apart.
+    ///
+    /// # Errors
+    /// [`BrokerError::Invalid`] for more than [`USAGE_DAYS`].
+    async fn usage(&self, tenant: &str, from: Millis, days: u32) -> Result<Vec<Usage>>;
+
     /// Events behind a cursor, oldest first, at most `limit` and at most [`MAX_TOLD`];
     /// without a cursor none, but the cursor of now. Behind the cursor of an event that
     /// is not there any more come the oldest that are, and `missed` is said.
@@ -249,6 +337,27 @@ pub(crate) fn check_look(from: Millis, minutes: u32) -> Result<(Millis, Millis)>
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+/// For how long usage is kept.
+pub(crate) const USAGE_KEPT: Duration = Duration::from_secs(USAGE_DAYS as u64 * 24 * 3600);
+
+/// The days of a look: from the first of these times up to the other.
+pub(crate) fn check_days(from: Millis, days: u32) -> Result<(Millis, Millis)> {
+    if days > USAGE_DAYS {
+        return Err(BrokerError::Invalid(format!(
+            "usage is kept for {USAGE_DAYS} days: a look covers no more, and not {days}"
+        )));
+    }
+    let from = day_of(from);
+    Ok((from, from.after(DAY * days)))
+}
+
+/// The day that a time lies in, as [`minute_of`].
+pub(crate) fn day_of(at: Millis) -> Millis {
+    let at = at.0.min(MOST);
+    Millis(at - at % 86_400_000)
+}
 
 /// The minute that a time lies in. Past any calendar there is one last minute, so that no
 /// store need know of longer numbers.

@@ -33,7 +33,7 @@ pub use self::audit::{ACTS_KEPT, AuditLog, MAX_ACTS, Recorded};
 pub use self::audited::Audited;
 pub(crate) use self::check::{
     PAGE_WAITS, check_beat, check_declared, check_flow, check_jobs, check_nodes, check_pause,
-    check_settlements, counts_as_failed, is_kept,
+    check_settlements, check_weight, counts_as_failed, is_kept,
 };
 pub use self::flows::{
     FlowNode, FlowState, FlowStatus, Flows, MAX_ABOUT, MAX_FLOWS_LISTED, MAX_NEEDS,
@@ -42,7 +42,7 @@ pub use self::flows::{
 pub use self::ledger::{
     EVENTS_KEPT, Events, HISTORY_KEPT, LaneCounts, Ledger, MAX_ENTRIES, MAX_ENTRY, MAX_ENTRY_NAME,
     MAX_EVENT, MAX_HELD, MAX_LANES, MAX_MINUTES, MAX_SERIES, MAX_TOLD, Minute, Shelf, Tally,
-    WorkerStatus,
+    USAGE_DAYS, Usage, WorkerStatus,
 };
 pub use self::place::Place;
 pub use self::schedules::{
@@ -50,9 +50,9 @@ pub use self::schedules::{
     Planned, Schedules, Turn,
 };
 pub use self::words::{
-    Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, MAX_BATCH, MAX_WORKER_ABOUT,
-    Note, Page, Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Retention, Settled, Signal,
-    Signals, StepWatch,
+    Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, MAX_BATCH, MAX_WEIGHT,
+    MAX_WORKER_ABOUT, Note, Page, Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Retention,
+    Settled, Signal, Signals, StepWatch,
 };
 
 use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, WorkerId};
@@ -173,9 +173,17 @@ pub trait Broker: AuditLog + Flows + Ledger + Registry + Schedules + Send + Sync
 
     /// Hands out jobs.
     ///
-    /// A queue has a ring of tenants, and each tenant's queue a ring of lanes
-    /// with available jobs. The claim walks them: it takes a turn's worth from
-    /// a lane (an even share of what is wanted, at least four), highest rank
+    /// A queue's tenants with available jobs share it by CPU time: who has had the least of
+    /// it there, by its weight, is next (see [`weigh`](Broker::weigh)), for some 4 ms of
+    /// it, and no more than an even share of the jobs that are wanted, of which four are
+    /// no less. It is charged at once what its jobs cost on average; each settlement
+    /// [puts that right](crate::job::Spent). Whoever comes back goes on where it left, or
+    /// where the queue is by then: nobody saves up time by waiting, and of what is taken
+    /// while nobody else waits nothing is held against it, as nothing beyond a minute is.
+    /// [Crowded](Claim::crowded) ones are passed over.
+    ///
+    /// Each tenant's queue has a ring of lanes with available jobs. The claim takes a turn's
+    /// worth from a lane (an even share of what is wanted, at least four), highest rank
     /// first, and moves on. Rank: the time a job became available, minus
     /// its priority times ten minutes; the lowest goes first. In a queue of
     /// strict [order](crate::limits::Order) the priority decides, then the time.
@@ -270,6 +278,13 @@ pub trait Broker: AuditLog + Flows + Ledger + Registry + Schedules + Send + Sync
     /// Pauses a scope, or lets it go on: while it is paused none of its jobs
     /// starts. Those that run are not touched. Not of [`Scope::Lanes`].
     async fn pause(&self, tenant: &str, scope: &Scope, paused: bool) -> Result<()>;
+
+    /// Sets a tenant's weight in what [`claim`](Broker::claim) hands out: one of two gets
+    /// twice the CPU time of one of one. It is one where nothing was set.
+    ///
+    /// # Errors
+    /// [`BrokerError::Invalid`] for none, and for more than [`MAX_WEIGHT`].
+    async fn weigh(&self, tenant: &str, weight: u32) -> Result<()>;
 
     /// All scopes that have a limit or are paused, in order.
     async fn limits(&self, tenant: &str) -> Result<Vec<Limited>>;

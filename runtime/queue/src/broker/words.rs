@@ -41,6 +41,9 @@ pub struct LongStep {
 /// The largest batch of jobs that is taken in one step.
 pub const MAX_BATCH: usize = 10_000;
 
+/// The greatest weight that a tenant may have.
+pub const MAX_WEIGHT: u32 = 1_000;
+
 /// What became of one cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -87,6 +90,8 @@ pub struct Claim {
     pub max: u32,
     /// How long the worker counts as alive without a further sign.
     pub lease: Duration,
+    /// Tenants of which it wants none.
+    pub crowded: Vec<String>,
 }
 
 /// A job handed to a worker.
@@ -102,6 +107,8 @@ pub struct Claimed {
     pub delivery: u32,
     /// When this run began, by the broker's clock.
     pub started: Millis,
+    /// What its tenant was charged for it: a settlement says so again.
+    pub charged: Duration,
     /// What is to be run: the digest and its release number (0 where a digest
     /// was pinned). `None` where the name has no such release.
     pub target: Option<(Digest, u32)>,

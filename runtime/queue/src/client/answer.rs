@@ -13,9 +13,9 @@ use serde_bytes::ByteBuf;
 use super::{Client, ClientError};
 use crate::broker::remote::Operation;
 use crate::broker::remote::wire::{
-    self, About, Activate, Behind, Bytes, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ, MAX_WAIT,
-    Minutes, Named, Nodes, OfDigest, OfFlow, OfShelf, PauseSchedule, Places, PutEntry, Seen,
-    Stretch, Wait, Waited, pack, request,
+    self, About, Activate, Behind, Bytes, Days, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ,
+    MAX_WAIT, Minutes, Named, Nodes, OfDigest, OfFlow, OfShelf, PauseSchedule, Places, PutEntry,
+    Seen, Stretch, Wait, Waited, pack, request,
 };
 use crate::broker::{
     BrokerError, Filter, Firing, FlowNode, MAX_BATCH, NewFlow, Owner, Result, Shelf,
@@ -64,7 +64,7 @@ pub async fn answer(client: &Client, operation: Operation, body: &[u8]) -> Resul
         Op::Entry | Op::Entries | Op::PutEntry | Op::RemoveEntry => {
             shelf(client, operation, body).await
         }
-        Op::Acts | Op::History | Op::Events | Op::Workers | Op::Lanes => {
+        Op::Acts | Op::History | Op::Usage | Op::Events | Op::Workers | Op::Lanes => {
             ledger(client, operation, body).await
         }
     }
@@ -341,6 +341,10 @@ async fn ledger(client: &Client, operation: Operation, body: &[u8]) -> Result<Ve
         Operation::History => {
             let Minutes { from, minutes } = request(body)?;
             done(broker.history(tenant, from, minutes).await?)
+        }
+        Operation::Usage => {
+            let Days { from, days } = request(body)?;
+            done(broker.usage(tenant, from, days).await?)
         }
         Operation::Events => {
             let Behind { after, limit } = request(body)?;

@@ -417,6 +417,28 @@ pub struct Settlement {
     pub children: Vec<NewJob>,
     /// Flows that are whole, and begin in that step.
     pub flows: Vec<JobId>,
+    /// What it cost, and was taken for.
+    pub spent: Spent,
+}
+
+/// What a delivery cost, for the shares of tenants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// CPU time of the guest.
+    pub cpu: Duration,
+    /// What its claim had charged for it.
+    pub charged: Duration,
+}
+
+impl Spent {
+    /// Nobody is served for nothing: a run counts for a microsecond at least. What was
+    /// charged goes back where there was none.
+    pub(crate) fn of_run(self, ran: bool) -> Duration {
+        match ran {
+            true => self.cpu.max(Duration::from_micros(1)),
+            false => self.cpu,
+        }
+    }
 }
 
 /// What a settlement does to the job.

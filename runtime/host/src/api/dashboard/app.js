@@ -18,6 +18,7 @@ const NAV = [
   ['schedules', 'Schedules', 's'],
   ['flows', 'Flows', 'f'],
   ['workers', 'Workers', 'w'],
+  ['usage', 'Usage', 'u'],
   ['enqueue', 'Enqueue', 'e', 'producer'],
 ];
 const ROLES = ['viewer', 'producer', 'deployer', 'admin'];

@@ -14,6 +14,7 @@ const PAGES = [
   ['flows', 'flows'],
   ['flows/:id', 'flow'],
   ['workers', 'workers'],
+  ['usage', 'usage'],
   ['enqueue', 'enqueue'],
   ['enqueue/:task', 'enqueue'],
 ];

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use lovage_queue::broker::{Broker, Claim, Claimed, Settled};
-use lovage_queue::job::{Action, Attempt, Ending, Partition, Settlement, WorkerId};
+use lovage_queue::job::{Action, Attempt, Ending, Partition, Settlement, Spent, WorkerId};
 
 use super::rig::Rig;
 
@@ -36,6 +36,7 @@ pub(super) async fn empty(rig: &Rig<'_>, queue: &str) -> anyhow::Result<Emptied>
                 queues: vec![(queue.to_owned(), BATCH)],
                 max: BATCH,
                 lease: LEASE,
+                crowded: Vec::new(),
             };
             let (claimed, settled) =
                 tokio::join!(broker.claim(&claim), settle(broker, worker, &held));
@@ -74,6 +75,10 @@ async fn settle(broker: &dyn Broker, worker: WorkerId, jobs: &[Claimed]) -> anyh
         }),
         children: Vec::new(),
         flows: Vec::new(),
+        spent: Spent {
+            charged: it.charged,
+            ..Spent::default()
+        },
     };
     let settlements: Vec<Settlement> = jobs.iter().map(settlement).collect();
     let answers = broker.settle(worker, &settlements).await?;

@@ -8,7 +8,7 @@
 //! - `figures`: medians, percentiles, and how they are told
 //! - `suite`: all measurements in short
 //! - one file a measurement: `drain`, `enqueue`, `roundtrip` with `load` (what
-//!   goes on beside it), `start`, `memory`, `scheduled`, `fairness`, `breadth`,
+//!   goes on beside it), `start`, `memory`, `scheduled`, `fairness`, `tenants`, `breadth`,
 //!   `idle`, `http` with `wire` (a client that costs little), `flows` with `net` (flows of no-ops) and `wide` (a single one)
 
 mod bare;
@@ -29,6 +29,7 @@ mod roundtrip;
 mod scheduled;
 mod start;
 mod suite;
+mod tenants;
 mod wide;
 mod wire;
 mod worker;
@@ -68,6 +69,7 @@ enum What {
     Memory(memory::Memory),
     Scheduled(scheduled::Scheduled),
     Fairness(fairness::Fairness),
+    Tenants(tenants::Tenants),
     Breadth(breadth::Breadth),
     Idle(idle::Idle),
     Flows(flows::Flows),
@@ -94,6 +96,7 @@ impl Bench {
             Some(What::Memory(it)) => it.run(context).await,
             Some(What::Scheduled(it)) => it.run(context).await,
             Some(What::Fairness(it)) => it.run(context).await,
+            Some(What::Tenants(it)) => it.run(context).await,
             Some(What::Breadth(it)) => it.run(context).await,
             Some(What::Idle(it)) => it.run(context).await,
             Some(What::Flows(it)) => it.run(context).await,

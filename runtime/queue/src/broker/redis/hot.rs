@@ -13,7 +13,7 @@ use crate::broker::{
     check_settlements, counts_as_failed, is_kept,
 };
 use crate::clock::{Millis, millis};
-use crate::job::{Action, NewJob, Payload, Settlement, State, When, WorkerId, page_of};
+use crate::job::{Action, NewJob, Payload, Settlement, Spent, State, When, WorkerId, page_of};
 use crate::record::{self, Header};
 use crate::registry::Digest;
 
@@ -32,7 +32,9 @@ impl RedisBroker {
             .arg(&id_bytes(claim.worker))
             .arg(claim.number)
             .arg(claim.max)
-            .arg(millis(claim.lease));
+            .arg(millis(claim.lease))
+            .arg(claim.crowded.len())
+            .arg(&claim.crowded);
         for (queue, share) in &claim.queues {
             command.arg(queue).arg(*share);
         }
@@ -64,6 +66,7 @@ impl RedisBroker {
             Ending::of(&group[0]).write(&mut command);
             let flows = &group[0].flows;
             command
+                .arg(cost_of(group))
                 .arg(group.len())
                 .arg(batch.args_iter().count())
                 .arg(flows.len());
@@ -167,7 +170,8 @@ fn read_claimed(reply: &mut Reply, claim: &Claim) -> Result<Vec<Claimed>> {
     }
     let mut jobs = Vec::with_capacity(claim.max as usize);
     while !reply.is_empty() {
-        let (tenant, queue, ids) = (reply.text()?, reply.text()?, reply.ids()?);
+        let (tenant, queue) = (reply.text()?, reply.text()?);
+        let (charged, ids) = (Duration::from_micros(reply.number()?), reply.ids()?);
         let (places, mut records) = (reply.bytes()?, reply.list()?);
         let first = jobs.len();
         for (id, place) in ids.into_iter().zip(places.as_chunks::<2>().0) {
@@ -182,6 +186,7 @@ fn read_claimed(reply: &mut Reply, claim: &Claim) -> Result<Vec<Claimed>> {
                 tenant: tenant.clone(),
                 id,
                 queue: queue.clone(),
+                charged,
             });
         }
         read_given(&mut reply.list()?, &mut jobs[first..])?;
@@ -281,6 +286,24 @@ impl<'a> Ending<'a> {
             .arg(u8::from(self.failed))
             .arg(&*self.more);
     }
+}
+
+/// What a group of settlements cost, all together; nothing where nothing is known of it.
+fn cost_of(group: &[Settlement]) -> Vec<u8> {
+    let (mut spent, mut runs) = (Spent::default(), 0u32);
+    for it in group {
+        spent.cpu += it.spent.of_run(it.attempt.is_some());
+        spent.charged += it.spent.charged;
+        runs += u32::from(it.attempt.is_some());
+    }
+    if spent == Spent::default() {
+        return Vec::new();
+    }
+    let micros = |span: Duration| span.as_micros() as u64;
+    let mut cost = micros(spent.cpu).to_le_bytes().to_vec();
+    cost.extend(micros(spent.charged).to_le_bytes());
+    cost.extend(runs.to_le_bytes());
+    cost
 }
 
 fn result(it: &Settlement) -> Option<&Payload> {

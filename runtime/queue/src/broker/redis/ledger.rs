@@ -7,8 +7,8 @@ use super::reply::Reply;
 use super::{RedisBroker, scripts};
 use crate::broker::ledger::{
     EVENTS_KEPT, Events, HISTORY_KEPT, LaneCounts, Ledger, MAX_ENTRIES, MAX_HELD, MAX_LANES,
-    MAX_SERIES, MAX_TOLD, Minute, Shelf, Tally, WorkerStatus, as_named, check_entry, check_look,
-    check_told, no_cursor, shelf_is_full,
+    MAX_SERIES, MAX_TOLD, Minute, NUMBERS, Shelf, Tally, USAGE_KEPT, USED, Usage, WorkerStatus,
+    as_named, check_days, check_entry, check_look, check_told, no_cursor, shelf_is_full,
 };
 use crate::broker::{Result, corrupt};
 use crate::clock::{Millis, millis};
@@ -56,11 +56,12 @@ impl Ledger for RedisBroker {
         }
         let mut command = self.of_tenant(&scripts::TELL, tenant);
         command.arg(MAX_SERIES).arg(millis(HISTORY_KEPT));
+        command.arg(millis(USAGE_KEPT));
         command.arg(EVENTS_KEPT).arg(tallies.len());
         for it in tallies {
-            let numbers = rmp_serde::to_vec(&it.numbers()).expect("a vector takes all writes");
             command.arg([it.queue.as_bytes(), b"\0", it.task.as_bytes()].concat());
-            command.arg(numbers);
+            command.arg(packed(&it.numbers()));
+            command.arg(it.usage().map(|used| packed(&used)).unwrap_or_default());
         }
         command.arg(events);
         self.number_of(&scripts::TELL, &command).await.map(drop)
@@ -82,6 +83,24 @@ impl Ledger for RedisBroker {
         let key = |it: &Minute| (it.at, it.tally.queue.clone(), it.tally.task.clone());
         history.sort_by_cached_key(key);
         Ok(history)
+    }
+
+    async fn usage(&self, tenant: &str, from: Millis, days: u32) -> Result<Vec<Usage>> {
+        let (from, to) = check_days(from, days)?;
+        let mut command = self.of_tenant(&scripts::USAGE, tenant);
+        command.arg(from.0).arg(to.0).arg(millis(USAGE_KEPT));
+        let mut reply = self.list_of(&scripts::USAGE, &command).await?;
+        let mut usage = Vec::new();
+        while !reply.is_empty() {
+            let (day, mut row) = (Millis(reply.number()?), reply.list()?);
+            while !row.is_empty() {
+                let task = row.text()?;
+                let numbers: [u64; USED] = read_numbers(&row.bytes()?, "the usage of a day")?;
+                usage.push(Usage::of(day, task, numbers));
+            }
+        }
+        usage.sort_by(|a, b| (a.day, &a.task).cmp(&(b.day, &b.task)));
+        Ok(usage)
     }
 
     async fn events(&self, tenant: &str, after: Option<&str>, limit: u32) -> Result<Events> {
@@ -177,7 +196,22 @@ pub(super) fn read_time(reply: &mut Reply) -> Result<Option<Millis>> {
 
 fn read_tally(pair: &str, numbers: &[u8]) -> Result<Tally> {
     let (queue, task) = pair.split_once('\0').unwrap_or_default();
-    let numbers: [u64; 8] = rmp_serde::from_slice(numbers)
-        .map_err(|e| corrupt(format!("the history of queue `{queue}`"), e))?;
+    let numbers: [u64; NUMBERS] =
+        read_numbers(numbers, &format!("the history of queue `{queue}`"))?;
     Ok(Tally::of(queue.into(), task.into(), numbers))
+}
+
+fn packed<const N: usize>(numbers: &[u64; N]) -> Vec<u8> {
+    rmp_serde::to_vec(&numbers[..]).expect("a vector takes all writes")
+}
+
+/// Numbers that a script added up. An earlier Lovage kept fewer.
+fn read_numbers<const N: usize>(bytes: &[u8], of: &str) -> Result<[u64; N]> {
+    let kept: Vec<u64> = rmp_serde::from_slice(bytes).map_err(|e| corrupt(of.to_owned(), e))?;
+    let mut numbers = [0; N];
+    numbers
+        .iter_mut()
+        .zip(kept)
+        .for_each(|(it, kept)| *it = kept);
+    Ok(numbers)
 }

@@ -300,6 +300,13 @@ impl Broker for RedisBroker {
         self.set_pause(tenant, scope, paused).await
     }
 
+    async fn weigh(&self, tenant: &str, weight: u32) -> Result<()> {
+        super::check_weight(tenant, weight)?;
+        let mut command = self.of_tenant(&scripts::WEIGH, tenant);
+        command.arg(weight);
+        self.number_of(&scripts::WEIGH, &command).await.map(drop)
+    }
+
     async fn limits(&self, tenant: &str) -> Result<Vec<Limited>> {
         self.read_limits(tenant).await
     }

@@ -41,23 +41,23 @@ macro_rules! scripts {
 // What frees memory, or keeps an accepted job moving, must run when Redis has
 // no memory left; what takes in new data must not.
 scripts! {
-    ENQUEUE = "" "enqueue", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add"];
-    CLAIM = "allow-oom" "claim", ["lease", "lanes", "limits", "terms", "flow", "source", "finish", "take"];
-    EXTEND = "allow-oom" "extend", ["lease"];
-    SETTLE = "allow-oom" "settle", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add"];
-    RECLAIM = "allow-oom" "reclaim", ["lanes", "limits", "terms", "flow", "source", "finish"];
-    PROMOTE = "allow-oom" "promote", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "again", "work"];
+    ENQUEUE = "" "enqueue", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add"];
+    CLAIM = "allow-oom" "claim", ["lease", "fair", "lanes", "limits", "terms", "flow", "source", "finish", "take"];
+    EXTEND = "allow-oom" "extend", ["lease", "fair"];
+    SETTLE = "allow-oom" "settle", ["fair", "spend", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add"];
+    RECLAIM = "allow-oom" "reclaim", ["fair", "lanes", "limits", "terms", "flow", "source", "finish"];
+    PROMOTE = "allow-oom" "promote", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "again", "work"];
     PRUNE = "allow-oom" "prune", ["terms", "forget"];
     NOTE = "" "note", [];
     CHECKPOINT = "no-writes" "checkpoint", [];
     JOBS = "no-writes" "jobs", [];
     WAIT = "allow-oom" "wait", [];
     LIST = "no-writes" "list", [];
-    CANCEL = "allow-oom" "cancel", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one"];
-    REQUEUE = "allow-oom" "requeue", ["lanes", "limits", "terms", "flow", "source", "finish", "again"];
+    CANCEL = "allow-oom" "cancel", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one"];
+    REQUEUE = "allow-oom" "requeue", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "again"];
     DELETE = "allow-oom" "delete", ["terms", "forget"];
-    LIMIT = "allow-oom" "limit", ["lanes", "limits", "put_limit"];
-    LIMITS = "no-writes" "limited", ["lanes", "limits"];
+    LIMIT = "allow-oom" "limit", ["fair", "lanes", "limits", "put_limit"];
+    LIMITS = "no-writes" "limited", ["fair", "lanes", "limits"];
     COUNTS = "no-writes" "counts", ["heads"];
     LANES = "no-writes" "lane_counts", ["heads"];
     WORKERS = "no-writes" "workers", [];
@@ -66,18 +66,20 @@ scripts! {
     ENTRIES = "no-writes" "entries", [];
     TELL = "" "tell", [];
     HISTORY = "no-writes" "history", [];
+    USAGE = "no-writes" "usage", [];
+    WEIGH = "" "weigh", [];
     EVENTS = "no-writes" "events", [];
     RECORD = "" "record", [];
     ACTS = "no-writes" "acts", [];
     NOW = "no-writes" "now", [];
-    DECLARE = "" "declare", ["lanes", "timetable"];
+    DECLARE = "" "declare", ["fair", "lanes", "timetable"];
     SCHEDULES = "no-writes" "schedules", [];
-    HOLD_SCHEDULE = "allow-oom" "hold_schedule", ["lanes", "timetable"];
+    HOLD_SCHEDULE = "allow-oom" "hold_schedule", ["fair", "lanes", "timetable"];
     DUE = "allow-oom" "due", [];
-    FIRE = "" "fire", ["lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add", "timetable"];
+    FIRE = "" "fire", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add", "timetable"];
     BEGIN_FLOW = "" "begin_flow", [];
     ADD_NODES = "" "add_nodes", ["terms"];
-    HOLD_FLOW = "allow-oom" "hold_flow", ["lanes", "limits", "terms", "flow", "source", "finish", "again"];
+    HOLD_FLOW = "allow-oom" "hold_flow", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "again"];
     FLOWS = "no-writes" "flows", [];
     NODES = "no-writes" "nodes", [];
     ABOUT_FLOW = "no-writes" "about_flow", [];
@@ -88,7 +90,7 @@ scripts! {
     MANIFEST = "no-writes" "manifest", [];
     STAGE = "" "stage", [];
     READINESS = "no-writes" "readiness", [];
-    ACTIVATE = "" "activate", ["lanes", "limits", "put_limit", "timetable"];
+    ACTIVATE = "" "activate", ["fair", "lanes", "limits", "put_limit", "timetable"];
     RELEASES = "no-writes" "releases", [];
 }
 

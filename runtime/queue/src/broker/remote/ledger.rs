@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use serde_bytes::ByteBuf;
 
-use super::wire::{Behind, Lanes, Minutes, OfShelf, PutEntry, Seen};
+use super::wire::{Behind, Days, Lanes, Minutes, OfShelf, PutEntry, Seen};
 use super::{Operation, RemoteBroker, of_workers};
-use crate::broker::{Events, LaneCounts, Ledger, Minute, Result, Shelf, Tally, WorkerStatus};
+use crate::broker::{
+    Events, LaneCounts, Ledger, Minute, Result, Shelf, Tally, Usage, WorkerStatus,
+};
 use crate::clock::Millis;
 
 #[async_trait::async_trait]
@@ -43,6 +45,11 @@ impl Ledger for RemoteBroker {
     async fn history(&self, tenant: &str, from: Millis, minutes: u32) -> Result<Vec<Minute>> {
         let request = Minutes { from, minutes };
         self.run(tenant, Operation::History, &request).await
+    }
+
+    async fn usage(&self, tenant: &str, from: Millis, days: u32) -> Result<Vec<Usage>> {
+        self.run(tenant, Operation::Usage, &Days { from, days })
+            .await
     }
 
     async fn events(&self, tenant: &str, after: Option<&str>, limit: u32) -> Result<Events> {

@@ -186,6 +186,11 @@ impl Broker for RemoteBroker {
         self.run(tenant, Operation::Pause, &request).await
     }
 
+    async fn weigh(&self, _: &str, _: u32) -> Result<()> {
+        let said = "tenants are weighed at the broker itself, not at its HTTP API: give a `redis://…` or `sqlite:` URL";
+        Err(BrokerError::Invalid(said.into()))
+    }
+
     async fn limits(&self, tenant: &str) -> Result<Vec<Limited>> {
         self.run(tenant, Operation::Limits, &()).await
     }

@@ -128,6 +128,8 @@ operations! {
     Acts = "acts" Admin,
     /// [`Ledger::history`](crate::broker::Ledger::history)
     History = "history" Read,
+    /// [`Ledger::usage`](crate::broker::Ledger::usage)
+    Usage = "usage" Read,
     /// [`Ledger::events`](crate::broker::Ledger::events)
     Events = "events" Read,
     /// [`Ledger::workers`](crate::broker::Ledger::workers)

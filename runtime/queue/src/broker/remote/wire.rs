@@ -190,6 +190,13 @@ pub(crate) struct Acts<'a> {
     pub(crate) limit: u32,
 }
 
+/// Days of usage.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Days {
+    pub(crate) from: Millis,
+    pub(crate) days: u32,
+}
+
 /// Events.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Seen {

@@ -1,4 +1,7 @@
-//! Handing out jobs: the walk over the two rings. A lane's turn is `turn.rs`.
+//! Handing out jobs: the walk over the two rings. A lane's turn is `turn.rs`, and what a
+//! tenant's costs it `fair.rs`.
+
+use std::time::Duration;
 
 use rusqlite::{params, params_from_iter};
 
@@ -28,6 +31,8 @@ pub(super) struct Taken {
     queue: String,
     delivery: u32,
     started: Millis,
+    /// In microseconds.
+    charged: u32,
     target: Option<(Digest, u32)>,
     record: Vec<u8>,
     /// Places, ids and records of nodes whose results it takes.
@@ -58,6 +63,7 @@ impl Taken {
             queue: self.queue,
             delivery: self.delivery,
             started: self.started,
+            charged: Duration::from_micros(self.charged.into()),
             job: job.map_err(|error| error.to_string()),
         }
     }
@@ -100,7 +106,7 @@ pub(super) fn claim(step: &mut Step<'_>, claim: &Claim) -> Done<Vec<Taken>> {
     } else {
         Vec::new()
     };
-    step.effects.idle = Some((worker.0, queues));
+    step.effects.idle = Some((worker.0, queues, !claim.crowded.is_empty()));
     if is_idle && is_tired {
         // It has not seen all there is: it is to come again at once.
         names().for_each(|queue| step.tell_of_work(&queue));
@@ -123,6 +129,8 @@ pub(super) struct Walk<'s, 'c, 'a> {
     pub(super) claimed: Vec<Taken>,
     /// How many entries and lanes may still be looked at that come to nothing.
     pub(super) looks: u32,
+    /// What each job of this turn is charged, in microseconds.
+    pub(super) charge: u32,
     targets: Vec<Target>,
 }
 
@@ -143,6 +151,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
             claim,
             claimed: Vec::new(),
             looks: LOOKS,
+            charge: 0,
             targets: Vec::new(),
         }
     }
@@ -162,9 +171,10 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
             let (tenant, queue): (String, String) = (row.get(0)?, row.get(2)?);
             let (delivery, record): (u32, Vec<u8>) = (row.get(3)?, row.get(4)?);
             let which = (row.get(5)?, id_at(row, 1)?);
-            Ok((tenant, which, queue, delivery, record))
+            Ok((tenant, which, queue, delivery, record, row.get(6)?))
         })?;
-        for (tenant, which, queue, delivery, record) in held {
+        for (tenant, which, queue, delivery, record, charged) in held {
+            self.charge = charged;
             let started = Header::decode(&record).map_or(self.step.now, |header| header.started);
             self.hand_out([&tenant, &queue], which, delivery, started, record)?;
         }
@@ -176,28 +186,66 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
         if wanted == 0 {
             return Ok(());
         }
-        let ring = params![queue, wanted.div_ceil(TURN)];
+        // Those who are not crowded are to be let in one by one.
+        let least = if self.claim.crowded.is_empty() {
+            TURN
+        } else {
+            1
+        };
+        let ring = params![queue, wanted.div_ceil(least)];
         let tenants = count(&self.step.db, sql!("claim", "tenants"), ring)?;
-        let share = TURN.max(wanted.div_ceil(tenants.max(1)));
+        let most = least.max(wanted.div_ceil(tenants.max(1)));
+        let (mut clock, mut left) = (0, false);
         let goal = self.claimed.len() as u32 + wanted;
         while let missing @ 1.. = goal - self.claimed.len() as u32
             && self.looks > 0
         {
-            let ring = sql!("claim", "next_tenant");
-            let next = self.step.db.one(ring, [queue], |row| row.get(0))?;
-            let Some(tenant): Option<String> = next else {
+            let Some((tenant, place)) = self.next_tenant(queue)? else {
                 break;
             };
             let before = self.claimed.len();
-            let place = [queue, tenant.as_str()];
-            match self.tenant(&tenant, queue, share.min(missing))? {
-                After::Rotate => drop(self.step.db.run(sql!("claim", "rotate_tenant"), place)?),
-                After::Leave => self.leave(sql!("claim", "leave_tenants"), &place)?,
-                After::Wait(scope) => self.step.park_tenant(queue, &tenant, &scope)?,
-            }
+            clock = clock.max(place);
+            left |= self.turn([queue, &tenant], place, most.min(missing))?;
             self.looked(before);
         }
-        Ok(())
+        match clock > 0 || left {
+            true => Ok(self.step.tick(queue, clock, left)?),
+            false => Ok(()),
+        }
+    }
+
+    /// Who is next in a queue, and its place: the first that is not passed over.
+    fn next_tenant(&self, queue: &str) -> Done<Option<(String, i64)>> {
+        let crowded = &self.claim.crowded;
+        let first = params![queue, crowded.len() as i64 + 1];
+        let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let db = &self.step.db;
+        let first: Vec<(String, i64)> = db.all(sql!("fair", "next_tenants"), first, read)?;
+        let mut first = first.into_iter();
+        Ok(first.find(|(tenant, _)| !crowded.contains(tenant)))
+    }
+
+    /// A tenant's turn: as many jobs as its CPU time is worth. It is charged at once what
+    /// they cost on average. Whether it left the ring.
+    fn turn(&mut self, key @ [queue, tenant]: [&str; 2], place: i64, most: u32) -> Done<bool> {
+        let share = self.step.share(tenant)?;
+        self.charge = share.charge();
+        let before = self.claimed.len();
+        let after = self.tenant(tenant, queue, most.min(share.worth()))?;
+        let now = share.after(place, self.claimed.len() - before);
+        if !matches!(after, After::Leave) && now > place {
+            let row = params![queue, tenant, now];
+            self.step.db.run(sql!("fair", "charge"), row)?;
+        }
+        match after {
+            After::Rotate => return Ok(false),
+            After::Leave => {
+                self.leave(sql!("claim", "leave_tenants"), &key)?;
+                self.step.leave_at(queue, tenant, now)?;
+            }
+            After::Wait(scope) => self.step.park_tenant(queue, tenant, &scope)?,
+        }
+        Ok(true)
     }
 
     /// One turn of a tenant, lane by lane.
@@ -310,6 +358,7 @@ impl<'s, 'c, 'a> Walk<'s, 'c, 'a> {
             queue,
             delivery,
             started,
+            charged: self.charge,
             target,
             record,
             upstream,

@@ -255,7 +255,7 @@ impl Step<'_> {
     /// whoever knows it takes it as it is.
     pub(super) fn set_aside(&mut self, n: i64, state: State) -> rusqlite::Result<()> {
         if state == State::Running {
-            let row = params![n, NOBODY, 0, 0, 0];
+            let row = params![n, NOBODY, 0, 0, 0, 0];
             self.db.run(sql!("moves", "hold"), row)?;
         }
         self.delay(n, Millis(self.now.0 + ASIDE))

@@ -1,5 +1,7 @@
 //! What is kept for those who look on, and for the front door.
 
+use std::time::Duration;
+
 use rusqlite::{Row, params};
 
 use super::db::{Db, id_at, millis_at, time};
@@ -10,8 +12,9 @@ use super::{SqliteBroker, writer};
 use crate::broker::Result;
 use crate::broker::ledger::{
     EVENTS_KEPT, Events, HISTORY_KEPT, LaneCounts, Ledger, MAX_ENTRIES, MAX_HELD, MAX_LANES,
-    MAX_SERIES, MAX_TOLD, MOST, Minute, Shelf, Tally, WorkerStatus, as_named, check_entry,
-    check_look, check_told, minute_of, no_cursor, shelf_is_full,
+    MAX_SERIES, MAX_TOLD, MOST, Minute, NUMBERS, Shelf, Tally, USAGE_KEPT, Usage, WorkerStatus,
+    as_named, check_days, check_entry, check_look, check_told, day_of, minute_of, no_cursor,
+    shelf_is_full,
 };
 use crate::clock::{Millis, millis};
 use crate::job::{JobId, WorkerId};
@@ -70,6 +73,7 @@ impl Ledger for SqliteBroker {
         self.core
             .write(&self.clock, move |step| {
                 add(step, &tenant, &tallies)?;
+                add_usage(step, &tenant, &tallies)?;
                 append(step, &tenant, &events)
             })
             .await
@@ -77,12 +81,26 @@ impl Ledger for SqliteBroker {
 
     async fn history(&self, tenant: &str, from: Millis, minutes: u32) -> Result<Vec<Minute>> {
         let (from, to) = check_look(from, minutes)?;
-        let kept = kept_since(writer::now(&self.clock));
+        let kept = kept_since(writer::now(&self.clock), HISTORY_KEPT);
         let tenant = tenant.to_owned();
         self.core
             .read(move |db| {
                 let look = params![tenant, time(from.max(kept)), time(to)];
                 Ok(db.all(sql!("ledger", "history"), look, minute)?)
+            })
+            .await
+    }
+
+    async fn usage(&self, tenant: &str, from: Millis, days: u32) -> Result<Vec<Usage>> {
+        let (from, to) = check_days(from, days)?;
+        let kept = kept_since(writer::now(&self.clock), USAGE_KEPT);
+        let tenant = tenant.to_owned();
+        self.core
+            .read(move |db| {
+                let look = params![tenant, time(from.max(kept)), time(to)];
+                Ok(db.all(sql!("ledger", "usage"), look, |row| {
+                    Ok(Usage::of(millis_at(row, 0)?, row.get(1)?, numbers(row, 2)?))
+                })?)
             })
             .await
     }
@@ -143,10 +161,34 @@ fn add(step: &Step<'_>, tenant: &str, tallies: &[Tally]) -> Done<()> {
                 false => pair = ["", ""],
             }
         }
-        let [a, b, c, d, e, f, g, h] = it.numbers().map(u64::cast_signed);
+        let [a, b, c, d, e, f, g, h, i, j, k] = it.numbers().map(u64::cast_signed);
         let (most, [queue, task]) = (MOST.cast_signed(), pair);
-        let row = params![tenant, at, queue, task, a, b, c, d, e, f, g, h, most];
+        let row = params![
+            tenant, at, queue, task, a, b, c, d, e, f, g, h, i, j, k, most
+        ];
         step.db.run(sql!("ledger", "add"), row)?;
+    }
+    Ok(())
+}
+
+/// Adds what they used to the day of now.
+fn add_usage(step: &Step<'_>, tenant: &str, tallies: &[Tally]) -> Done<()> {
+    let (db, day) = (&step.db, time(day_of(step.now)));
+    let tasks: Option<i64> = db.one(sql!("ledger", "tasks"), params![tenant, day], |row| {
+        row.get(0)
+    })?;
+    let mut tasks = tasks.unwrap_or(0);
+    for (it, used) in tallies.iter().filter_map(|it| Some((it, it.usage()?))) {
+        let mut task = it.task.as_str();
+        if !db.is(sql!("ledger", "has_task"), params![tenant, day, task])? {
+            match tasks < MAX_SERIES as i64 {
+                true => tasks += 1,
+                false => task = "",
+            }
+        }
+        let [a, b, c, d, e] = used.map(u64::cast_signed);
+        let row = params![tenant, day, task, a, b, c, d, e, MOST.cast_signed()];
+        db.run(sql!("ledger", "use"), row)?;
     }
     Ok(())
 }
@@ -212,24 +254,38 @@ fn events(db: &Db<'_>, tenant: &str, after: Option<i64>, limit: u32) -> Done<Eve
 }
 
 fn minute(row: &Row<'_>) -> rusqlite::Result<Minute> {
-    let mut numbers = [0; 8];
-    for (n, it) in numbers.iter_mut().enumerate() {
-        *it = row.get::<_, i64>(3 + n)?.cast_unsigned();
-    }
+    let numbers: [u64; NUMBERS] = numbers(row, 3)?;
     Ok(Minute {
         at: millis_at(row, 0)?,
         tally: Tally::of(row.get(1)?, row.get(2)?, numbers),
     })
 }
 
-/// Minutes that began before this are forgotten.
-fn kept_since(now: Millis) -> Millis {
-    Millis(now.0.saturating_sub(millis(HISTORY_KEPT)))
+/// Numbers, from a column on.
+fn numbers<const N: usize>(row: &Row<'_>, from: usize) -> rusqlite::Result<[u64; N]> {
+    let mut numbers = [0; N];
+    for (n, it) in numbers.iter_mut().enumerate() {
+        *it = row.get::<_, i64>(from + n)?.cast_unsigned();
+    }
+    Ok(numbers)
 }
 
-/// Lets minutes go that are too old. Events go as others come.
+/// What began before this is forgotten.
+fn kept_since(now: Millis, kept: Duration) -> Millis {
+    Millis(now.0.saturating_sub(millis(kept)))
+}
+
+/// Lets minutes and days go that are too old. Events go as others come.
 pub(super) fn prune(step: &Step<'_>, limit: u32) -> Done<()> {
-    let old = params![time(kept_since(step.now)), limit];
+    let old = params![time(kept_since(step.now, USAGE_KEPT)), limit];
+    let old: Vec<(String, i64, String)> = step.db.all(sql!("ledger", "old_usage"), old, |row| {
+        Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+    })?;
+    for (tenant, day, task) in old {
+        let key = params![tenant, day, task];
+        step.db.run(sql!("ledger", "forget_usage"), key)?;
+    }
+    let old = params![time(kept_since(step.now, HISTORY_KEPT)), limit];
     let old: Vec<(String, i64, String, String)> =
         step.db.all(sql!("ledger", "old_minutes"), old, |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))

@@ -13,6 +13,7 @@
 //! - `schedules`: what is kept of schedules; `fire`: how they fire
 //! - `flows`: jobs that wait for others; `flow`: what steps do with them
 //! - `ledger`: what is kept for those who look on; `audit`: who did what
+//! - `fair`: shares by CPU time
 //! - `sources`: jobs that make others page by page, and wait for these
 //! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
 //!   whether they may start, `terms` what only some have, `blobs` large bytes
@@ -30,6 +31,7 @@ mod control;
 mod db;
 mod delayed;
 mod enqueue;
+mod fair;
 mod fault;
 mod fire;
 mod flow;
@@ -286,6 +288,16 @@ impl Broker for SqliteBroker {
         self.core
             .write(&self.clock, move |step| {
                 control::pause(step, &tenant, &scope, paused)
+            })
+            .await
+    }
+
+    async fn weigh(&self, tenant: &str, weight: u32) -> Result<()> {
+        super::check_weight(tenant, weight)?;
+        let tenant = tenant.to_owned();
+        self.core
+            .write(&self.clock, move |step| {
+                step.weigh_tenant(&tenant, weight).map_err(Into::into)
             })
             .await
     }

@@ -28,6 +28,10 @@ pub(super) struct Ready {
     entry: Option<Vec<u8>>,
     fuel: u64,
     is_failed: bool,
+    /// Whether there was an attempt.
+    ran: bool,
+    /// Its CPU time, and what its claim charged for it.
+    spent: [Duration; 2],
     children: Vec<enqueue::Ready>,
     flows: Vec<JobId>,
 }
@@ -61,6 +65,8 @@ impl Ready {
                 .filter(|_| is_kept(&it.action))
                 .map(encode),
             fuel: it.attempt.as_ref().map_or(0, |attempt| attempt.fuel),
+            ran: it.attempt.is_some(),
+            spent: [it.spent.of_run(it.attempt.is_some()), it.spent.charged],
             is_failed: counts_as_failed(it),
         })
     }
@@ -105,6 +111,8 @@ fn one(step: &mut Step<'_>, worker: WorkerId, settlement: Ready) -> Done<Settled
         // Settled, and nobody had it since: a repeat.
         return Ok(Settled::Recorded);
     }
+    let ran = settlement.ran;
+    step.spend(&job.tenant, &job.queue, ran, settlement.spent);
     apply(step, worker, job, settlement)?;
     Ok(Settled::Recorded)
 }

@@ -26,6 +26,9 @@ struct Listener {
     to: UnboundedSender<Signal>,
     /// The queues in which its last claim found nothing.
     idle: Vec<String>,
+    /// The same where it passed over some tenants: what there is may be theirs, so nobody
+    /// looks again for it before somebody joins.
+    spare: Vec<String>,
 }
 
 impl Hub {
@@ -42,6 +45,7 @@ impl Hub {
             Listener {
                 to,
                 idle: Vec::new(),
+                spare: Vec::new(),
             },
         );
         signals
@@ -57,10 +61,13 @@ impl Hub {
     /// Tells what a committed step did.
     pub(super) fn tell(&self, effects: Effects) {
         let mut ears = self.ears();
-        if let Some((worker, queues)) = effects.idle
+        if let Some((worker, queues, crowded)) = effects.idle
             && let Some(listener) = ears.workers.get_mut(&worker)
         {
-            listener.idle = queues;
+            match crowded {
+                true => listener.spare = queues,
+                false => listener.idle = queues,
+            }
         }
         for queue in &effects.available {
             ears.work(queue);
@@ -133,8 +140,10 @@ impl Ears {
     /// there, only it can say.
     fn work(&mut self, queue: &str) {
         for listener in self.workers.values_mut() {
-            if listener.idle.iter().any(|idle| idle == queue) {
+            let mut known = listener.idle.iter().chain(&listener.spare);
+            if known.any(|known| known == queue) {
                 listener.idle.clear();
+                listener.spare.clear();
                 let _ = listener.to.send(Signal::Work);
             }
         }

@@ -66,6 +66,7 @@ mod tests {
         include_str!("sql/claim.sql"),
         include_str!("sql/control.sql"),
         include_str!("sql/enqueue.sql"),
+        include_str!("sql/fair.sql"),
         include_str!("sql/flows.sql"),
         include_str!("sql/lease.sql"),
         include_str!("sql/ledger.sql"),

@@ -10,7 +10,7 @@ use super::schedules::{self, Concern};
 use super::sources::{self, Sources};
 use super::sql::sql;
 use super::stored::Stored;
-use super::{blobs, flow, terms};
+use super::{blobs, fair, flow, terms};
 use crate::clock::Millis;
 use crate::job::{JobId, State};
 use crate::record::{self, BLOBS, CANCELLING};
@@ -30,8 +30,9 @@ pub(super) struct Effects {
     pub(super) ended: Vec<JobId>,
     /// Jobs that are to stop.
     pub(super) asked: Vec<Asked>,
-    /// This worker found nothing in these queues (or something: then none).
-    pub(super) idle: Option<(u64, Vec<String>)>,
+    /// This worker found nothing in these queues (or something: then none); and whether it
+    /// passed over some tenants.
+    pub(super) idle: Option<(u64, Vec<String>, bool)>,
 }
 
 /// Who runs a job that is to stop, whose it is, and which.
@@ -62,6 +63,8 @@ pub(super) struct Step<'c> {
     pub(super) concern: Option<Concern>,
     /// What was looked up of flows, and what changed in them.
     pub(super) flows: flow::Flows,
+    /// What was looked up of shares, and what is to be charged.
+    pub(super) fair: fair::Fair,
     /// By how many more jobs of their pages sources have open.
     pub(super) sources: Sources,
     tallies: Vec<(String, String, State, i64)>,
@@ -84,6 +87,7 @@ impl<'c> Step<'c> {
             notes: None,
             concern: None,
             flows: flow::Flows::default(),
+            fair: fair::Fair::default(),
             sources: Sources::default(),
             tallies: Vec::new(),
             grown: Vec::new(),
@@ -99,6 +103,7 @@ impl<'c> Step<'c> {
         for (lane, rank, n) in std::mem::take(&mut self.fronts).into_iter().rev() {
             self.push(End::Front, lane.each_ref().map(String::as_str), rank, n)?;
         }
+        self.flush_spent()?;
         self.flush_limits()?;
         self.flush_weights()?;
         self.flush_tallies()?;

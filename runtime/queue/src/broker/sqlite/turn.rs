@@ -249,7 +249,7 @@ impl Walk<'_, '_, '_> {
             self.claim.number.cast_signed(),
         );
         let position = self.claimed.len() as i64;
-        let row = params![n, worker, number, position, delivery];
+        let row = params![n, worker, number, position, delivery, self.charge];
         db.run(sql!("moves", "hold"), row)?;
         Ok(())
     }

@@ -1,24 +1,28 @@
 -- Hands out jobs: out of their lanes, into the worker's in-flight set, with the
 -- delivery counted, in this one step.
 -- KEYS[1] -> lovage:{p}
--- ARGV: now or '', worker, claim number, max jobs, lease in ms, then for each
---   queue: name, share of the first round
+-- ARGV: now or '', worker, claim number, max jobs, lease in ms, how many tenants are
+--   passed over, these, then for each queue: name, share of the first round
 -- Returns {now, targets, turn, …}; 'dead' where the worker was declared dead. A turn
---   is tenant, queue, ids one behind the other, for each the place of its target (2
---   bytes), a list of the records, and one of the nodes whose results they take: for
+--   is tenant, queue, us that each of its jobs was charged, ids one behind the other, for
+--   each the place of its target (2 bytes), a list of the records, and one of the nodes whose results they take: for
 --   each which of the turn's jobs takes it (4 bytes), its place (4) and its id in one,
 --   and its record. Records are as they lay there: the caller writes the claim into its
 --   copies.
 local worker, claim, max = ARGV[2], ARGV[3], tonumber(ARGV[4])
 if not renew(worker, tonumber(ARGV[5]), claim == '1') then return 'dead' end
+local crowded, crowd = {}, tonumber(ARGV[6])
+for i = 7, 6 + crowd do crowded[ARGV[i]] = true end
+local QUEUES = 7 + crowd -- where they begin
 local taken = 0
 -- Lanes and entries that may be looked at: many may hold nothing that may start.
 local budget = max + 1000
 
 -- The jobs of the last claim, whose answer was lost: it is given again.
 local function hand_out_again(jobs)
-  for i = 1, #jobs, 3 do
+  for i = 1, #jobs, 4 do
     local turn, ids = turn_of(jobs[i], jobs[i + 1]), jobs[i + 2]
+    turn.charge = jobs[i + 3]
     for at = 1, #ids, 16 do
       local id = sub(ids, at, at + 15)
       local record = call('GET', job_key(turn.tenant, id))
@@ -158,17 +162,16 @@ local function take_lane(it, queue, lane, want, outer)
   return more
 end
 
--- Walks a ring: each member in turn gets an even share of what is wanted, at
--- least four; `turn` says whether it stays.
-local function walk(ring, want, turn)
-  if want <= 0 then return end
+-- Walks a ring of lanes: each in turn gets an even share of what is wanted, at least
+-- four.
+local function walk(it, queue, ring, want, outer)
   local members = call('LLEN', ring)
   local share = math.max(4, math.ceil(want / math.max(1, members)))
   while want > 0 and budget > 0 do
     local member = call('LINDEX', ring, '0')
     if not member then return end
     local before = taken
-    if not turn(member, math.min(want, share)) then
+    if not take_lane(it, queue, member, math.min(want, share), outer) then
       call('LPOP', ring)
     elseif members > 1 then
       call('LMOVE', ring, ring, 'LEFT', 'RIGHT')
@@ -228,21 +231,63 @@ local function take_tenant(it, queue, share)
     end
   end
   if it.tasks or it.lanes then
-    walk(lanes, share, function(lane, turn) return take_lane(it, queue, lane, turn, outer) end)
+    walk(it, queue, lanes, share, outer)
   else
     take_lanes(it, queue, lanes, share, outer)
   end
   return call('EXISTS', lanes) == 1
 end
 
+-- Who is next in a queue, and its place: the first that is not passed over.
+local function next_tenant(ring)
+  local first = call('ZRANGE', ring, 0, crowd, 'WITHSCORES')
+  for i = 1, #first, 2 do
+    if not crowded[first[i]] then return first[i], tonumber(first[i + 1]) end
+  end
+end
+
+-- A tenant's turn: as many jobs as its CPU time is worth, and no more than its share by
+-- number. It is charged at once what they cost on average. Where it left the ring, its
+-- place is returned, to be remembered.
+local function take_turn(queue, tenant, place, most)
+  local share, before = share_of(tenant), taken
+  local worth = math.max(1, math.floor(WORTH / share.cost))
+  local stays = take_tenant(limits_of(tenant), queue, math.min(most, worth))
+  local after = place + (taken - before) * share.cost / share.weight
+  if not stays then
+    call('ZREM', ring_key(queue), tenant)
+    return after
+  end
+  if after > place then call('ZADD', ring_key(queue), after, tenant) end
+end
+
+-- Hands out jobs of a queue, to its tenants by their CPU time.
 local function take_queue(queue, want)
-  walk(R .. '@ring:' .. queue, want, function(tenant, share)
-    return take_tenant(limits_of(tenant), queue, share)
-  end)
+  local ring = ring_key(queue)
+  local members = want > 0 and call('ZCARD', ring) or 0
+  if members == 0 then return end
+  -- Those who are not crowded are to be let in one by one.
+  local share = math.max(crowd > 0 and 1 or 4, math.ceil(want / members))
+  local clock, gone = 0, {}
+  while want > 0 and budget > 0 do
+    local tenant, place = next_tenant(ring)
+    if not tenant then break end
+    local before = taken
+    clock = math.max(clock, place)
+    local left = take_turn(queue, tenant, place, math.min(want, share))
+    if left then gone[#gone + 1], gone[#gone + 2] = left, tenant end
+    want = want - (taken - before)
+  end
+  call('ZADD', clock_key(queue), 'GT', clock, '')
+  if gone[1] then
+    each_batch('ZADD', clock_key(queue), gone)
+    -- Where it has passed them, the clock itself says all.
+    call('ZREMRANGEBYSCORE', clock_key(queue), '-inf', '(' .. string.format('%.17g', clock))
+  end
 end
 
 for round = 1, 2 do
-  for i = 6, #ARGV, 2 do
+  for i = QUEUES, #ARGV, 2 do
     local share = round == 1 and tonumber(ARGV[i + 1]) or max
     take_queue(ARGV[i], math.min(share, max - taken))
   end
@@ -252,6 +297,7 @@ local remembered = {}
 for _, turn in ipairs(turns) do
   local n = #remembered
   remembered[n + 1], remembered[n + 2], remembered[n + 3] = turn.tenant, turn.queue, table.concat(turn.ids)
+  remembered[n + 4] = turn.charge
   count(turn.tenant, turn.queue, AVAILABLE, -turn.started)
   count(turn.tenant, turn.queue, RUNNING, turn.started)
 end
@@ -259,7 +305,8 @@ call('SET', last_claim, claim .. ' ' .. cmsgpack.pack(remembered))
 -- A word to a worker that is busy would be lost on the idle ones. One that found
 -- less than it wants because there was too much to look at, looks again.
 local idle = taken < max and budget > 0 and 'SADD' or 'SREM'
-for i = 6, #ARGV, 2 do call(idle, R .. '@idle:' .. ARGV[i], worker) end
+local who = crowd > 0 and '@spare:' or '@idle:'
+for i = QUEUES, #ARGV, 2 do call(idle, R .. who .. ARGV[i], worker) end
 if taken < max and budget <= 0 then call('PUBLISH', KEYS[1] .. ':@w:' .. worker, 'work') end
 flush_limits()
 flush_finished()

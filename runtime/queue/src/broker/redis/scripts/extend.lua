@@ -46,7 +46,8 @@ end
 
 local answer = { 0, to_stop() }
 for i = 6, 5 + queues do
-  if call('EXISTS', R .. '@ring:' .. ARGV[i]) == 1 then answer[1] = 1 end
+  if call('EXISTS', R .. '@ring:' .. ARGV[i]) == 1 then adopt_ring(ARGV[i]) end
+  if call('EXISTS', ring_key(ARGV[i])) == 1 then answer[1] = 1 end
 end
 for _, staged in ipairs(call('HKEYS', R .. '@staged')) do
   if call('HEXISTS', R .. '@staged:' .. staged, worker) == 0 then answer[#answer + 1] = staged end

@@ -45,19 +45,26 @@ local function push(tenant, queue, lane, priority, available, id, front)
   side[#side + 1] = available .. id
 end
 
--- Tells idle workers of a queue, as many as there are jobs. A worker whose
--- lease ran out would swallow the word, so it does not count.
-local function wake(queue, jobs)
-  local idle = R .. '@idle:' .. queue
+-- Tells some of a set of workers that there is work, as many as there are jobs; how many
+-- jobs that leaves. A worker whose lease ran out would swallow the word, so it does not
+-- count.
+local function tell_some(workers, jobs)
   while jobs > 0 do
-    local worker = call('SPOP', idle)
-    if not worker then return end
+    local worker = call('SPOP', workers)
+    if not worker then return jobs end
     local lease = call('ZSCORE', R .. '@leases', worker)
     if lease and tonumber(lease) > now then
       call('PUBLISH', KEYS[1] .. ':@w:' .. worker, 'work')
       jobs = jobs - 1
     end
   end
+  return 0
+end
+
+-- Tells idle workers of a queue; and where there are too few, one that is full and may
+-- still have a place for it.
+local function wake(queue, jobs)
+  if tell_some(R .. '@idle:' .. queue, jobs) > 0 then tell_some(R .. '@spare:' .. queue, 1) end
 end
 
 local function list_key(qk, lane, p) return qk .. ':l:' .. char(48 + p) .. ':' .. lane end
@@ -89,7 +96,7 @@ local function flush_some(at, from, to)
   end
   call('HSET', at.qk .. ':lanes', unpack(known))
   if new[1] and call('RPUSH', at.qk .. ':ring', unpack(new)) == #new then
-    call('RPUSH', R .. '@ring:' .. at.queue, at.tenant)
+    join_ring(at.queue, at.tenant)
   end
 end
 

@@ -113,7 +113,7 @@ end
 
 local function join(tenant, queue, lane, workers)
   if not lane or call('RPUSH', queue_key(tenant, queue) .. ':ring', lane) == 1 then
-    call('RPUSH', R .. '@ring:' .. queue, tenant)
+    join_ring(queue, tenant)
   end
   wake(queue, workers)
 end

@@ -10,7 +10,13 @@
 --   @w:W:cancel          set   ids among which are those of W's jobs that were asked to stop
 --   @w:W:about           str   what W tells of its host
 --   @idle:Q              set   workers that found nothing in queue Q
---   @ring:Q              list  tenants with available jobs in queue Q
+--   @spare:Q             set   those whose slots are taken, and that found nothing there of
+--                              tenants that have less than their share of them
+--   @turns:Q             zset  tenants with available jobs in queue Q -> their CPU time
+--                              there by their weight, in us (fair.lua)
+--   @clock:Q             zset  '' -> the queue's own such time; tenants that left the ring
+--                              ahead of it -> theirs
+--   @ring:Q              list  the same tenants, as an earlier Lovage kept them
 --   @due                 zset  tenant -> when its next job is due or expires
 --   @waits               zset  tenant .. '\0' .. scope -> when to look whether what
 --                              waits there may go on
@@ -78,6 +84,8 @@
 --   T:shelf:SHELF        hash  name -> an entry
 --   T:minute:M           hash  queue .. '\0' .. task -> numbers of ledger.rs, packed; M is
 --                              a time in minutes
+--   T:day:D              hash  task -> numbers of its usage, packed; D is a time in days
+--   T:fair               hash  weight; cost: what its jobs take of CPU time, in us
 --   T:events             strm  b(ytes) of an event
 --   T:audit              strm  t(ime), b(ytes) of an act
 --   T:active             hash  module name -> release number .. digest

@@ -2,14 +2,16 @@
 -- write a result over another than to drop it: hence the fence.
 -- KEYS[1] -> lovage:{p}
 -- ARGV: now or '', worker, then groups of settlements that are alike: tenant, queue,
---   action (c r d x g p), wait in ms, failed runs to add, what more there is, how many,
---   how many arguments the children take, how many flows begin;
+--   action (c r d x g p), wait in ms, failed runs to add, what more there is, what
+--   they cost or '', how many, how many arguments the children take, how many flows begin;
 --   then for each: id, delivery (4 bytes) and fuel (8) in one, the attempt's entry or '';
 --   then the children, a batch (add.lua), and the flows, which only a group of one job
 --   has
 --   More: the digest of the result's blob or ''; of a page (p) how many of its jobs may be
 --   left when the next one is made (4 bytes), the source's id as people write it, and its
 --   checkpoint.
+--   Cost: CPU time and what claim charged, in us (8 bytes each), how many attempts (4), of
+--   all of them together.
 -- Returns one character a settlement: 'r' recorded, 's' stale, 'm' missing.
 local worker = ARGV[2]
 local answer, left = {}, {}
@@ -127,11 +129,17 @@ local at = 3
 while ARGV[at] do
   local it = { tenant = ARGV[at], queue = ARGV[at + 1], action = ARGV[at + 2], more = ARGV[at + 5], left = {} }
   it.wait, it.failed = tonumber(ARGV[at + 3]), tonumber(ARGV[at + 4])
-  local jobs, children, begin, from = tonumber(ARGV[at + 6]), tonumber(ARGV[at + 7]), tonumber(ARGV[at + 8]), at + 9
+  local jobs, children, begin, from = tonumber(ARGV[at + 7]), tonumber(ARGV[at + 8]), tonumber(ARGV[at + 9]), at + 10
+  local cost, before = ARGV[at + 6], #left
   for done = 0, jobs - 1, CHUNK do settle_some(it, from + 2 * done, math.min(CHUNK, jobs - done)) end
   for state, moved in pairs(it.left) do
     count(it.tenant, it.queue, RUNNING, -moved)
     count(it.tenant, it.queue, state, moved)
+  end
+  if cost ~= '' then
+    -- Of those that are recorded now, in even parts.
+    local part, cpu, charged, runs = (#left - before) / jobs, struct.unpack('<I8I8I4', cost)
+    if part > 0 then spend(it.tenant, it.queue, runs * part, cpu * part, charged * part) end
   end
   at = from + 2 * jobs
   -- In the step that records their parent's end, and in no other: a repeat finds it
@@ -144,6 +152,7 @@ while ARGV[at] do
   at = at + begin
 end
 each_batch('SREM', worker_key(worker, 'held'), left)
+flush_spent()
 flush_limits()
 flush_finished()
 flush_lanes()

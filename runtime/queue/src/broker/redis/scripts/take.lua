@@ -53,6 +53,7 @@ local function turn_of(tenant, queue)
   local newest = turns[#turns]
   if newest and newest.tenant == tenant and newest.queue == queue then return newest end
   newest = { tenant = tenant, queue = queue, n = 0, ids = {}, places = {}, records = {}, given = {}, started = 0 }
+  newest.charge = share_of(tenant).cost
   turns[#turns + 1] = newest
   return newest
 end
@@ -82,8 +83,8 @@ local function answer()
   for _, turn in ipairs(turns) do
     if turn.n > 0 then
       local n = #all
-      all[n + 1], all[n + 2], all[n + 3] = turn.tenant, turn.queue, table.concat(turn.ids)
-      all[n + 4], all[n + 5], all[n + 6] = table.concat(turn.places), turn.records, turn.given
+      all[n + 1], all[n + 2], all[n + 3], all[n + 4] = turn.tenant, turn.queue, turn.charge, table.concat(turn.ids)
+      all[n + 5], all[n + 6], all[n + 7] = table.concat(turn.places), turn.records, turn.given
     end
   end
   return all

@@ -2,12 +2,7 @@
 -- statement is one descent of an index and at most as many rows as jobs are
 -- wanted.
 
--- Named indexes: by the primary key it would walk past all who wait.
--- name: next_tenant
-SELECT tenant FROM tenant_ring INDEXED BY tenant_turn
-WHERE queue = ?1 AND waits IS NULL ORDER BY turn LIMIT 1;
-
--- Counts no further than ?2: past that the share is the least one anyhow, and
+-- Named indexes: by the primary key it would walk past all who wait. Counts no further than ?2: past that the share is the least one anyhow, and
 -- the cost must not grow with the ring.
 -- name: tenants
 SELECT count(*) FROM (
@@ -59,14 +54,6 @@ WHERE tenant = ?1 AND queue = ?2 AND lane = ?3;
 -- name: leave_lanes
 DELETE FROM lane_ring WHERE tenant = ?1 AND queue = ?2 AND lane = ?3;
 
--- name: rotate_tenant
-UPDATE tenant_ring
-SET turn = (
-    SELECT max(turn) + 1 FROM tenant_ring INDEXED BY tenant_turn
-    WHERE queue = ?1 AND waits IS NULL
-)
-WHERE queue = ?1 AND tenant = ?2;
-
 -- name: leave_tenants
 DELETE FROM tenant_ring WHERE queue = ?1 AND tenant = ?2;
 
@@ -76,7 +63,7 @@ UPDATE job SET state = 3, record = ?2 WHERE n = ?1;
 
 -- What the last claim handed out and is still held.
 -- name: again
-SELECT j.tenant, j.id, j.queue, f.delivery, j.record, j.n
+SELECT j.tenant, j.id, j.queue, f.delivery, j.record, j.n, f.charged
 FROM inflight f CROSS JOIN job j ON j.n = f.n
 WHERE f.worker = ?1 AND f.number = ?2
 ORDER BY f.pos;

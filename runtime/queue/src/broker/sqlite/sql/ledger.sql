@@ -1,5 +1,5 @@
--- Twin of put_entry.lua, remove_entry.lua, entries.lua, tell.lua, history.lua, events.lua,
--- workers.lua and lane_counts.lua.
+-- Twin of put_entry.lua, remove_entry.lua, entries.lua, tell.lua, history.lua, usage.lua,
+-- events.lua, workers.lua and lane_counts.lua.
 
 -- name: put
 INSERT INTO entry (tenant, shelf, name, bytes) VALUES (?1, ?2, ?3, ?4)
@@ -27,21 +27,52 @@ SELECT EXISTS (SELECT 1 FROM minute WHERE tenant = ?1 AND at = ?2 AND queue = ?3
 -- name: add
 INSERT INTO minute (
     tenant, at, queue, task,
-    completed, retried, discarded, cancelled, ran, waited, fuel, waited_most
-) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
+    completed, retried, discarded, cancelled, ran, waited, fuel, waited_most,
+    attempts, cpu, memory_time
+) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)
 ON CONFLICT DO UPDATE SET
-    completed = min(completed + excluded.completed, ?13),
-    retried = min(retried + excluded.retried, ?13),
-    discarded = min(discarded + excluded.discarded, ?13),
-    cancelled = min(cancelled + excluded.cancelled, ?13),
-    ran = min(ran + excluded.ran, ?13),
-    waited = min(waited + excluded.waited, ?13),
-    fuel = min(fuel + excluded.fuel, ?13),
-    waited_most = max(waited_most, excluded.waited_most);
+    completed = min(completed + excluded.completed, ?16),
+    retried = min(retried + excluded.retried, ?16),
+    discarded = min(discarded + excluded.discarded, ?16),
+    cancelled = min(cancelled + excluded.cancelled, ?16),
+    ran = min(ran + excluded.ran, ?16),
+    waited = min(waited + excluded.waited, ?16),
+    fuel = min(fuel + excluded.fuel, ?16),
+    waited_most = max(waited_most, excluded.waited_most),
+    attempts = min(attempts + excluded.attempts, ?16),
+    cpu = min(cpu + excluded.cpu, ?16),
+    memory_time = min(memory_time + excluded.memory_time, ?16);
+
+-- name: tasks
+SELECT count(*) FROM used WHERE tenant = ?1 AND day = ?2;
+
+-- name: has_task
+SELECT EXISTS (SELECT 1 FROM used WHERE tenant = ?1 AND day = ?2 AND task = ?3);
+
+-- name: use
+INSERT INTO used (tenant, day, task, attempts, cpu, memory_time, fuel, ran)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+ON CONFLICT DO UPDATE SET
+    attempts = min(attempts + excluded.attempts, ?9),
+    cpu = min(cpu + excluded.cpu, ?9),
+    memory_time = min(memory_time + excluded.memory_time, ?9),
+    fuel = min(fuel + excluded.fuel, ?9),
+    ran = min(ran + excluded.ran, ?9);
+
+-- name: usage
+SELECT day, task, attempts, cpu, memory_time, fuel, ran
+FROM used WHERE tenant = ?1 AND day >= ?2 AND day < ?3 ORDER BY day, task;
+
+-- name: old_usage
+SELECT tenant, day, task FROM used WHERE day < ?1 LIMIT ?2;
+
+-- name: forget_usage
+DELETE FROM used WHERE tenant = ?1 AND day = ?2 AND task = ?3;
 
 -- name: history
 SELECT at, queue, task,
-    completed, retried, discarded, cancelled, ran, waited, fuel, waited_most
+    completed, retried, discarded, cancelled, ran, waited, fuel, waited_most,
+    attempts, cpu, memory_time
 FROM minute WHERE tenant = ?1 AND at >= ?2 AND at < ?3 ORDER BY at, queue, task;
 
 -- name: old_minutes

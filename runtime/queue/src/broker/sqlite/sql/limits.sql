@@ -80,10 +80,9 @@ WHERE tenant = ?1 AND queue = ?2 AND waits > 'module';
 
 -- name: unpark_tenant
 UPDATE tenant_ring
-SET waits = NULL, turn = (
-    SELECT coalesce(max(turn), 0) + 1 FROM tenant_ring INDEXED BY tenant_turn
-    WHERE queue = ?1 AND waits IS NULL
-)
+SET waits = NULL, turn = max(turn, coalesce((
+    SELECT at FROM clock WHERE queue = ?1 AND tenant = ''
+), 0))
 WHERE queue = ?1 AND tenant = ?2;
 
 -- name: is_waited_for

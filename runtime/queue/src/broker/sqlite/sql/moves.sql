@@ -44,9 +44,8 @@ INSERT INTO lane_ring (tenant, queue, lane, turn) VALUES (?1, ?2, ?3, 1 + coales
 ON CONFLICT DO NOTHING;
 
 -- name: join_tenants
-INSERT INTO tenant_ring (queue, tenant, turn) VALUES (?1, ?2, 1 + coalesce((
-    SELECT max(turn) FROM tenant_ring INDEXED BY tenant_turn
-    WHERE queue = ?1 AND waits IS NULL
+INSERT INTO tenant_ring (queue, tenant, turn) VALUES (?1, ?2, coalesce((
+    SELECT max(at) FROM clock WHERE queue = ?1 AND tenant IN ('', ?2)
 ), 0))
 ON CONFLICT DO NOTHING;
 
@@ -68,7 +67,8 @@ SELECT
     (SELECT 0 FROM flow_work LIMIT 1);
 
 -- name: hold
-INSERT INTO inflight (n, worker, number, pos, delivery) VALUES (?1, ?2, ?3, ?4, ?5);
+INSERT INTO inflight (n, worker, number, pos, delivery, charged)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6);
 
 -- name: let_go
 DELETE FROM inflight WHERE worker = ?1 AND n = ?2;

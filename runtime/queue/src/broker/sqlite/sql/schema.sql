@@ -58,8 +58,9 @@ CREATE TABLE available (
     PRIMARY KEY (tenant, queue, lane, step, at, seq)
 ) STRICT, WITHOUT ROWID;
 
--- The rings: whoever has the lowest turn is next; to rotate is to take a turn
--- above all others. Only what has available jobs is in a ring. What `waits` for a
+-- The rings: whoever has the lowest turn is next. A lane that rotates takes a turn above
+-- all others; that of a tenant is the CPU time that it has had in the queue, by its weight,
+-- in nanoseconds. Only what has available jobs is in a ring. What `waits` for a
 -- scope keeps its row, so that a new job does not bring it back, but is in the
 -- index of those who wait instead of the ring's: nobody walks past it.
 CREATE TABLE tenant_ring (
@@ -86,6 +87,24 @@ CREATE TABLE lane_ring (
 CREATE INDEX lane_turn ON lane_ring (tenant, queue, turn) WHERE waits IS NULL;
 CREATE INDEX lane_waits ON lane_ring (tenant, waits, queue, turn) WHERE waits IS NOT NULL;
 
+-- A tenant's weight, where it is not one, and the CPU time that its jobs take on average,
+-- in nanoseconds, where that is known.
+CREATE TABLE fair (
+    tenant TEXT    NOT NULL PRIMARY KEY,
+    weight INTEGER,
+    cost   INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- The turn of the tenant that was served last in a queue, as that of nobody (an empty
+-- name); and of those that left the ring with a later one, theirs.
+CREATE TABLE clock (
+    queue  TEXT    NOT NULL,
+    tenant TEXT    NOT NULL,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (queue, tenant)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX clock_at ON clock (queue, at);
+
 CREATE TABLE delayed (
     due INTEGER NOT NULL,
     n   INTEGER NOT NULL,
@@ -94,13 +113,15 @@ CREATE TABLE delayed (
 
 -- Who runs what, and by which claim: the last claim is answered again from
 -- here, and notes are fenced by it. Worker 0 is nobody: what was taken back and
--- waits, as what runs, for somebody who can read it.
+-- waits, as what runs, for somebody who can read it. `charged` is what the claim took the
+-- job for, in microseconds of CPU time.
 CREATE TABLE inflight (
     worker   INTEGER NOT NULL,
     n        INTEGER NOT NULL,
     number   INTEGER NOT NULL,
     pos      INTEGER NOT NULL,
     delivery INTEGER NOT NULL,
+    charged  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (worker, n)
 ) STRICT, WITHOUT ROWID;
 
@@ -457,9 +478,27 @@ CREATE TABLE minute (
     waited      INTEGER NOT NULL,
     fuel        INTEGER NOT NULL,
     waited_most INTEGER NOT NULL,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    cpu         INTEGER NOT NULL DEFAULT 0,
+    memory_time INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (tenant, at, queue, task)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX minute_at ON minute (at);
+
+-- What a task used on the day that begins then; the empty one is of all for which a day
+-- has no place. Memory times time is in KiB times milliseconds.
+CREATE TABLE used (
+    tenant      TEXT    NOT NULL,
+    day         INTEGER NOT NULL,
+    task        TEXT    NOT NULL,
+    attempts    INTEGER NOT NULL,
+    cpu         INTEGER NOT NULL,
+    memory_time INTEGER NOT NULL,
+    fuel        INTEGER NOT NULL,
+    ran         INTEGER NOT NULL,
+    PRIMARY KEY (tenant, day, task)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX used_on ON used (day);
 
 -- What a tenant's onlookers are told. The last of them always stays: so no number is
 -- given twice.

@@ -59,6 +59,7 @@ fn claim(worker: WorkerId, number: u64) -> Claim {
         queues: vec![("default".into(), 10)],
         max: 10,
         lease: Duration::from_secs(10),
+        crowded: Vec::new(),
     }
 }
 
@@ -84,6 +85,7 @@ fn done(claimed: &Claimed, worker: WorkerId) -> Settlement {
         }),
         children: Vec::new(),
         flows: Vec::new(),
+        spent: crate::job::Spent::default(),
     }
 }
 

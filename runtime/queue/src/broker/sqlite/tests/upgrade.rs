@@ -191,6 +191,7 @@ async fn a_file_of_schema_1_is_brought_up_to_date_with_all_that_is_in_it() {
         attempt: None,
         children: Vec::new(),
         flows: Vec::new(),
+        spent: crate::job::Spent::default(),
     };
     let answer = broker.settle(worker, &[settled]).await.unwrap();
     assert_eq!(answer, [Settled::Recorded]);
