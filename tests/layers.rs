@@ -31,6 +31,11 @@ const TABLE: &[(&str, &[&str])] = &[
         &["queue/job", "queue/retry", "queue/schedule"],
     ),
     ("queue/limits", &["queue/clock", "queue/task"]),
+    // What a tenant may take is merged with what it allows itself.
+    (
+        "queue/tenant",
+        &["queue/clock", "queue/limits", "queue/task"],
+    ),
     // It knows what it would enqueue, and nothing that would enqueue it.
     (
         "queue/schedule",
@@ -68,6 +73,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/registry",
             "queue/schedule",
             "queue/task",
+            "queue/tenant",
         ],
     ),
     (
@@ -101,6 +107,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
             "queue/about",
             "queue/hook",
+            "queue/tenant",
         ],
     ),
     (
@@ -125,6 +132,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/registry",
             "queue/schedule",
             "queue/task",
+            "queue/tenant",
         ],
     ),
     (
@@ -223,6 +231,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/schedule",
             "queue/task",
             "queue/hook",
+            "queue/tenant",
             "host/webhook",
         ],
     ),

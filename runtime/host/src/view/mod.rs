@@ -2,8 +2,8 @@
 //!
 //! # Layout
 //! - this file: moments, and MessagePack as JSON
-//! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`: one kind of
-//!   thing each
+//! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`, `tenants`: one
+//!   kind of thing each
 //!
 //! Names and shapes are part of the interface: what programs read may gain fields, and
 //! loses none.
@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod modules;
 pub mod queues;
 pub mod schedules;
+pub mod tenants;
 pub mod workers;
 
 use base64::Engine as _;

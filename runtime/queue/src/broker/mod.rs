@@ -4,7 +4,8 @@
 //! - this file: the contract, word for word what both implementations promise
 //! - `words`: what is asked and answered; `check`: what is refused at once
 //! - `schedules`: the contract of schedules; `flows`: that of jobs that wait for others;
-//!   `ledger`: that of what is kept for those who look on
+//!   `ledger`: that of what is kept for those who look on; `tenants`: that of tenants and
+//!   what they may take
 //! - [`redis`]: the production broker; its operations are Lua scripts
 //! - [`Place`]: from a URL to a broker
 //! - [`sqlite`]: the embedded broker; the same operations as transactions
@@ -20,6 +21,7 @@ pub mod redis;
 pub mod remote;
 mod schedules;
 pub mod sqlite;
+mod tenants;
 mod words;
 
 use std::time::Duration;
@@ -44,6 +46,8 @@ pub use self::schedules::{
     Declared, Due, DueSchedule, FIRES_HELD, FIRES_KEPT, Fire, FireOutcome, Fired, Firing, Owner,
     Planned, Schedules, Turn,
 };
+pub(crate) use self::tenants::{LINGERS, no_tenant};
+pub use self::tenants::{MAX_TENANTS, TenantChange, Tenants};
 pub use self::words::{
     Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, MAX_BATCH, MAX_WORKER_ABOUT,
     Note, Page, Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Retention, Settled, Signal,
@@ -128,6 +132,39 @@ pub enum BrokerError {
         /// What it said.
         reason: String,
     },
+    /// The tenant has taken all that it may. Nothing of the operation happened.
+    #[error("the tenant's quota `{quota}` of {limit} does not allow it: {used} are taken")]
+    Quota {
+        /// The quota's name.
+        quota: String,
+        /// What it allows.
+        limit: u64,
+        /// What is taken; of a module that is too large, its size.
+        used: u64,
+        /// When it may be worth to try again, where time alone changes anything.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing new of the tenant is taken.
+    #[error("the tenant is suspended: nothing new of it is taken until its operator resumes it")]
+    Suspended,
+}
+
+impl BrokerError {
+    /// What a quota does not allow.
+    pub(crate) fn over(quota: &str, limit: u64, used: u64) -> Self {
+        let seconds = match quota {
+            "queued" => Some(1),
+            // What has ended goes by its age.
+            "bytes" => Some(60),
+            _ => None,
+        };
+        BrokerError::Quota {
+            quota: quota.to_owned(),
+            limit,
+            used,
+            retry_after: seconds.map(Duration::from_secs),
+        }
+    }
 }
 
 /// The answer of every operation.
@@ -140,7 +177,7 @@ pub type Result<T> = std::result::Result<T, BrokerError>;
 /// answer was lost: enqueue by the job's id, claim by its number, settle by the
 /// delivery.
 #[async_trait::async_trait]
-pub trait Broker: Flows + Ledger + Registry + Schedules + Send + Sync {
+pub trait Broker: Flows + Ledger + Registry + Schedules + Tenants + Send + Sync {
     /// How many partitions there are; fixed for a broker's life.
     fn partitions(&self) -> u16;
 
@@ -163,7 +200,8 @@ pub trait Broker: Flows + Ledger + Registry + Schedules + Send + Sync {
     ///
     /// # Errors
     /// [`BrokerError::QueueFull`], [`BrokerError::Duplicate`], and
-    /// [`BrokerError::Missing`] for a blob that is not there.
+    /// [`BrokerError::Missing`] for a blob that is not there. [`BrokerError::Quota`] and
+    /// [`BrokerError::Suspended`] where the [tenant](Tenants) may not.
     async fn enqueue(&self, tenant: &str, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
 
     /// Hands out jobs.
@@ -271,6 +309,9 @@ pub trait Broker: Flows + Ledger + Registry + Schedules + Send + Sync {
 
     /// Stores bytes under their digest for jobs to refer to. They are kept for as
     /// long as a job does, and for at least an hour.
+    ///
+    /// # Errors
+    /// [`BrokerError::Quota`] where the [tenant](Tenants) may store no more.
     async fn put_blob(&self, tenant: &str, bytes: &[u8]) -> Result<Digest>;
 
     /// A blob's bytes, verified; `None` if there are none.

@@ -11,7 +11,7 @@
 //! - `read.rs`: looking at jobs, and waiting for them
 //! - `blobs.rs`: inputs and results that are too large for a record
 //! - `registry.rs`: modules and releases; `schedules.rs`: schedules; `flows.rs`: flows
-//! - `ledger.rs`: what is kept for those who look on
+//! - `ledger.rs`: what is kept for those who look on; `tenants.rs`: tenants
 //!
 //! What survives a crash of Redis is what its persistence setting says: with
 //! `appendfsync always` everything accepted, with `everysec` all but the last
@@ -31,6 +31,7 @@ mod schedules;
 mod scripts;
 mod signals;
 mod slow;
+mod tenants;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;

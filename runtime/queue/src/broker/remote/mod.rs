@@ -4,7 +4,7 @@
 //! - this file: [`RemoteBroker`], and the operations on jobs
 //! - `operation`: [`Operation`]s by name, and the [`Right`] that each needs
 //! - [`wire`]: what travels; `address`: [`Address`], where to; `connection`: how
-//! - `flows`, `schedules`, `registry`, `ledger`: these contracts' share
+//! - `flows`, `schedules`, `registry`, `ledger`, `tenants`: these contracts' share
 //! - `push`: a module's bytes
 //!
 //! Each operation is one request. The other side is
@@ -21,6 +21,7 @@ mod operation;
 mod push;
 mod registry;
 mod schedules;
+mod tenants;
 pub mod wire;
 
 use std::borrow::Cow;

@@ -25,7 +25,7 @@ use crate::clock::{Clock, Millis};
 /// "LVGE": by this `PRAGMA application_id` a file is known as ours.
 const APPLICATION: i32 = 0x4c56_4745;
 /// The version of the schema, `PRAGMA user_version`.
-const SCHEMA: i32 = 6;
+const SCHEMA: i32 = 7;
 /// How many reads run at once; more only take turns on as many cores.
 const READERS: usize = 4;
 /// Statements are prepared once; there are fewer than this.
@@ -305,7 +305,10 @@ fn upgrade(conn: &Connection, earlier: i32) -> Done<()> {
     if earlier <= 4 {
         conn.execute_batch(include_str!("sql/upgrade_4.sql"))?;
     }
-    conn.execute_batch(include_str!("sql/upgrade_5.sql"))?;
+    if earlier <= 5 {
+        conn.execute_batch(include_str!("sql/upgrade_5.sql"))?;
+    }
+    conn.execute_batch(include_str!("sql/upgrade_6.sql"))?;
     if earlier > 1 {
         return Ok(());
     }

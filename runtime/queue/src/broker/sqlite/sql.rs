@@ -77,6 +77,7 @@ mod tests {
         include_str!("sql/registry.sql"),
         include_str!("sql/schedules.sql"),
         include_str!("sql/settle.sql"),
+        include_str!("sql/tenants.sql"),
         include_str!("sql/terms.sql"),
     ];
 
@@ -120,6 +121,9 @@ mod tests {
         "all_active",
         "any_concern",
         "any_note",
+        "drop_delayed",
+        "drop_inflight",
+        "drop_ring",
         "finished",
         "first_due",
         "holding",
