@@ -32,6 +32,11 @@ const TABLE: &[(&str, &[&str])] = &[
         &["queue/job", "queue/retry", "queue/schedule"],
     ),
     ("queue/limits", &["queue/clock", "queue/task"]),
+    // What a tenant may take is merged with what it allows itself.
+    (
+        "queue/tenant",
+        &["queue/clock", "queue/limits", "queue/task"],
+    ),
     // It knows what it would enqueue, and nothing that would enqueue it.
     (
         "queue/schedule",
@@ -70,6 +75,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/registry",
             "queue/schedule",
             "queue/task",
+            "queue/tenant",
         ],
     ),
     (
@@ -105,6 +111,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
             "queue/about",
             "queue/hook",
+            "queue/tenant",
         ],
     ),
     (
@@ -129,6 +136,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/registry",
             "queue/schedule",
             "queue/task",
+            "queue/tenant",
         ],
     ),
     (
@@ -227,6 +235,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/schedule",
             "queue/task",
             "queue/hook",
+            "queue/tenant",
             "host/webhook",
         ],
     ),

@@ -25,6 +25,7 @@ mod outages;
 mod queues;
 mod remote;
 mod schedules;
+mod tenant;
 mod tls;
 mod tokens;
 mod visitor;

@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 26] = [
+const COMMANDS: [(&str, &[&str]); 28] = [
     (
         "serve",
         &[
@@ -20,6 +20,19 @@ const COMMANDS: [(&str, &[&str]); 26] = [
         "token",
         &[
             "create", "list", "revoke", "viewer", "producer", "deployer", "admin", "90d",
+        ],
+    ),
+    (
+        "tenant",
+        &[
+            "create",
+            "list",
+            "limits",
+            "suspend",
+            "resume",
+            "delete",
+            "default",
+            "Examples:",
         ],
     ),
     (
@@ -228,6 +241,22 @@ const FLOW: [(&str, &[&str]); 7] = [
     ("result", &["--node", "chain[1].group[3]", "default"]),
 ];
 
+/// The commands of tenants, and what their help must speak of.
+const TENANT: [(&str, &[&str]); 6] = [
+    (
+        "create",
+        &["--running", "--queued", "--bytes", "--fuel", "--weight"],
+    ),
+    ("list", &["were created"]),
+    (
+        "limits",
+        &["--rate", "--modules", "--module-size", "none", "stricter"],
+    ),
+    ("suspend", &["What runs goes on"]),
+    ("resume", &["at once"]),
+    ("delete", &["for good", "asked to stop", "tokens"]),
+];
+
 /// The commands of the dead list, and what their help must speak of.
 const DEAD: [(&str, &[&str]); 4] = [
     ("list", &["--group", "--reason", "--older", "newest first"]),
@@ -285,9 +314,11 @@ async fn each_command_has_its_page() {
     let site = Site::sqlite();
     let dead = DEAD.map(|(command, parts)| (vec!["dead", command], parts));
     let flow = FLOW.map(|(command, parts)| (vec!["flow", command], parts));
+    let tenant = TENANT.map(|(command, parts)| (vec!["tenant", command], parts));
     let commands = COMMANDS.map(|(command, parts)| (vec![command], parts));
     let bench = BENCH.map(|(command, parts)| (vec!["bench", command], parts));
-    for (command, parts) in commands.into_iter().chain(dead).chain(flow).chain(bench) {
+    let of_others = dead.into_iter().chain(flow).chain(tenant).chain(bench);
+    for (command, parts) in commands.into_iter().chain(of_others) {
         let args = [&command[..], &["--help"]].concat();
         let help = site.lovage(&args).await.ok().out;
         // Lines are broken where the page is narrow.

@@ -14,6 +14,7 @@ mod help;
 mod limits;
 mod modules;
 mod schedules;
+mod tenants;
 mod terms;
 
 use crate::fixtures::{ECHO, Guest};

@@ -4,6 +4,7 @@
 //! # Layout
 //! - [`job`]: a job and its life; [`task`]: names, options, failures;
 //!   [`retry`]: when a failed job runs again; [`limits`]: what may start;
+//!   [`tenant`]: what a tenant may take of it;
 //!   [`schedule`]: when a schedule fires; [`flow`]: what waits for what;
 //!   [`event`]: what happened; [`audit`]: who did it; [`hook`]: who is told of it; [`about`]: what a worker says of itself;
 //!   [`clock`]: whose time counts; [`units`]: spans and sizes as people write them.
@@ -29,4 +30,5 @@ pub mod registry;
 pub mod retry;
 pub mod schedule;
 pub mod task;
+pub mod tenant;
 pub mod units;

@@ -182,7 +182,9 @@ pub struct Limited {
 /// The generic cell rate algorithm (ITU-T I.371, annex A, in its virtual
 /// scheduling form): starts are even, and 50 ms may be borrowed or made up for.
 /// So over any time they are `count` a `period`, however many workers share it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Of two, the slower is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pace {
     /// Microseconds between two starts.
     step: u64,
@@ -214,6 +216,11 @@ impl Pace {
     /// The same once one that started is said not to have.
     pub fn before(self, due: u64) -> u64 {
         due.saturating_sub(self.step)
+    }
+
+    /// How far the theoretical time of the next start can be, whatever has started.
+    pub fn farthest(self, now: Millis) -> u64 {
+        now.0 * 1_000 + AHEAD + self.step
     }
 
     /// When one more may start, where none may now.

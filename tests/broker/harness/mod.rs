@@ -246,6 +246,14 @@ impl Bench {
         }
     }
 
+    /// Where in the store a word is found: keys, or tables with their columns.
+    pub(crate) async fn mentions(&self, word: &str) -> Vec<String> {
+        match &self.store {
+            Store::Redis(server) => server.mentions(word),
+            Store::Sqlite(file) => file.mentions(word),
+        }
+    }
+
     /// Overwrites a chunk of a module's bytes.
     pub(crate) async fn corrupt_module(&self, tenant: &str, digest: Digest) {
         match &self.store {

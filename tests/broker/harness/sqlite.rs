@@ -34,6 +34,29 @@ impl File {
         );
     }
 
+    /// The columns that hold a word in any of their rows.
+    pub(crate) fn mentions(&self, word: &str) -> Vec<String> {
+        let conn = Connection::open(self.path()).unwrap();
+        let columns = "SELECT t.name, c.name FROM sqlite_schema t, pragma_table_info(t.name) c \
+             WHERE t.type = 'table'";
+        let mut columns = conn.prepare(columns).unwrap();
+        let columns = columns.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let columns: Vec<(String, String)> = columns.unwrap().map(Result::unwrap).collect();
+        assert!(columns.len() > 100, "{columns:?}");
+        let holds = |it: &&(String, String)| -> bool {
+            let (table, column) = it;
+            let sql = format!(
+                "SELECT EXISTS (SELECT 1 FROM {table} WHERE instr(CAST({column} AS BLOB), ?1))"
+            );
+            conn.query_row(&sql, [word.as_bytes()], |row| row.get(0))
+                .unwrap()
+        };
+        let found = columns.iter().filter(holds);
+        found
+            .map(|(table, column)| format!("{table}.{column}"))
+            .collect()
+    }
+
     pub(crate) fn corrupt_blob(&self, tenant: &str, digest: Digest) {
         self.change(
             "UPDATE chunk SET bytes = x'00' WHERE no = 0 AND upload = \

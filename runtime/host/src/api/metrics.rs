@@ -43,8 +43,23 @@ async fn show(State(api): State<Shared>, caller: Caller<Look>) -> Reply {
     api.front
         .listeners
         .set(i64::try_from(api.feeds.listeners()).unwrap_or(i64::MAX));
-    let text = api.telemetry.metrics.text();
+    let mut text = api.telemetry.metrics.text();
+    if caller.client.tenant() != api.settings.tenant {
+        text = of_queues(&text);
+    }
     Ok(typed(StatusCode::OK, TEXT, text.into_bytes()))
+}
+
+/// What was read for the one who asks. The rest is of the process, whoever's requests and
+/// jobs it is about: that is for its operator.
+fn of_queues(text: &str) -> String {
+    let is_of_queues = |line: &&str| {
+        let comment = ["# HELP ", "# TYPE "];
+        let name = comment.iter().find_map(|it| line.strip_prefix(it));
+        name.unwrap_or(line).starts_with("lovage_queue_")
+    };
+    let lines = text.lines().filter(is_of_queues);
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 fn states(it: &QueueCounts) -> [(&'static str, u64); 8] {

@@ -8,7 +8,7 @@
 //! - `body`: forms of bodies and answers; `problem`: what could not be done
 //! - `docs`: the OpenAPI document, with `document` and `shapes`; `ui`: the dashboard's files
 //! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `queues`, `workers`,
-//!   `schedules`, `flows`, `tokens`, `hooks`, `audit`
+//!   `schedules`, `flows`, `tokens`, `hooks`, `audit`, `tenant`
 //! - `events` with `feed`: what happens, as it happens; `history`: what has happened
 //! - `health`: whether all is well; `metrics`: in numbers; `remote`: what Lovage's own client speaks
 //!
@@ -39,6 +39,7 @@ mod remote;
 mod schedules;
 mod serve;
 mod shapes;
+mod tenant;
 mod tls;
 pub mod token;
 mod tokens;
@@ -198,6 +199,7 @@ impl Api {
 fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::with_openapi(docs::head())
         .routes(routes!(health::whoami))
+        .routes(routes!(tenant::show))
         .routes(routes!(modules::list))
         .routes(routes!(modules::show))
         .routes(routes!(modules::push))

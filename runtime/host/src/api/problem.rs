@@ -36,6 +36,8 @@ pub(super) enum Kind {
     Refused,
     JobFailed,
     QueueFull,
+    Quota,
+    Suspended,
     RateLimited,
     Unavailable,
     Internal,
@@ -91,6 +93,12 @@ impl Kind {
                 "it ended without a result",
             ),
             Kind::QueueFull => ("queue-full", S::TOO_MANY_REQUESTS, "the queue is full"),
+            Kind::Quota => (
+                "quota",
+                S::TOO_MANY_REQUESTS,
+                "the tenant has taken all that it may",
+            ),
+            Kind::Suspended => ("suspended", S::FORBIDDEN, "the tenant is suspended"),
             Kind::RateLimited => (
                 "rate-limited",
                 S::TOO_MANY_REQUESTS,
@@ -260,6 +268,14 @@ impl From<BrokerError> for Problem {
                 Problem::new(Kind::Unavailable, said)
             }
             BrokerError::QueueFull { .. } => Problem::new(Kind::QueueFull, said).again_in(1),
+            BrokerError::Quota { retry_after, .. } => {
+                let problem = Problem::new(Kind::Quota, said);
+                match retry_after {
+                    Some(span) => problem.again_in(span.as_secs()),
+                    None => problem,
+                }
+            }
+            BrokerError::Suspended => Problem::new(Kind::Suspended, said),
             BrokerError::Duplicate(_) => Problem::new(Kind::Duplicate, said),
             BrokerError::Missing(_) => Problem::missing(said),
             BrokerError::Invalid(_) => Problem::new(Kind::Invalid, said),

@@ -144,9 +144,10 @@ fn of_broker(e: &BrokerError) -> u8 {
         | BrokerError::Unsuitable { .. }
         | BrokerError::Full { .. }
         | BrokerError::QueueFull { .. }
+        | BrokerError::Quota { .. }
         | BrokerError::Busy { .. } => 3,
         BrokerError::Missing(_) => 4,
-        BrokerError::Duplicate(_) | BrokerError::Denied(_) => 5,
+        BrokerError::Duplicate(_) | BrokerError::Denied(_) | BrokerError::Suspended => 5,
         BrokerError::Invalid(_) => 2,
         BrokerError::Corrupt { .. } | BrokerError::Dead(_) => 7,
     }
@@ -185,6 +186,20 @@ pub fn hint(e: &anyhow::Error) -> Option<&'static str> {
             BrokerError::QueueFull { .. } => Some(
                 "nothing was enqueued: try again later, start workers, or raise the depth by `lovage limit`",
             ),
+            BrokerError::Quota { quota, .. } => Some(match quota.as_str() {
+                "queued" => {
+                    "nothing of this was done: try again once some jobs have ended, or have the operator raise it by `lovage tenant limits`"
+                }
+                "bytes" => {
+                    "nothing of this was stored: delete jobs that have ended, or have the operator raise it by `lovage tenant limits`"
+                }
+                _ => {
+                    "nothing of this was stored: the operator may raise it by `lovage tenant limits`"
+                }
+            }),
+            BrokerError::Suspended => {
+                Some("the operator lets it go on by `lovage tenant resume`")
+            }
             BrokerError::Duplicate(_) => Some(
                 "nothing was enqueued: `--on-conflict existing` or `replace` would not refuse it",
             ),
@@ -232,6 +247,15 @@ mod tests {
             depth: 7,
         };
         assert_eq!(code(&full.into()), 3);
+        let over = BrokerError::Quota {
+            quota: "queued".into(),
+            limit: 7,
+            used: 7,
+            retry_after: None,
+        };
+        assert!(hint(&over.clone().into()).is_some_and(|it| it.contains("have ended")));
+        assert_eq!(code(&ClientError::Broker(over).into()), 3);
+        assert_eq!(code(&BrokerError::Suspended.into()), 5);
         let duplicate =
             BrokerError::Duplicate("01a1fba9-c2fc-7000-b730-5028e85eff5c".parse().unwrap());
         assert_eq!(code(&ClientError::Broker(duplicate).into()), 5);

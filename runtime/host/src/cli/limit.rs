@@ -60,14 +60,14 @@ pub(super) struct Limit {
 
 /// A limit that is set anew, or lifted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Change<T> {
+pub(super) enum Change<T> {
     To(T),
     Lift,
 }
 
 impl<T: Copy> Change<T> {
     /// Changes a limit, where it was named.
-    fn make(change: Option<Self>, limit: &mut Option<T>) {
+    pub(super) fn make(change: Option<Self>, limit: &mut Option<T>) {
         match change {
             Some(Change::To(it)) => *limit = Some(it),
             Some(Change::Lift) => *limit = None,
@@ -124,7 +124,7 @@ pub(super) fn words(limit: &Allowed) -> String {
 }
 
 /// So many in a unit of time, or in a span: `100/s`, `5/10m`.
-fn rate(text: &str) -> Result<Change<Rate>, String> {
+pub(super) fn rate(text: &str) -> Result<Change<Rate>, String> {
     match text {
         "none" => Ok(Change::Lift),
         _ => read_rate(text)
@@ -133,7 +133,7 @@ fn rate(text: &str) -> Result<Change<Rate>, String> {
     }
 }
 
-fn number(text: &str) -> Result<Change<u32>, String> {
+pub(super) fn number(text: &str) -> Result<Change<u32>, String> {
     match text {
         "none" => Ok(Change::Lift),
         _ => text

@@ -38,6 +38,7 @@ mod run;
 mod schedules;
 mod select;
 mod serve;
+mod tenant;
 mod terms;
 mod token;
 mod usage;
@@ -82,9 +83,9 @@ Exit codes:
     0  done
     1  the job, the flow or the task failed
     2  wrong usage or configuration
-    3  the broker cannot be reached or used, is busy, or it or a queue is full
+    3  the broker cannot be reached or used, is busy, or it, a queue or a quota is full
     4  what was named does not exist
-    5  a module, a call, a change of a job, or the token was refused
+    5  a module, a call, a change, the token, or a suspended tenant was refused
     6  the time was up before the job, or the flow, ended
     7  anything else";
 
@@ -139,6 +140,7 @@ enum Command {
     Worker(worker::Worker),
     Serve(serve::Serve),
     Token(token::Token),
+    Tenant(tenant::Tenant),
     Hooks(hooks::Hooks),
     Audit(audit::Audit),
     Workers(workers::Workers),
@@ -196,7 +198,7 @@ impl Context {
     }
 
     /// The place, for a command that does a worker's work: leases and signals are between
-    /// a worker and the broker itself.
+    /// a worker and the broker itself. So is what tenants there are.
     fn place_of_broker(&self, command: &str) -> anyhow::Result<Place> {
         match self.place()? {
             Place::Http(address) => Err(Verdict::Usage(format!(
@@ -328,6 +330,7 @@ impl Command {
             Command::Worker(it) => it.run(context).await,
             Command::Serve(it) => it.run(context).await,
             Command::Token(it) => it.run(context).await,
+            Command::Tenant(it) => it.run(context).await,
             Command::Hooks(it) => it.run(context).await,
             Command::Audit(it) => it.run(context).await,
             Command::Workers(it) => it.run(context).await,

@@ -3,7 +3,7 @@
 //! # Layout
 //! - this file: moments, and MessagePack as JSON
 //! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`, `audit`,
-//!   `usage`: one kind of thing each
+//!   `usage`, `tenants`: one kind of thing each
 //!
 //! Names and shapes are part of the interface: what programs read may gain fields, and
 //! loses none.
@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod modules;
 pub mod queues;
 pub mod schedules;
+pub mod tenants;
 pub mod usage;
 pub mod workers;
 

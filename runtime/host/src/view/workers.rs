@@ -68,7 +68,7 @@ pub struct WorkerView {
     pub running: Vec<HeldView>,
     /// How many it holds in all of this tenant's.
     pub held: usize,
-    /// How many of other tenants.
+    /// How many of other tenants; 0 where it is not for the one who asks to know.
     pub others: u64,
 }
 

@@ -288,7 +288,12 @@ impl Delivery {
                         let size = result.len() as u64;
                         return Action::Complete(Payload::Blob { digest, size });
                     }
-                    Err(e @ BrokerError::Invalid(_)) => {
+                    // Its tenant may store no more, or is gone.
+                    Err(
+                        e @ (BrokerError::Invalid(_)
+                        | BrokerError::Quota { .. }
+                        | BrokerError::Missing(_)),
+                    ) => {
                         tracing::error!(error = %e, "the broker refused a result for good");
                         return Action::Discard;
                     }
@@ -319,7 +324,12 @@ impl Delivery {
             };
             match stored {
                 Ok(()) => break,
-                Err(ClientError::Broker(e @ BrokerError::Invalid(_))) => {
+                Err(ClientError::Broker(
+                    e @ (BrokerError::Invalid(_)
+                    | BrokerError::Quota { .. }
+                    | BrokerError::Suspended
+                    | BrokerError::Missing(_)),
+                )) => {
                     tracing::error!(error = %e, "the broker refused a job's children for good");
                     return Err(Action::Discard);
                 }

@@ -341,7 +341,15 @@ fn refused(e: ClientError) -> CallError {
         ClientError::Broker(BrokerError::Invalid(text)) => CallError::Invalid(text),
         ClientError::Broker(BrokerError::Duplicate(_)) => CallError::Limit(e.to_string()),
         // It may have room later.
-        ClientError::Broker(BrokerError::QueueFull { .. }) => CallError::Unavailable(e.to_string()),
+        ClientError::Broker(
+            BrokerError::QueueFull { .. }
+            | BrokerError::Quota {
+                retry_after: Some(_),
+                ..
+            }
+            | BrokerError::Suspended,
+        ) => CallError::Unavailable(e.to_string()),
+        ClientError::Broker(BrokerError::Quota { .. }) => CallError::Limit(e.to_string()),
         ClientError::Broker(e) => unavailable(&e),
         ClientError::TooLarge(_) => CallError::Limit(e.to_string()),
         e => CallError::Invalid(e.to_string()),

@@ -2,7 +2,7 @@
 //! log before it is done. One that cannot be recorded is not done; one that was begun and
 //! failed says so in an act of its own.
 //!
-//! What is on the log: releases, cancels, requeues and deletions, limits, pauses, schedules,
+//! What is on the log: tenants (on that of `default`), releases, cancels, requeues and deletions, limits, pauses, schedules,
 //! flows that are stopped or let go on, and all that lies on a shelf. What is not: jobs and
 //! flows that are enqueued, which are on the record themselves, looks, and the work of
 //! workers, who have the broker itself.
@@ -18,13 +18,18 @@ use super::{
     FireOutcome, Fired, Firing, FlowNode, FlowStatus, Flows, Heartbeat, LaneCounts, Ledger,
     LongStep, Minute, NewFlow, Note, Owner, Page, Planned, Promoted, Pulse, QueueCounts, Reclaimed,
     Recorded, Requeued, Result, Retention, Schedules, Settled, Shelf, Signals, StepWatch, Tally,
-    Usage, WorkerStatus,
+    TenantChange, Tenants, Usage, WorkerStatus,
 };
 use crate::audit::Act;
 use crate::clock::Millis;
 use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, State, WorkerId};
 use crate::limits::{Limit, Limited, Scope};
 use crate::registry::{Digest, Manifest, Readiness, Registry, Release};
+use crate::task::DEFAULT_TENANT;
+use crate::tenant::{self, Deletion, Tenant};
+
+/// On whose log stands what the operator does to tenants: theirs goes with them.
+const OPERATOR: &str = DEFAULT_TENANT;
 
 /// A broker with somebody's name on all that is changed through it.
 pub struct Audited {
@@ -157,11 +162,6 @@ contract! {
             let said = serde_json::to_string(limit).unwrap_or_default();
             let act = self.act("limit.set", scope.to_string(), said);
             self.doing(tenant, act, self.broker.limit(tenant, scope, limit)).await
-        }
-
-        async fn weigh(&self, tenant: &str, weight: u32) -> Result<()> {
-            let act = self.act("tenant.weigh", tenant, weight.to_string());
-            self.doing(tenant, act, self.broker.weigh(tenant, weight)).await
         }
 
         async fn pause(&self, tenant: &str, scope: &Scope, paused: bool) -> Result<()> {
@@ -318,5 +318,44 @@ contract! {
         fn events(tenant: &str, after: Option<&str>, limit: u32) -> Result<Events>;
         fn workers(tenant: &str) -> Result<Vec<WorkerStatus>>;
         fn lanes(tenant: &str, queue: &str, limit: u32) -> Result<Vec<LaneCounts>>;
+    }
+}
+
+contract! {
+    Tenants audits {
+        async fn create_tenant(&self, tenant: &Tenant) -> Result<bool> {
+            let said = serde_json::to_string(&tenant.quota).unwrap_or_default();
+            let act = self.act("tenant.create", &tenant.name, said);
+            self.doing(OPERATOR, act, self.broker.create_tenant(tenant)).await
+        }
+
+        async fn change_tenant(&self, name: &str, change: &TenantChange) -> Result<()> {
+            let (action, said) = match change {
+                TenantChange::Terms(weight, quota) => {
+                    let quota = serde_json::to_string(quota).unwrap_or_default();
+                    ("tenant.limits", format!("weight {weight}, {quota}"))
+                }
+                TenantChange::Suspended(true) => ("tenant.suspend", String::new()),
+                TenantChange::Suspended(false) => ("tenant.resume", String::new()),
+            };
+            let act = self.act(action, name, said);
+            self.doing(OPERATOR, act, self.broker.change_tenant(name, change)).await
+        }
+
+        async fn delete_tenant(&self, name: &str, limit: u32) -> Result<Deletion> {
+            let known = self.broker.find_tenant(name).await?;
+            let work = self.broker.delete_tenant(name, limit);
+            // It takes many steps, and was decided once.
+            if known.is_some_and(|it| it.leaving.is_some()) {
+                return work.await;
+            }
+            let act = self.act("tenant.delete", name, "");
+            self.doing(OPERATOR, act, work).await
+        }
+    }
+    hands on {
+        fn find_tenant(name: &str) -> Result<Option<Tenant>>;
+        fn tenants(after: &str, limit: u32) -> Result<Vec<Tenant>>;
+        fn usage_of(name: &str) -> Result<tenant::Usage>;
     }
 }

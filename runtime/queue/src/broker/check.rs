@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{
     BrokerError, Declared, FlowNode, Heartbeat, MAX_ABOUT, MAX_BATCH, MAX_NEEDS, MAX_NODES_ADDED,
-    MAX_WEIGHT, MAX_WORKER_ABOUT, NewFlow, Result,
+    MAX_WORKER_ABOUT, NewFlow, Result,
 };
 use crate::job::{
     Action, Ending, JobId, MAX_NODES, MAX_OPEN, MAX_PRIORITY, NewJob, Partition, Settlement, When,
@@ -22,17 +22,6 @@ pub(crate) fn check_jobs(tenant: &str, jobs: &[NewJob], partitions: u16) -> Resu
         return Err(BrokerError::Invalid(said));
     }
     check_children(tenant, jobs, partitions)
-}
-
-/// A tenant's weight is one that its share can be worked out from.
-pub(crate) fn check_weight(tenant: &str, weight: u32) -> Result<()> {
-    check_name(tenant, "tenant").map_err(|e| BrokerError::Invalid(e.to_string()))?;
-    match weight {
-        1..=MAX_WEIGHT => Ok(()),
-        other => Err(BrokerError::Invalid(format!(
-            "a tenant's weight is from 1 to {MAX_WEIGHT}, and not {other}"
-        ))),
-    }
 }
 
 fn check_children(tenant: &str, jobs: &[NewJob], partitions: u16) -> Result<()> {

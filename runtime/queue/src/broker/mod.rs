@@ -4,7 +4,8 @@
 //! - this file: the contract, word for word what both implementations promise
 //! - `words`: what is asked and answered; `check`: what is refused at once
 //! - `schedules`: the contract of schedules; `flows`: that of jobs that wait for others;
-//!   `ledger`: that of what is kept for those who look on; `audit`: that of the audit log
+//!   `ledger`: that of what is kept for those who look on; `audit`: that of the audit log;
+//!   `tenants`: that of tenants and what they may take
 //! - [`Audited`]: any of them, with all that somebody changes on the log
 //! - [`redis`]: the production broker; its operations are Lua scripts
 //! - [`Place`]: from a URL to a broker
@@ -23,6 +24,7 @@ pub mod redis;
 pub mod remote;
 mod schedules;
 pub mod sqlite;
+mod tenants;
 mod words;
 
 use std::time::Duration;
@@ -33,7 +35,7 @@ pub use self::audit::{ACTS_KEPT, AuditLog, MAX_ACTS, Recorded};
 pub use self::audited::Audited;
 pub(crate) use self::check::{
     PAGE_WAITS, check_beat, check_declared, check_flow, check_jobs, check_nodes, check_pause,
-    check_settlements, check_weight, counts_as_failed, is_kept,
+    check_settlements, counts_as_failed, is_kept,
 };
 pub use self::flows::{
     FlowNode, FlowState, FlowStatus, Flows, MAX_ABOUT, MAX_FLOWS_LISTED, MAX_NEEDS,
@@ -49,10 +51,12 @@ pub use self::schedules::{
     Declared, Due, DueSchedule, FIRES_HELD, FIRES_KEPT, Fire, FireOutcome, Fired, Firing, Owner,
     Planned, Schedules, Turn,
 };
+pub(crate) use self::tenants::{LINGERS, no_tenant};
+pub use self::tenants::{MAX_TENANTS, TenantChange, Tenants};
 pub use self::words::{
-    Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, MAX_BATCH, MAX_WEIGHT,
-    MAX_WORKER_ABOUT, Note, Page, Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Retention,
-    Settled, Signal, Signals, StepWatch,
+    Cancelled, Claim, Claimed, Enqueued, Filter, Heartbeat, LongStep, MAX_BATCH, MAX_WORKER_ABOUT,
+    Note, Page, Promoted, Pulse, QueueCounts, Reclaimed, Requeued, Retention, Settled, Signal,
+    Signals, StepWatch,
 };
 
 use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, WorkerId};
@@ -133,6 +137,39 @@ pub enum BrokerError {
         /// What it said.
         reason: String,
     },
+    /// The tenant has taken all that it may. Nothing of the operation happened.
+    #[error("the tenant's quota `{quota}` of {limit} does not allow it: {used} are taken")]
+    Quota {
+        /// The quota's name.
+        quota: String,
+        /// What it allows.
+        limit: u64,
+        /// What is taken; of a module that is too large, its size.
+        used: u64,
+        /// When it may be worth to try again, where time alone changes anything.
+        retry_after: Option<Duration>,
+    },
+    /// Nothing new of the tenant is taken.
+    #[error("the tenant is suspended: nothing new of it is taken until its operator resumes it")]
+    Suspended,
+}
+
+impl BrokerError {
+    /// What a quota does not allow.
+    pub(crate) fn over(quota: &str, limit: u64, used: u64) -> Self {
+        let seconds = match quota {
+            "queued" => Some(1),
+            // What has ended goes by its age.
+            "bytes" => Some(60),
+            _ => None,
+        };
+        BrokerError::Quota {
+            quota: quota.to_owned(),
+            limit,
+            used,
+            retry_after: seconds.map(Duration::from_secs),
+        }
+    }
 }
 
 /// The answer of every operation.
@@ -145,7 +182,7 @@ pub type Result<T> = std::result::Result<T, BrokerError>;
 /// answer was lost: enqueue by the job's id, claim by its number, settle by the
 /// delivery.
 #[async_trait::async_trait]
-pub trait Broker: AuditLog + Flows + Ledger + Registry + Schedules + Send + Sync {
+pub trait Broker: AuditLog + Flows + Ledger + Registry + Schedules + Tenants + Send + Sync {
     /// How many partitions there are; fixed for a broker's life.
     fn partitions(&self) -> u16;
 
@@ -168,13 +205,14 @@ pub trait Broker: AuditLog + Flows + Ledger + Registry + Schedules + Send + Sync
     ///
     /// # Errors
     /// [`BrokerError::QueueFull`], [`BrokerError::Duplicate`], and
-    /// [`BrokerError::Missing`] for a blob that is not there.
+    /// [`BrokerError::Missing`] for a blob that is not there. [`BrokerError::Quota`] and
+    /// [`BrokerError::Suspended`] where the [tenant](Tenants) may not.
     async fn enqueue(&self, tenant: &str, jobs: &[NewJob]) -> Result<Vec<Enqueued>>;
 
     /// Hands out jobs.
     ///
     /// A queue's tenants with available jobs share it by CPU time: who has had the least of
-    /// it there, by its weight, is next (see [`weigh`](Broker::weigh)), for some 4 ms of
+    /// it there, by its weight, is next (see [`Tenant`](crate::tenant::Tenant)), for some 4 ms of
     /// it, and no more than an even share of the jobs that are wanted, of which four are
     /// no less. It is charged at once what its jobs cost on average; each settlement
     /// [puts that right](crate::job::Spent). Whoever comes back goes on where it left, or
@@ -279,18 +317,14 @@ pub trait Broker: AuditLog + Flows + Ledger + Registry + Schedules + Send + Sync
     /// starts. Those that run are not touched. Not of [`Scope::Lanes`].
     async fn pause(&self, tenant: &str, scope: &Scope, paused: bool) -> Result<()>;
 
-    /// Sets a tenant's weight in what [`claim`](Broker::claim) hands out: one of two gets
-    /// twice the CPU time of one of one. It is one where nothing was set.
-    ///
-    /// # Errors
-    /// [`BrokerError::Invalid`] for none, and for more than [`MAX_WEIGHT`].
-    async fn weigh(&self, tenant: &str, weight: u32) -> Result<()>;
-
     /// All scopes that have a limit or are paused, in order.
     async fn limits(&self, tenant: &str) -> Result<Vec<Limited>>;
 
     /// Stores bytes under their digest for jobs to refer to. They are kept for as
     /// long as a job does, and for at least an hour.
+    ///
+    /// # Errors
+    /// [`BrokerError::Quota`] where the [tenant](Tenants) may store no more.
     async fn put_blob(&self, tenant: &str, bytes: &[u8]) -> Result<Digest>;
 
     /// A blob's bytes, verified; `None` if there are none.

@@ -41,9 +41,6 @@ pub struct LongStep {
 /// The largest batch of jobs that is taken in one step.
 pub const MAX_BATCH: usize = 10_000;
 
-/// The greatest weight that a tenant may have.
-pub const MAX_WEIGHT: u32 = 1_000;
-
 /// What became of one cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

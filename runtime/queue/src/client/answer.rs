@@ -360,7 +360,12 @@ async fn ledger(client: &Client, operation: Operation, body: &[u8]) -> Result<Ve
             let wire::Acts { before, limit } = request(body)?;
             done(broker.acts(tenant, before.as_deref(), limit).await?)
         }
-        Operation::Workers => done(broker.workers(tenant).await?),
+        Operation::Workers => {
+            let mut workers = broker.workers(tenant).await?;
+            // What others run is their operator's to see, at the broker.
+            workers.iter_mut().for_each(|it| it.others = 0);
+            done(workers)
+        }
         Operation::Lanes => {
             let Lanes { queue, limit } = request(body)?;
             done(broker.lanes(tenant, &queue, limit).await?)

@@ -14,7 +14,7 @@ use tokio::runtime::Handle;
 use tokio::sync::RwLock;
 
 use super::scripts::Script;
-use crate::broker::{BrokerError, Result};
+use crate::broker::{BrokerError, Result, no_tenant};
 
 /// How long a connection may take to come up.
 const CONNECT: Duration = Duration::from_secs(3);
@@ -198,11 +198,24 @@ fn is_broken(e: &RedisError) -> bool {
 pub(super) fn meaning(place: &str, e: &RedisError) -> BrokerError {
     let (place, reason) = (place.to_owned(), e.to_string());
     match e.code() {
+        // What our own scripts refuse (quota.lua).
+        Some("QUOTA") => over_quota(e.detail().unwrap_or_default()),
+        Some("SUSPENDED") => BrokerError::Suspended,
+        Some("LEAVING") => no_tenant(),
         // MISCONF: it cannot write its snapshots, so its disk is full or gone.
         Some("OOM" | "MISCONF") => BrokerError::Full { place, reason },
         _ if is_broken(e) => BrokerError::Unreachable { place, reason },
         _ => BrokerError::Unsuitable { place, reason },
     }
+}
+
+/// A quota's name, what it allows and what is taken.
+fn over_quota(said: &str) -> BrokerError {
+    let mut words = said.split(' ');
+    let name = words.next().unwrap_or_default();
+    let mut number = || words.next().and_then(|it| it.parse().ok()).unwrap_or(0);
+    let (limit, used) = (number(), number());
+    BrokerError::over(name, limit, used)
 }
 
 /// An answer that no script of ours gives.

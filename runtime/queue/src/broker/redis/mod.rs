@@ -11,7 +11,8 @@
 //! - `read.rs`: looking at jobs, and waiting for them
 //! - `blobs.rs`: inputs and results that are too large for a record
 //! - `registry.rs`: modules and releases; `schedules.rs`: schedules; `flows.rs`: flows
-//! - `ledger.rs`: what is kept for those who look on; `audit.rs`: who did what
+//! - `ledger.rs`: what is kept for those who look on; `audit.rs`: who did what;
+//!   `tenants.rs`: tenants
 //!
 //! What survives a crash of Redis is what its persistence setting says: with
 //! `appendfsync always` everything accepted, with `everysec` all but the last
@@ -32,6 +33,7 @@ mod schedules;
 mod scripts;
 mod signals;
 mod slow;
+mod tenants;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -298,13 +300,6 @@ impl Broker for RedisBroker {
 
     async fn pause(&self, tenant: &str, scope: &Scope, paused: bool) -> Result<()> {
         self.set_pause(tenant, scope, paused).await
-    }
-
-    async fn weigh(&self, tenant: &str, weight: u32) -> Result<()> {
-        super::check_weight(tenant, weight)?;
-        let mut command = self.of_tenant(&scripts::WEIGH, tenant);
-        command.arg(weight);
-        self.number_of(&scripts::WEIGH, &command).await.map(drop)
     }
 
     async fn limits(&self, tenant: &str) -> Result<Vec<Limited>> {

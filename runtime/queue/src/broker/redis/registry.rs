@@ -15,9 +15,13 @@ use crate::registry::{Digest, Manifest, RELEASES_KEPT, Readiness, Registry, Rele
 impl Registry for RedisBroker {
     async fn put(&self, tenant: &str, module: &[u8], manifest: &Manifest) -> Result<Digest> {
         let digest = Digest::of(module);
+        // What is refused is refused before it is sent.
+        let mut command = self.of_tenant(&scripts::PUT, tenant);
+        command.arg("").arg(&digest.0).arg(module.len()).arg("");
+        self.number_of(&scripts::PUT, &command).await?;
         let upload = self.upload(tenant, module).await?;
         let mut command = self.of_tenant(&scripts::PUT, tenant);
-        command.arg(upload).arg(&digest.0);
+        command.arg(upload).arg(&digest.0).arg(module.len());
         command.arg(serde_json::to_vec(manifest).expect("a manifest is plain data"));
         match self.number_of(&scripts::PUT, &command).await? {
             1 => Ok(digest),

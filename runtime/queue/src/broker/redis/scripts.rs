@@ -41,10 +41,10 @@ macro_rules! scripts {
 // What frees memory, or keeps an accepted job moving, must run when Redis has
 // no memory left; what takes in new data must not.
 scripts! {
-    ENQUEUE = "" "enqueue", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add"];
+    ENQUEUE = "" "enqueue", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "quota", "add"];
     CLAIM = "allow-oom" "claim", ["lease", "fair", "lanes", "limits", "terms", "flow", "source", "finish", "take"];
     EXTEND = "allow-oom" "extend", ["lease", "fair"];
-    SETTLE = "allow-oom" "settle", ["fair", "spend", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add"];
+    SETTLE = "allow-oom" "settle", ["fair", "spend", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "quota", "add"];
     RECLAIM = "allow-oom" "reclaim", ["fair", "lanes", "limits", "terms", "flow", "source", "finish"];
     PROMOTE = "allow-oom" "promote", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "again", "work"];
     PRUNE = "allow-oom" "prune", ["terms", "forget"];
@@ -53,45 +53,48 @@ scripts! {
     JOBS = "no-writes" "jobs", [];
     WAIT = "allow-oom" "wait", [];
     LIST = "no-writes" "list", [];
-    CANCEL = "allow-oom" "cancel", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one"];
-    REQUEUE = "allow-oom" "requeue", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "again"];
-    DELETE = "allow-oom" "delete", ["terms", "forget"];
-    LIMIT = "allow-oom" "limit", ["fair", "lanes", "limits", "put_limit"];
+    CANCEL = "allow-oom" "cancel", ["guard", "fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one"];
+    REQUEUE = "allow-oom" "requeue", ["guard", "fair", "lanes", "limits", "terms", "flow", "source", "finish", "again"];
+    DELETE = "allow-oom" "delete", ["guard", "terms", "forget"];
+    LIMIT = "allow-oom" "limit", ["guard", "fair", "lanes", "limits", "put_limit"];
     LIMITS = "no-writes" "limited", ["fair", "lanes", "limits"];
     COUNTS = "no-writes" "counts", ["heads"];
     LANES = "no-writes" "lane_counts", ["heads"];
     WORKERS = "no-writes" "workers", [];
-    PUT_ENTRY = "" "put_entry", [];
-    REMOVE_ENTRY = "allow-oom" "remove_entry", [];
+    PUT_ENTRY = "" "put_entry", ["guard"];
+    REMOVE_ENTRY = "allow-oom" "remove_entry", ["guard"];
     ENTRIES = "no-writes" "entries", [];
-    TELL = "" "tell", [];
+    TELL = "" "tell", ["guard"];
     HISTORY = "no-writes" "history", [];
     USAGE = "no-writes" "usage", [];
-    WEIGH = "" "weigh", [];
     EVENTS = "no-writes" "events", [];
-    RECORD = "" "record", [];
+    RECORD = "" "record", ["guard"];
     ACTS = "no-writes" "acts", [];
     NOW = "no-writes" "now", [];
-    DECLARE = "" "declare", ["fair", "lanes", "timetable"];
+    DECLARE = "" "declare", ["guard", "fair", "lanes", "timetable"];
     SCHEDULES = "no-writes" "schedules", [];
-    HOLD_SCHEDULE = "allow-oom" "hold_schedule", ["fair", "lanes", "timetable"];
+    HOLD_SCHEDULE = "allow-oom" "hold_schedule", ["guard", "fair", "lanes", "timetable"];
     DUE = "allow-oom" "due", [];
-    FIRE = "" "fire", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "add", "timetable"];
-    BEGIN_FLOW = "" "begin_flow", [];
-    ADD_NODES = "" "add_nodes", ["terms"];
-    HOLD_FLOW = "allow-oom" "hold_flow", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "again"];
+    FIRE = "" "fire", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "quota", "add", "timetable"];
+    BEGIN_FLOW = "" "begin_flow", ["quota"];
+    ADD_NODES = "" "add_nodes", ["terms", "quota"];
+    HOLD_FLOW = "allow-oom" "hold_flow", ["guard", "fair", "lanes", "limits", "terms", "flow", "source", "finish", "again"];
     FLOWS = "no-writes" "flows", [];
     NODES = "no-writes" "nodes", [];
     ABOUT_FLOW = "no-writes" "about_flow", [];
-    UPLOAD = "" "upload", [];
-    PUT = "" "put", [];
+    UPLOAD = "" "upload", ["guard"];
+    PUT = "" "put", ["quota"];
     CHUNKS = "no-writes" "chunks", [];
-    PUT_BLOB = "" "put_blob", ["terms"];
+    PUT_BLOB = "" "put_blob", ["terms", "quota"];
     MANIFEST = "no-writes" "manifest", [];
-    STAGE = "" "stage", [];
+    STAGE = "" "stage", ["quota"];
     READINESS = "no-writes" "readiness", [];
-    ACTIVATE = "" "activate", ["fair", "lanes", "limits", "put_limit", "timetable"];
+    ACTIVATE = "" "activate", ["fair", "lanes", "limits", "put_limit", "timetable", "quota"];
     RELEASES = "no-writes" "releases", [];
+    PUT_TENANT = "" "put_tenant", ["guard", "fair", "lanes", "limits", "put_limit", "quota"];
+    TENANTS = "no-writes" "tenants", [];
+    TAKEN = "no-writes" "taken", ["quota"];
+    DELETE_TENANT = "allow-oom" "delete_tenant", ["fair", "lanes", "limits", "terms", "flow", "source", "finish", "cancel_one", "quota"];
 }
 
 impl Script {

@@ -4,7 +4,7 @@
 //! - this file: [`RemoteBroker`], and the operations on jobs
 //! - `operation`: [`Operation`]s by name, and the [`Right`] that each needs
 //! - [`wire`]: what travels; `address`: [`Address`], where to; `connection`: how
-//! - `flows`, `schedules`, `registry`, `ledger`: these contracts' share
+//! - `flows`, `schedules`, `registry`, `ledger`, `tenants`: these contracts' share
 //! - `push`: a module's bytes
 //!
 //! Each operation is one request. The other side is
@@ -22,6 +22,7 @@ mod operation;
 mod push;
 mod registry;
 mod schedules;
+mod tenants;
 pub mod wire;
 
 use std::borrow::Cow;
@@ -184,11 +185,6 @@ impl Broker for RemoteBroker {
         let scope = Cow::Borrowed(scope);
         let request = wire::Pause { scope, paused };
         self.run(tenant, Operation::Pause, &request).await
-    }
-
-    async fn weigh(&self, _: &str, _: u32) -> Result<()> {
-        let said = "tenants are weighed at the broker itself, not at its HTTP API: give a `redis://…` or `sqlite:` URL";
-        Err(BrokerError::Invalid(said.into()))
     }
 
     async fn limits(&self, tenant: &str) -> Result<Vec<Limited>> {

@@ -2,12 +2,12 @@
 
 use rusqlite::params;
 
-use super::SqliteBroker;
 use super::db::{millis_at, time};
 use super::fault::Done;
 use super::ledger::read_cursor;
 use super::sql::sql;
 use super::step::Step;
+use super::{SqliteBroker, tenants};
 use crate::audit::Act;
 use crate::broker::Result;
 use crate::broker::audit::{ACTS_KEPT, AuditLog, MAX_ACTS, Recorded, check_acts, read_act};
@@ -39,7 +39,8 @@ impl AuditLog for SqliteBroker {
     }
 }
 
-fn record(step: &Step<'_>, tenant: &str, acts: &[Vec<u8>]) -> Done<()> {
+fn record(step: &mut Step<'_>, tenant: &str, acts: &[Vec<u8>]) -> Done<()> {
+    tenants::check_here(step, tenant)?;
     let last = step
         .db
         .one(sql!("audit", "last"), [tenant], |row| row.get(0))?;

@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use rusqlite::params;
 
-use super::SqliteBroker;
 use super::db::{Db, millis_at, time};
 use super::fault::Done;
-use super::registry;
 use super::sql::sql;
 use super::step::Step;
 use super::stored::Stored;
+use super::{SqliteBroker, registry, tenants};
 use crate::broker::{BrokerError, Result};
 use crate::registry::{Digest, blob};
 
@@ -48,6 +47,12 @@ impl SqliteBroker {
     }
 }
 
+/// Refuses a blob that the tenant may not store, unless it is there.
+pub(super) fn check(step: &mut Step<'_>, tenant: &str, digest: Digest, size: usize) -> Done<()> {
+    let is_known = find(&step.db, tenant, digest)?.is_some();
+    tenants::check_bytes(step, tenant, if is_known { 0 } else { size })
+}
+
 /// Makes an upload the blob of its digest, in place of any earlier one; its grace
 /// begins anew.
 pub(super) fn finish_upload(
@@ -57,13 +62,17 @@ pub(super) fn finish_upload(
     upload: i64,
     size: usize,
 ) -> Done<()> {
+    check(step, tenant, digest, size)?;
     let earlier: Option<i64> = find(&step.db, tenant, digest)?.map(|(_, upload)| upload);
     let grace = time(step.now.after(GRACE));
     let row = params![tenant, digest.0, upload, size as i64, grace];
     step.db.run(sql!("blobs", "put"), row)?;
     match earlier {
         Some(earlier) => registry::drop_upload(&step.db, earlier),
-        None => Ok(()),
+        None => {
+            step.store(tenant, size as i64);
+            Ok(())
+        }
     }
 }
 
@@ -100,40 +109,46 @@ pub(super) fn weight(db: &Db<'_>, job: &Stored) -> rusqlite::Result<i64> {
 
 /// A job refers to nothing any more; how many bytes it referred to. A blob goes
 /// with its last job, but not within its grace: its next job may be on its way.
-pub(super) fn release(step: &Step<'_>, n: i64) -> Done<i64> {
-    let db = &step.db;
-    let referred = db.all(sql!("blobs", "of_job"), [n], |row| {
+pub(super) fn release(step: &mut Step<'_>, tenant: &str, n: i64) -> Done<i64> {
+    let referred = step.db.all(sql!("blobs", "of_job"), [n], |row| {
         let (blob, size): (i64, i64) = (row.get(0)?, row.get(1)?);
         Ok((blob, size, millis_at(row, 2)?, row.get::<_, i64>(3)?))
     })?;
-    db.run(sql!("blobs", "drop_refers"), [n])?;
+    step.db.run(sql!("blobs", "drop_refers"), [n])?;
     let mut bytes = 0;
     for (blob, size, grace, upload) in referred {
         bytes += size;
-        if db.is(sql!("blobs", "is_referred_to"), [blob])? {
+        if step.db.is(sql!("blobs", "is_referred_to"), [blob])? {
             continue;
         }
         match grace > step.now {
-            true => drop(db.run(sql!("blobs", "loosen"), [blob])?),
-            false => forget(db, blob, upload)?,
+            true => drop(step.db.run(sql!("blobs", "loosen"), [blob])?),
+            false => forget(step, tenant, (blob, upload, size))?,
         }
     }
     Ok(bytes)
 }
 
-fn forget(db: &Db<'_>, blob: i64, upload: i64) -> Done<()> {
-    db.run(sql!("blobs", "forget"), [blob])?;
-    registry::drop_upload(db, upload)
+/// Forgets a blob by its row, its upload's and its size.
+pub(super) fn forget(
+    step: &mut Step<'_>,
+    tenant: &str,
+    (blob, upload, size): (i64, i64, i64),
+) -> Done<()> {
+    step.db.run(sql!("blobs", "forget"), [blob])?;
+    step.store(tenant, -size);
+    registry::drop_upload(&step.db, upload)
 }
 
 /// Forgets what nobody refers to and whose grace is over.
-pub(super) fn prune(step: &Step<'_>, limit: u32) -> Done<()> {
+pub(super) fn prune(step: &mut Step<'_>, limit: u32) -> Done<()> {
     let loose = params![time(step.now), limit];
-    let loose: Vec<(i64, i64)> = step.db.all(sql!("blobs", "loose"), loose, |row| {
-        Ok((row.get(0)?, row.get(1)?))
+    let loose = step.db.all(sql!("blobs", "loose"), loose, |row| {
+        let tenant: String = row.get(3)?;
+        Ok((tenant, (row.get(0)?, row.get(1)?, row.get(2)?)))
     })?;
-    for (blob, upload) in loose {
-        forget(&step.db, blob, upload)?;
+    for (tenant, blob) in loose {
+        forget(step, &tenant, blob)?;
     }
     Ok(())
 }

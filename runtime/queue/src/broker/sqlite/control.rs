@@ -12,7 +12,7 @@ use super::sql::sql;
 use super::step::Step;
 use super::stored::Stored;
 use crate::broker::{BrokerError, Result};
-use crate::limits::{Limit, Limited, Scope};
+use crate::limits::{Limit, Limited, Pace, Scope};
 use crate::registry::Manifest;
 use crate::task::{TaskName, check_name};
 
@@ -42,7 +42,7 @@ pub(super) fn limit(step: &mut Step<'_>, tenant: &str, scope: &Scope, limit: Lim
     step.db.run(sql!("control", "own"), row)?;
     let before = before.unwrap_or_default();
     if before.rate != limit.rate {
-        reset_pace(step, tenant, &scope)?;
+        begin_pace(step, tenant, &scope)?;
     }
     if let Some(queue) = scope
         .strip_prefix("queue:")
@@ -115,6 +115,20 @@ pub(super) fn declare_all(step: &mut Step<'_>) -> Done<()> {
     Ok(())
 }
 
+/// A pace begins anew. But under an operator's rate that would be a start for each word
+/// that the tenant says: there it is as far on as that rate alone may have it.
+fn begin_pace(step: &mut Step<'_>, tenant: &str, scope: &str) -> Done<()> {
+    let now = step.now;
+    let record = step.record_of(tenant)?.filter(|_| scope == "tenant");
+    let Some(rate) = record.and_then(|it| it.quota.rate) else {
+        return reset_pace(step, tenant, scope);
+    };
+    let most = Pace::of(rate).farthest(now).cast_signed();
+    step.db
+        .run(sql!("control", "cut_pace"), params![tenant, scope, most])?;
+    Ok(())
+}
+
 fn reset_pace(step: &Step<'_>, tenant: &str, scope: &str) -> Done<()> {
     match each_lane(scope) {
         Some([from, to]) => {
@@ -144,7 +158,7 @@ fn changed(step: &mut Step<'_>, tenant: &str, scopes: &[String]) -> Done<()> {
 
 /// Counts anew what runs of a tenant: a concurrency holds for jobs that began
 /// before it was set, too. It costs what runs, not what waits.
-fn recount(step: &mut Step<'_>, tenant: &str) -> rusqlite::Result<()> {
+pub(super) fn recount(step: &mut Step<'_>, tenant: &str) -> rusqlite::Result<()> {
     step.flush_limits()?;
     step.limits.forget();
     step.db.run(sql!("control", "reset_busy"), [tenant])?;

@@ -7,7 +7,7 @@ use super::fault::{Done, Fault};
 use super::lanes::{End, Rank};
 use super::sql::sql;
 use super::step::Step;
-use super::{blobs, terms};
+use super::{blobs, tenants, terms};
 use crate::broker::{BrokerError, Enqueued, Result};
 use crate::clock::Millis;
 use crate::job::{JobId, JobOptions, NewJob, Payload, State};
@@ -58,6 +58,11 @@ impl Ready {
         self.head.id
     }
 
+    /// How many bytes its record will have.
+    pub(super) fn size(&self) -> u64 {
+        (record::HEADER + self.call.len()) as u64
+    }
+
     /// Whether it has terms: most have none, and need not be judged by them.
     fn has_terms(&self) -> bool {
         self.version > 1
@@ -66,6 +71,7 @@ impl Ready {
 
 /// Adds them in their order, each at the end of its lane.
 pub(super) fn enqueue(step: &mut Step<'_>, tenant: &str, jobs: &[Ready]) -> Done<Vec<Enqueued>> {
+    tenants::check_new(step, tenant)?;
     let mut done = Vec::with_capacity(jobs.len());
     for job in jobs {
         let enqueued = match job.has_terms() {
@@ -80,6 +86,10 @@ pub(super) fn enqueue(step: &mut Step<'_>, tenant: &str, jobs: &[Ready]) -> Done
     if step.kinds(tenant)?.queue {
         check_depths(step, tenant, jobs, &done)?;
     }
+    let new = jobs.iter().zip(&done).filter(|it| *it.1 == Enqueued::New);
+    let sizes = new.map(|(job, _)| job.size());
+    let (count, bytes) = sizes.fold((0, 0), |(count, bytes), it| (count + 1, bytes + it));
+    tenants::check_quota(step, tenant, count, bytes)?;
     Ok(done)
 }
 
@@ -159,6 +169,7 @@ fn add(step: &mut Step<'_>, tenant: &str, job: &Ready, lenient: bool) -> Done<En
         step.delay(n, available)?;
     }
     step.count(tenant, &head.queue, None, Some(state));
+    step.store(tenant, record.len() as i64);
     Ok(Enqueued::New)
 }
 
@@ -189,6 +200,7 @@ pub(super) fn add_pending(step: &mut Step<'_>, tenant: &str, job: &Ready) -> Don
         return Err(BrokerError::Missing(format!("blob {digest}")).into());
     }
     step.count(tenant, &head.queue, None, Some(State::Pending));
+    step.store(tenant, record.len() as i64);
     Ok(n)
 }
 

@@ -35,7 +35,10 @@ pub(super) fn fire(
     place: &AtomicUsize,
 ) -> Done<Option<Vec<FireOutcome>>> {
     let (tenant, name) = (firing.tenant.as_str(), firing.name.as_str());
-    let Some(Ok(known)) = one(&step.db, tenant, name)? else {
+    let is_leaving = step
+        .record_of(tenant)?
+        .is_some_and(|it| it.leaving.is_some());
+    let Some(Ok(known)) = one(&step.db, tenant, name)?.filter(|_| !is_leaving) else {
         return Ok(None);
     };
     let stale = |turn: &Turn| turn.revision != known.revision || known.paused;
@@ -110,6 +113,7 @@ impl Firer<'_> {
                 self.cancel_last(step)?;
                 // Its place in the queue is free for the other.
                 step.flush_tallies()?;
+                step.flush_weights()?;
             }
             _ => {}
         }
@@ -133,6 +137,7 @@ impl Firer<'_> {
         self.made += i64::from(made.first() == Some(&Enqueued::New));
         // The next of them meets a queue that holds this one.
         step.flush_tallies()?;
+        step.flush_weights()?;
         self.last = Some(id);
         Ok(FireOutcome::Job(id))
     }

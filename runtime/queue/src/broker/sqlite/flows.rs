@@ -1,6 +1,6 @@
 //! Flows, as steps.
 
-use super::{SqliteBroker, flow};
+use super::{SqliteBroker, flow, tenants};
 use crate::broker::{
     Broker, FlowNode, FlowStatus, Flows, NewFlow, Result, check_flow, check_nodes,
 };
@@ -37,7 +37,10 @@ impl Flows for SqliteBroker {
     async fn start_flow(&self, tenant: &str, id: JobId) -> Result<()> {
         let tenant = tenant.to_owned();
         self.core
-            .write(&self.clock, move |step| flow::start(step, &tenant, id))
+            .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
+                flow::start(step, &tenant, id)
+            })
             .await
     }
 
@@ -76,14 +79,20 @@ impl Flows for SqliteBroker {
     async fn cancel_flow(&self, tenant: &str, id: JobId) -> Result<bool> {
         let tenant = tenant.to_owned();
         self.core
-            .write(&self.clock, move |step| flow::cancel(step, &tenant, id))
+            .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
+                flow::cancel(step, &tenant, id)
+            })
             .await
     }
 
     async fn retry_flow(&self, tenant: &str, id: JobId) -> Result<bool> {
         let tenant = tenant.to_owned();
         self.core
-            .write(&self.clock, move |step| flow::retry(step, &tenant, id))
+            .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
+                flow::retry(step, &tenant, id)
+            })
             .await
     }
 }

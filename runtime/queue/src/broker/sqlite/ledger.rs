@@ -8,7 +8,7 @@ use super::db::{Db, id_at, millis_at, time};
 use super::fault::Done;
 use super::sql::sql;
 use super::step::Step;
-use super::{SqliteBroker, writer};
+use super::{SqliteBroker, tenants, writer};
 use crate::broker::Result;
 use crate::broker::ledger::{
     EVENTS_KEPT, Events, HISTORY_KEPT, LaneCounts, Ledger, MAX_ENTRIES, MAX_HELD, MAX_LANES,
@@ -27,6 +27,7 @@ impl Ledger for SqliteBroker {
         let bytes = bytes.to_vec();
         self.core
             .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
                 put(step, &tenant, shelf, &name, &bytes)
             })
             .await
@@ -36,6 +37,7 @@ impl Ledger for SqliteBroker {
         let [tenant, name] = [tenant, name].map(str::to_owned);
         self.core
             .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
                 let key = params![tenant, shelf.as_str(), name];
                 Ok(step.db.run(sql!("ledger", "remove"), key)? > 0)
             })
@@ -72,6 +74,7 @@ impl Ledger for SqliteBroker {
         let (tenant, tallies, events) = (tenant.to_owned(), tallies.to_vec(), events.to_vec());
         self.core
             .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
                 add(step, &tenant, &tallies)?;
                 add_usage(step, &tenant, &tallies)?;
                 append(step, &tenant, &events)

@@ -6,15 +6,19 @@ use std::collections::HashMap;
 use rusqlite::params;
 use rusqlite::types::Type;
 
-use super::control;
 use super::db::Db;
 use super::sql::sql;
 use super::step::Step;
 use super::stored::{Stored, task_of};
+use super::{control, tenants};
 use crate::clock::Millis;
 use crate::limits::{Limit, Order, Pace};
 use crate::record::{COUNTED, Route};
 use crate::task::TaskName;
+use crate::tenant::{Burn, Tenant};
+
+/// Under which scope's name it is held when a tenant's fuel is paid off.
+const FUEL: &str = "fuel";
 
 /// All flags of a job that is counted for something.
 const ALL_COUNTED: u8 = COUNTED[0] | COUNTED[1] | COUNTED[2] | COUNTED[3];
@@ -94,6 +98,8 @@ pub(super) struct Gate {
     busy: u32,
     /// When its next start is due, in microseconds.
     due: u64,
+    /// Of a tenant with a quota of fuel: that, and when what was burnt is paid off.
+    burn: Option<(Burn, u64)>,
     changed: bool,
     /// How many started in this step.
     pub(super) started: u32,
@@ -102,7 +108,12 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    fn load(db: &Db<'_>, tenant: &str, scope: &str) -> rusqlite::Result<Option<Self>> {
+    fn load(
+        db: &Db<'_>,
+        tenant: &str,
+        scope: &str,
+        record: Option<&Tenant>,
+    ) -> rusqlite::Result<Option<Self>> {
         let rule = Rule::of(db, tenant, scope)?;
         // A lane is limited by its own word, and by that on each of its queue's.
         let general = match scope
@@ -114,20 +125,32 @@ impl Gate {
             }
             None => rule.as_ref().and_then(|it| it.declared),
         };
-        let paused = rule.as_ref().is_some_and(|it| it.paused);
-        let limit = merged(rule.and_then(|it| it.own), general);
-        if limit == Limit::default() && !paused {
+        let mut paused = rule.as_ref().is_some_and(|it| it.paused);
+        let mut limit = merged(rule.and_then(|it| it.own), general);
+        let record = record.filter(|_| scope == "tenant");
+        if let Some((stricter, stopped)) = record.and_then(|it| it.gate(Some(limit))) {
+            (limit, paused) = (stricter, paused || stopped);
+        }
+        let fuel = record.and_then(|it| it.quota.fuel);
+        if limit == Limit::default() && !paused && fuel.is_none() {
             return Ok(None);
         }
-        let held = db.one(sql!("limits", "held"), [tenant, scope], |row| {
-            Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
-        })?;
-        let (busy, due) = held.unwrap_or_default();
+        let held = |scope: &str| {
+            db.one(sql!("limits", "held"), [tenant, scope], |row| {
+                Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned()))
+            })
+        };
+        let (busy, due) = held(scope)?.unwrap_or_default();
+        let burn = match fuel {
+            Some(fuel) => Some((Burn { fuel }, held(FUEL)?.map_or(0, |it: (u32, u64)| it.1))),
+            None => None,
+        };
         Ok(Some(Gate {
             limit,
             paused,
             busy,
             due,
+            burn,
             changed: false,
             started: 0,
             freed: 0,
@@ -147,16 +170,33 @@ impl Gate {
 
     /// How many more may start.
     pub(super) fn room(&self, now: Millis) -> u32 {
-        match self.paused {
+        match self.paused || !self.has_fuel(now) {
             true => 0,
             false => self.free().min(self.in_time(now)),
         }
     }
 
+    fn has_fuel(&self, now: Millis) -> bool {
+        self.burn.is_none_or(|(_, debt)| Burn::is_open(debt, now))
+    }
+
     /// When one may start, if nothing but the time is in its way.
     pub(super) fn opens(&self, now: Millis) -> Option<Millis> {
-        let waits = !self.paused && self.free() > 0 && self.in_time(now) == 0;
-        waits.then(|| Pace::next(self.due))
+        let (in_time, has_fuel) = (self.in_time(now) > 0, self.has_fuel(now));
+        if self.paused || self.free() == 0 || (in_time && has_fuel) {
+            return None;
+        }
+        let paced = (!in_time).then(|| Pace::next(self.due));
+        let paid = self.burn.filter(|_| !has_fuel);
+        paced.max(paid.map(|(_, debt)| Burn::opens(debt)))
+    }
+
+    /// Fuel was burnt.
+    fn charge(&mut self, now: Millis, fuel: u64) {
+        if let Some((burn, debt)) = &mut self.burn {
+            *debt = burn.after(*debt, now, fuel);
+            self.changed = true;
+        }
     }
 
     /// One starts; whether it is counted for as long as it runs.
@@ -180,7 +220,8 @@ impl Gate {
 
     /// One runs; whether that is counted.
     fn count(&mut self) -> bool {
-        let counts = self.limit.concurrency.is_some();
+        // What burns fuel is known again at its end by being counted.
+        let counts = self.limit.concurrency.is_some() || self.burn.is_some();
         if counts {
             self.changed = true;
             self.busy += 1;
@@ -196,6 +237,8 @@ pub(super) struct Limits(HashMap<String, Known>);
 #[derive(Default)]
 struct Known {
     kinds: Kinds,
+    /// The tenant's record, if it has one.
+    tenant: Option<Tenant>,
     gates: HashMap<String, Option<Gate>>,
 }
 
@@ -211,16 +254,20 @@ impl Limits {
     fn of(&mut self, db: &Db<'_>, tenant: &str) -> rusqlite::Result<&mut Known> {
         if !self.0.contains_key(tenant) {
             let kinds = db.one(sql!("limits", "kinds"), [tenant], |row| {
-                Ok(Kinds {
+                let kinds = Kinds {
                     tenant: row.get(0)?,
                     queue: row.get(1)?,
                     lane: row.get(2)?,
                     task: row.get(3)?,
                     module: row.get(4)?,
-                })
+                };
+                Ok((kinds, tenants::read(row, 5)?))
             })?;
+            let (mut kinds, record) = kinds.unwrap_or_default();
+            kinds.tenant |= record.as_ref().is_some_and(|it| it.gate(None).is_some());
             let known = Known {
-                kinds: kinds.unwrap_or_default(),
+                kinds,
+                tenant: record,
                 ..Known::default()
             };
             self.0.insert(tenant.into(), known);
@@ -237,6 +284,10 @@ impl Limits {
                     continue;
                 };
                 gate.changed = false;
+                if let Some((_, debt)) = gate.burn {
+                    let row = params![tenant, FUEL, 0, debt.cast_signed()];
+                    db.run(sql!("limits", "hold"), row)?;
+                }
                 if gate.busy == 0 && gate.due <= now.0 * 1_000 {
                     db.run(sql!("limits", "drop_held"), [tenant, scope])?;
                 } else {
@@ -287,6 +338,20 @@ impl Step<'_> {
         Ok(self.limits.of(&self.db, tenant)?.kinds)
     }
 
+    /// The tenant's record, if it has one.
+    pub(super) fn record_of(&mut self, tenant: &str) -> rusqlite::Result<Option<&Tenant>> {
+        Ok(self.limits.of(&self.db, tenant)?.tenant.as_ref())
+    }
+
+    /// A tenant has burnt fuel, in a job that was counted.
+    pub(super) fn charge(&mut self, tenant: &str, fuel: u64) -> rusqlite::Result<()> {
+        let now = self.now;
+        if let Some(gate) = self.gate(tenant, "tenant")? {
+            gate.charge(now, fuel);
+        }
+        Ok(())
+    }
+
     /// A scope's gate, if it is limited or paused.
     pub(super) fn gate(
         &mut self,
@@ -295,7 +360,7 @@ impl Step<'_> {
     ) -> rusqlite::Result<Option<&mut Gate>> {
         let known = self.limits.of(&self.db, tenant)?;
         if !known.gates.contains_key(scope) {
-            let gate = Gate::load(&self.db, tenant, scope)?;
+            let gate = Gate::load(&self.db, tenant, scope, known.tenant.as_ref())?;
             known.gates.insert(scope.into(), gate);
         }
         Ok(known.gates.get_mut(scope).and_then(Option::as_mut))

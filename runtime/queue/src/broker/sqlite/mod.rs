@@ -13,7 +13,7 @@
 //! - `schedules`: what is kept of schedules; `fire`: how they fire
 //! - `flows`: jobs that wait for others; `flow`: what steps do with them
 //! - `ledger`: what is kept for those who look on; `audit`: who did what
-//! - `fair`: shares by CPU time
+//! - `fair`: shares by CPU time; `tenants`: what tenants may take, and how one goes
 //! - `sources`: jobs that make others page by page, and wait for these
 //! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
 //!   whether they may start, `terms` what only some have, `blobs` large bytes
@@ -54,6 +54,7 @@ mod sources;
 mod sql;
 mod step;
 mod stored;
+mod tenants;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -148,6 +149,7 @@ impl SqliteBroker {
         let (tenant, ids) = (tenant.to_owned(), ids.to_vec());
         self.core
             .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
                 ids.iter().map(|id| one(step, &tenant, *id)).collect()
             })
             .await
@@ -276,6 +278,7 @@ impl Broker for SqliteBroker {
         let (tenant, scope, limit) = (tenant.to_owned(), scope.clone(), *limit);
         self.core
             .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
                 control::limit(step, &tenant, &scope, limit)
             })
             .await
@@ -287,17 +290,8 @@ impl Broker for SqliteBroker {
         let (tenant, scope) = (tenant.to_owned(), scope.clone());
         self.core
             .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
                 control::pause(step, &tenant, &scope, paused)
-            })
-            .await
-    }
-
-    async fn weigh(&self, tenant: &str, weight: u32) -> Result<()> {
-        super::check_weight(tenant, weight)?;
-        let tenant = tenant.to_owned();
-        self.core
-            .write(&self.clock, move |step| {
-                step.weigh_tenant(&tenant, weight).map_err(Into::into)
             })
             .await
     }
@@ -308,8 +302,15 @@ impl Broker for SqliteBroker {
     }
 
     async fn put_blob(&self, tenant: &str, bytes: &[u8]) -> Result<Digest> {
-        let (digest, upload) = self.upload("blob", bytes).await?;
         let (tenant, size) = (tenant.to_owned(), bytes.len());
+        // What is refused is refused before it is written.
+        let (name, digest) = (tenant.clone(), Digest::of(bytes));
+        self.core
+            .write(&self.clock, move |step| {
+                blobs::check(step, &name, digest, size)
+            })
+            .await?;
+        let (digest, upload) = self.upload("blob", bytes).await?;
         self.core
             .write(&self.clock, move |step| {
                 blobs::finish_upload(step, &tenant, digest, upload, size)
@@ -406,11 +407,19 @@ impl Registry for SqliteBroker {
         let manifest = serde_json::to_string(manifest).map_err(|error| {
             BrokerError::Invalid(format!("the module cannot be stored: {error}"))
         })?;
+        let (digest, size) = (Digest::of(module), module.len());
+        let name = tenant.to_owned();
+        // What is refused is refused before it is written.
+        self.core
+            .write(&self.clock, move |step| {
+                tenants::check_module(step, &name, digest, size)
+            })
+            .await?;
         let (digest, upload) = self.upload("module", module).await?;
         let tenant = tenant.to_owned();
         self.core
             .write(&self.clock, move |step| {
-                registry::finish_upload(step, &tenant, digest, upload, &manifest)
+                registry::finish_upload(step, &tenant, digest, (upload, size), &manifest)
             })
             .await?;
         Ok(digest)

@@ -6,7 +6,7 @@ use super::db::{Db, time};
 use super::fault::Done;
 use super::sql::sql;
 use super::step::Step;
-use super::{control, schedules};
+use super::{control, schedules, tenants};
 use crate::broker::{BrokerError, Declared, Owner, corrupt};
 use crate::clock::Millis;
 use crate::registry::{Digest, Manifest, RELEASES_KEPT, Readiness, Release, blob};
@@ -34,21 +34,25 @@ pub(super) fn finish_upload(
     step: &mut Step<'_>,
     tenant: &str,
     digest: Digest,
-    upload: i64,
+    (upload, size): (i64, usize),
     manifest: &str,
 ) -> Done<()> {
     let key = params![tenant, digest.0];
     let earlier = step
         .db
         .one(sql!("registry", "uploaded"), key, |row| row.get(0))?;
+    tenants::check_module(step, tenant, digest, size)?;
     step.db.run(
         sql!("registry", "module"),
         params![tenant, digest.0, upload, manifest],
     )?;
-    if let Some(earlier) = earlier {
-        drop_upload(&step.db, earlier)?;
+    match earlier {
+        Some(earlier) => drop_upload(&step.db, earlier),
+        None => {
+            step.store(tenant, size as i64);
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// Forgets an upload and its chunks.
@@ -125,6 +129,7 @@ pub(super) fn stage(
     {
         return Err(BrokerError::Missing(format!("module {digest}")).into());
     }
+    tenants::check_name_of_module(step, tenant, name)?;
     let newest = step
         .db
         .one(sql!("registry", "newest"), [tenant, name], release)?;
@@ -155,6 +160,7 @@ pub(super) fn stage(
 
 /// Makes a release the active one, and heeds what it says of its tasks.
 pub(super) fn activate(step: &mut Step<'_>, tenant: &str, name: &str, number: u32) -> Done<()> {
+    tenants::check_new(step, tenant)?;
     let key = params![tenant, name, number];
     let digest = step.db.one(sql!("registry", "digest"), key, |row| {
         row.get(0).map(Digest)

@@ -7,7 +7,7 @@ use super::fault::Done;
 use super::lanes::End;
 use super::sql::sql;
 use super::step::Step;
-use super::stored::Stored;
+use super::stored::{Stored, call_size};
 use super::{blobs, flow, terms};
 use crate::broker::Requeued;
 use crate::clock::Millis;
@@ -47,7 +47,7 @@ pub(super) fn again(step: &mut Step<'_>, mut job: Stored) -> Done<Requeued> {
     }
     let weight = step.weight(&job)?;
     step.weigh(&job.tenant, -weight);
-    let waits = node.is_some() && !was_free;
+    let (waits, before) = (node.is_some() && !was_free, job.record.len() as i64);
     if let Some(node) = node {
         flow::back(step, node, (job.state, marked), was_free)?;
     }
@@ -66,6 +66,7 @@ pub(super) fn again(step: &mut Step<'_>, mut job: Stored) -> Done<Requeued> {
             (header.state, header.available) = (State::Pending, Millis(0));
         }
     }
+    step.store(&job.tenant, job.call_size() - before);
     match waits {
         true => step.write(&mut job, State::Pending, step.now)?,
         false => step.free(job, End::Back)?,
@@ -150,7 +151,7 @@ pub(super) fn forget_node(step: &mut Step<'_>, n: i64) -> Done<i64> {
 fn erase(step: &mut Step<'_>, n: i64, head: &Head) -> Done<i64> {
     let mut weight = head.size + step.forget_note(n)?;
     if head.header.as_ref().is_none_or(|it| it.flags & BLOBS != 0) {
-        weight += blobs::release(step, n)?;
+        weight += blobs::release(step, &head.tenant, n)?;
     }
     // Only what has terms can be in one of these.
     if head.may_have_terms() {
@@ -160,8 +161,10 @@ fn erase(step: &mut Step<'_>, n: i64, head: &Head) -> Done<i64> {
     step.db.run(sql!("prune", "forget"), [n])?;
     step.count(&head.tenant, &head.queue, Some(head.state), None);
     if !head.state.is_final() {
+        step.store(&head.tenant, -call_size(head.header.as_ref(), head.size));
         return Ok(0);
     }
+    step.store(&head.tenant, -head.size);
     step.weigh(&head.tenant, -weight);
     Ok(weight)
 }

@@ -12,7 +12,7 @@ use super::fault::Done;
 use super::sql::sql;
 use super::step::Step;
 use super::stored::{Stored, task_of};
-use super::{SqliteBroker, fire, ours, writer};
+use super::{SqliteBroker, fire, ours, tenants, writer};
 use crate::broker::schedules::{
     Declared, Due, DueSchedule, FIRES_KEPT, FireOutcome, Fired, Firing, Owner, Planned, Schedules,
     pack, read_fired, read_times, unpack,
@@ -41,6 +41,7 @@ impl Schedules for SqliteBroker {
         let (tenant, owner, schedules) = (tenant.to_owned(), owner.clone(), schedules.to_vec());
         self.core
             .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
                 declare(step, &tenant, &owner, &schedules, whole)
             })
             .await
@@ -91,6 +92,7 @@ impl Schedules for SqliteBroker {
         let [tenant, name] = [tenant, name].map(str::to_owned);
         self.core
             .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
                 if one(&step.db, &tenant, &name)?.is_none() {
                     return Ok(false);
                 }
@@ -109,7 +111,10 @@ impl Schedules for SqliteBroker {
     async fn remove_schedule(&self, tenant: &str, name: &str) -> Result<bool> {
         let [tenant, name] = [tenant, name].map(str::to_owned);
         self.core
-            .write(&self.clock, move |step| forget(step, &tenant, &name))
+            .write(&self.clock, move |step| {
+                tenants::check_here(step, &tenant)?;
+                forget(step, &tenant, &name)
+            })
             .await
     }
 
@@ -146,6 +151,10 @@ impl Schedules for SqliteBroker {
                 Err(BrokerError::QueueFull { queue, .. }) => format!("queue `{queue}` is full"),
                 Err(BrokerError::Duplicate(_)) => "its unique key is held by another job".into(),
                 Err(BrokerError::Missing(_)) => "its input is gone".into(),
+                Err(BrokerError::Quota { quota, .. }) => {
+                    format!("the quota `{quota}` is used up")
+                }
+                Err(BrokerError::Suspended) => "the tenant is suspended".into(),
                 other => return other,
             };
             refused.insert(at.load(Ordering::SeqCst), reason);

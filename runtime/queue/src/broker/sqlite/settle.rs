@@ -13,7 +13,7 @@ use super::stored::Stored;
 use super::{blobs, enqueue, flow, sources, terms};
 use crate::broker::{Note, Result, Settled, counts_as_failed, is_kept};
 use crate::job::{Action, JobId, Payload, Settlement, State, WorkerId};
-use crate::record::{self, BLOBS, CANCELLING};
+use crate::record::{self, BLOBS, CANCELLING, COUNTED};
 
 /// A settlement with its entry encoded, which is done before the writer is troubled.
 pub(super) struct Ready {
@@ -122,6 +122,13 @@ fn apply(step: &mut Step<'_>, worker: WorkerId, mut job: Stored, settlement: Rea
         .header
         .as_ref()
         .is_some_and(|it| it.flags & CANCELLING != 0);
+    let counted = job
+        .header
+        .as_ref()
+        .is_some_and(|it| it.flags & COUNTED[0] != 0);
+    if counted && settlement.fuel > 0 {
+        step.charge(&job.tenant, settlement.fuel)?;
+    }
     step.let_go(&mut job, worker.0.cast_signed())?;
     if matches!(settlement.action, Action::GiveBack(_)) {
         step.refund(&job)?;

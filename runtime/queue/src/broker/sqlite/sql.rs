@@ -78,6 +78,7 @@ mod tests {
         include_str!("sql/registry.sql"),
         include_str!("sql/schedules.sql"),
         include_str!("sql/settle.sql"),
+        include_str!("sql/tenants.sql"),
         include_str!("sql/terms.sql"),
     ];
 
@@ -121,6 +122,9 @@ mod tests {
         "all_active",
         "any_concern",
         "any_note",
+        "drop_delayed",
+        "drop_inflight",
+        "drop_ring",
         "finished",
         "first_due",
         "holding",

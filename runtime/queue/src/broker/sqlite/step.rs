@@ -45,6 +45,18 @@ impl Effects {
     }
 }
 
+/// By how much more a tenant has than before.
+#[derive(Default)]
+struct Grown {
+    tenant: String,
+    /// Bytes of what has ended.
+    bytes: i64,
+    /// Jobs that have not.
+    live: i64,
+    /// Bytes that its quota counts.
+    stored: i64,
+}
+
 /// One operation's view of the transaction.
 pub(super) struct Step<'c> {
     /// The write connection.
@@ -68,8 +80,8 @@ pub(super) struct Step<'c> {
     /// By how many more jobs of their pages sources have open.
     pub(super) sources: Sources,
     tallies: Vec<(String, String, State, i64)>,
-    /// By how many bytes more each tenant's ended jobs take.
-    grown: Vec<(String, i64)>,
+    /// By how much more each tenant has.
+    grown: Vec<Grown>,
     /// What goes to the front of its lane: lane, rank, job.
     fronts: Vec<([String; 3], Rank, i64)>,
 }
@@ -111,11 +123,13 @@ impl<'c> Step<'c> {
         Ok(self.effects)
     }
 
-    /// Writes by how much the bytes of ended jobs grew so far.
+    /// Writes by how much tenants have grown so far.
     pub(super) fn flush_weights(&mut self) -> rusqlite::Result<()> {
-        let grown = std::mem::take(&mut self.grown);
-        for (tenant, more) in grown.iter().filter(|it| it.1 != 0) {
-            self.db.run(sql!("moves", "keep"), params![tenant, more])?;
+        for it in std::mem::take(&mut self.grown) {
+            if (it.bytes, it.live, it.stored) != (0, 0, 0) {
+                let row = params![it.tenant, it.bytes, it.live, it.stored];
+                self.db.run(sql!("moves", "keep"), row)?;
+            }
         }
         Ok(())
     }
@@ -145,6 +159,9 @@ impl<'c> Step<'c> {
     ) {
         for (state, more) in [(from, -1), (to, 1)] {
             let Some(state) = state else { continue };
+            if !state.is_final() {
+                self.grown(tenant).live += more;
+            }
             let known = self
                 .tallies
                 .iter_mut()
@@ -160,10 +177,25 @@ impl<'c> Step<'c> {
 
     /// Counts the bytes of what has ended.
     pub(super) fn weigh(&mut self, tenant: &str, more: i64) {
-        match self.grown.iter_mut().find(|it| it.0 == tenant) {
-            Some(known) => known.1 += more,
-            None => self.grown.push((tenant.into(), more)),
-        }
+        self.grown(tenant).bytes += more;
+    }
+
+    /// Counts bytes that a tenant stores.
+    pub(super) fn store(&mut self, tenant: &str, more: i64) {
+        self.grown(tenant).stored += more;
+    }
+
+    fn grown(&mut self, tenant: &str) -> &mut Grown {
+        let known = self.grown.iter().position(|it| it.tenant == tenant);
+        let place = known.unwrap_or_else(|| {
+            let tenant = tenant.to_owned();
+            self.grown.push(Grown {
+                tenant,
+                ..Grown::default()
+            });
+            self.grown.len() - 1
+        });
+        &mut self.grown[place]
     }
 
     /// When there is next something to do at a time.
@@ -230,6 +262,7 @@ impl<'c> Step<'c> {
         schedules::ended(self, &job, state)?;
         let weight = self.weight(&job)?;
         self.weigh(&job.tenant, weight);
+        self.store(&job.tenant, job.record.len() as i64 - job.call_size());
         self.effects.ended.push(job.id);
         match node {
             Some(node) => flow::ended(self, &job.tenant, &node),

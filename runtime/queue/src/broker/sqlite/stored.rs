@@ -71,6 +71,12 @@ impl Stored {
         terms_of(&self.record)
     }
 
+    /// How many bytes of its record were there when it was enqueued; all of one that
+    /// cannot be read.
+    pub(super) fn call_size(&self) -> i64 {
+        call_size(self.header.as_ref(), self.record.len() as i64)
+    }
+
     /// Whether it may refer to blobs: of what cannot be read, nobody knows.
     pub(super) fn may_refer(&self) -> bool {
         self.header.as_ref().is_none_or(|it| it.flags & BLOBS != 0)
@@ -80,6 +86,11 @@ impl Stored {
     pub(super) fn lane(&self) -> &str {
         Route::decode(&self.record).map_or("", |(route, _)| route.lane)
     }
+}
+
+/// How many bytes a record of this size has without its attempts.
+pub(super) fn call_size(header: Option<&Header>, size: i64) -> i64 {
+    header.map_or(size, |it| record::HEADER as i64 + i64::from(it.call))
 }
 
 /// A record's terms. Most records have none, and say so in their first byte.

@@ -10,6 +10,8 @@ local tenant, name, wanted = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local releases = R .. tenant .. ':rel:' .. name
 local release = call('HGET', releases, wanted)
 if not release then return { 'missing' } end
+local said = against(tenant, quota_of(tenant), 0, 0)
+if said then return refuse(said) end
 local schedules = 6
 while ARGV[schedules] ~= '' do schedules = schedules + 6 end
 local taken = declare(tenant, 'module:' .. name, schedules + 1, #ARGV, true)

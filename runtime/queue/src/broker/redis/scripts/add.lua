@@ -10,6 +10,7 @@
 local tenant_of_batch, it_of_batch, groups, replaced, instead, terms_at, taken, seen, letters, ids
 -- Whether nothing may be refused: the jobs are part of what was accepted before.
 local lenient
+local FLAGS_AT = 52 -- bytes of a record before its flags
 
 local function read_groups(at, last)
   while at <= last do
@@ -88,6 +89,22 @@ local function check_depths()
   end
 end
 
+-- Only tenants with a quota pay for it. What is there already, or not made, is not new.
+local function check_quota()
+  local tenant, quota = tenant_of_batch, it_of_batch.quota
+  if not quota then return end
+  local jobs, bytes, met = 0, 0, {}
+  for _, group in ipairs(groups) do
+    for i = group.from, group.to, 2 do
+      local id = ARGV[i]
+      if not instead[i] and not met[id] and call('EXISTS', job_key(tenant, id)) == 0 then
+        jobs, bytes, met[id] = jobs + 1, bytes + FLAGS_AT + #ARGV[i + 1], true
+      end
+    end
+  end
+  return against(tenant, quota, jobs, bytes)
+end
+
 -- A new job takes what its terms name.
 local function agree(id, record, terms)
   local tenant = tenant_of_batch
@@ -116,7 +133,7 @@ end
 
 -- Some jobs of a group, from there to there in ARGV.
 local function add_some(group, from, to)
-  local keys, written = {}, {}
+  local keys, written, bytes = {}, {}, 0
   for i = from, to, 2 do keys[#keys + 1] = job_key(tenant_of_batch, ARGV[i]) end
   local some_exist = call('EXISTS', unpack(keys)) > 0
   for i = from, to, 2 do
@@ -128,13 +145,14 @@ local function add_some(group, from, to)
     else
       seen[id] = true
       local n, record = #written, group.head .. ARGV[i + 1]
-      written[n + 1], written[n + 2] = key, record
+      written[n + 1], written[n + 2], bytes = key, record, bytes + #record
       if terms_at[i] then agree(id, record, terms_at[i]) end
       place(group, id, record)
     end
     letters[#letters + 1] = letter
   end
   if written[1] then call('MSET', unpack(written)) end
+  store(tenant_of_batch, bytes)
   group.new = group.new + #written / 2
 end
 
@@ -159,7 +177,7 @@ local function add(tenant, at, last, all)
   tenant_of_batch, it_of_batch, lenient = tenant, limits_of(tenant), all
   groups, replaced, instead, terms_at, taken, seen, letters, ids = {}, {}, {}, {}, {}, {}, {}, {}
   read_groups(at, last)
-  local refused = judge_all() or (not lenient and check_depths())
+  local refused = judge_all() or (not lenient and (check_depths() or check_quota()))
   if refused then return refused end
   call('SADD', R .. '@tenants', tenant)
   for _, group in ipairs(groups) do add_group(group) end

@@ -22,6 +22,13 @@ for place = math.max(first, added), first + coming - 1 do
   if digest and not blob_of(tenant, digest) then return { 'missing', terms.b } end
   terms.b = digest
 end
+local fresh, bytes = 0, 0
+for place = math.max(first, added), first + coming - 1 do
+  fresh, bytes = fresh + 1, bytes + 52 + #ARGV[7 + 4 * (place - first)]
+end
+local said = against(tenant, quota_of(tenant), fresh, bytes)
+if said then return refuse(said) end
+store(tenant, bytes)
 
 local function seat(at, id, terms)
   if terms.j then

@@ -51,7 +51,7 @@ local function run_again(tenant, id)
   local state = record and state_of(record)
   if not state then return 'm' end
   if state ~= DISCARDED and state ~= CANCELLED then return tostring(state) end
-  local terms, to = terms_of(record), AVAILABLE
+  local terms, to, before = terms_of(record), AVAILABLE, #record
   local f = terms.w and flow_of(tenant, terms.w)
   if f and (f.state == 'g' or f.state == 'b') then return 'm' end
   if terms.u and terms.m ~= 't' then
@@ -72,6 +72,7 @@ local function run_again(tenant, id)
     .. string.rep('\0', 4) .. time6(available) .. string.rep('\0', 6) .. sub(record, 39, 52)
     .. char(bit.band(byte(record, 53), BLOBS + NOTED)) .. struct.pack('<I3', #bytes) .. bytes .. tail
   call('SET', key, record)
+  store(tenant, HEADER + #bytes - before)
   if to == AVAILABLE then push_job(tenant, id, record, time6(available)) end
   count(tenant, queue, state, -1)
   count(tenant, queue, to, 1)

@@ -6,6 +6,8 @@ local HOUR = 3600000
 local tenant, id = ARGV[2], ARGV[3]
 local key = R .. tenant .. ':f:' .. id
 if call('EXISTS', key) == 1 then return 0 end
+local said = against(tenant, quota_of(tenant), 0, 0)
+if said then return refuse(said) end
 call('SADD', R .. '@tenants', tenant)
 call('HSET', key, 'name', ARGV[4], 'nodes', ARGV[5], 'state', 'b', 'stop', '', 'added', 0, 'joints', 0,
   'live', 0, 'pending', 0, 'done', 0, 'failed', 0, 'begun', now, 'ended', 0)

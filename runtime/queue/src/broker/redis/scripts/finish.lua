@@ -48,6 +48,7 @@ local function finish(tenant, id, state, record, length, left)
     call('ZADD', R .. tenant .. ':ended:' .. state, now, id)
   end
   grown[tenant] = (grown[tenant] or 0) + weight(tenant, id, record, length)
+  store(tenant, length - HEADER - number(record, 54, 3))
   if flags == 0 and terms == NO_TERMS then return 0 end
   if terms.e or terms.x then call('ZREM', R .. tenant .. ':expiring', id) end
   if terms.u and terms.m ~= 't' then let_go(tenant, id, ':u:', terms.u) end

@@ -10,7 +10,7 @@ local HELD, KEPT = 100, 100 -- schedules.rs
 local tenant, name, by_hand = ARGV[2], ARGV[3], ARGV[4] == ''
 local key = schedule_key(tenant, name)
 local known = call('HMGET', key, 'revision', 'paused', 'last', 'held', 'overlap', 'needs')
-if not known[1] then return nil end
+if not known[1] or call('HEXISTS', R .. '@leaving', tenant) == 1 then return nil end
 if not by_hand and (known[1] ~= ARGV[4] or known[2] == '1') then return nil end
 local last, held, overlap = known[3], known[4] or '', known[5]
 local answer, entries, made = {}, {}, 0
@@ -22,6 +22,8 @@ local function make(at, upto)
   if said[1] == 'full' then return 'r' .. 'queue `' .. said[2] .. '` is full' end
   if said[1] == 'duplicate' then return 'rits unique key is held by another job' end
   if said[1] == 'missing' then return 'rits input is gone' end
+  if said[1] == 'quota' then return 'rthe quota `' .. said[2] .. '` is used up' end
+  if said[1] == 'suspended' then return 'rthe tenant is suspended' end
   flush_counts()
   if said[3] ~= '' then id = said[3] end
   if sub(said[2], 1, 1) == 'n' then made = made + 1 end

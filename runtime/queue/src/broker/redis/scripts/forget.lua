@@ -10,6 +10,9 @@ local function forget(tenant, id, head)
   -- A node of a flow that nobody started has not ended.
   if byte(head, 4) >= COMPLETED then
     shrunk[tenant] = (shrunk[tenant] or 0) + weight(tenant, id, head, length)
+    store(tenant, -length)
+  else
+    store(tenant, -HEADER - number(head, 54, 3))
   end
   for _, digest in ipairs(blobs_of(tenant, id, head)) do
     local references, size, grace = blob_of(tenant, digest)
@@ -31,6 +34,7 @@ local function forget_unreadable(tenant, id)
   if not queue then return false end
   call('HDEL', R .. tenant .. ':unreadable', id)
   call('ZREM', R .. tenant .. ':ended:' .. DISCARDED, id)
+  store(tenant, -call('STRLEN', job_key(tenant, id)))
   call('UNLINK', job_key(tenant, id), note_key(tenant, id), R .. tenant .. ':r:' .. id)
   count(tenant, queue, DISCARDED, -1)
   return true

@@ -10,6 +10,8 @@ local LOOK = 1000 -- ms until a scope is looked at again for which many may wait
 local TURN = 10 -- ms that those who were let on have to start
 local STEP = 1000 -- lanes that go on in one call
 local OWN = '\1' -- begins the lane of a task that has limits
+local MINUTE = 60000000 -- us of fuel that may be owed
+local MOST_OWED = 1e15 -- us that one settlement adds to that
 
 -- A tenant's limits. One call a tenant and script, where it has none.
 local tenants_limits = {}
@@ -17,10 +19,11 @@ local function limits_of(tenant)
   local it = tenants_limits[tenant]
   if not it then
     local key = R .. tenant .. ':limits'
-    local has = call('HMGET', key, '#tasks', '#lanes', '#queues', 'tenant')
+    local has = call('HMGET', key, '#tasks', '#lanes', '#queues', 'tenant', '#quota')
     it = { tenant = tenant, key = key, fields = {}, gates = {} }
     it.tasks, it.lanes, it.queues = has[1] and has[1] ~= '0', has[2] and has[2] ~= '0', has[3] and has[3] ~= '0'
     it.fields.tenant = has[4] and cmsgpack.unpack(has[4]) or false
+    it.quota = has[5] and cmsgpack.unpack(has[5])
     tenants_limits[tenant] = it
   end
   return it
@@ -46,6 +49,19 @@ local function merged(own, general)
   return both
 end
 
+-- Of a tenant's own word and its operator's the stricter. A quota is what quota.lua says.
+local function stricter(own, quota)
+  if quota[1] + quota[2] + quota[8] + quota[9] == 0 then return own end
+  local both = { unpack(own or { 0, 0, 0, 0, 0, 0 }) }
+  if quota[2] > 0 and (both[1] == 0 or quota[3] * both[1] > both[2] * quota[2]) then
+    both[1], both[2] = quota[2], quota[3]
+  end
+  if quota[1] > 0 and (both[3] == 0 or quota[1] < both[3]) then both[3] = quota[1] end
+  if quota[9] > 0 then both[6] = 1 end
+  both.fuel = quota[8] > 0 and quota[8] or nil
+  return both
+end
+
 -- A scope's limit with what it holds just now; false where it has no limit.
 local function gate(it, scope)
   local g = it.gates[scope]
@@ -54,20 +70,24 @@ local function gate(it, scope)
   local limit = limit_at(it, scope)
   if kind == 'lane' then limit = merged(limit, limit_at(it, 'lanes:' .. string.match(name, '^[^/]*'))) end
   if kind == 'task' then limit = merged(limit, limit_at(it, 'declared:' .. name)) end
+  if kind == 'tenant' and it.quota then limit = stricter(limit, it.quota) end
   g = limit and { it = it, scope = scope, kind = kind, limit = limit }
   if g and limit[1] > 0 then
     g.step = math.max(1, math.floor(limit[2] * 1000 / limit[1]))
     g.due = tonumber(call('HGET', R .. it.tenant .. ':pace', scope)) or 0
   end
-  if g and limit[3] > 0 then g.busy = tonumber(call('HGET', R .. it.tenant .. ':busy', scope)) or 0 end
+  if g and limit.fuel then
+    g.fuel, g.debt = limit.fuel, tonumber(call('HGET', R .. it.tenant .. ':pace', '#fuel')) or 0
+  end
+  if g and (limit[3] > 0 or g.fuel) then g.busy = tonumber(call('HGET', R .. it.tenant .. ':busy', scope)) or 0 end
   it.gates[scope] = g
   return g
 end
 
 -- How many of a scope's jobs may start now.
 local function room(g)
-  if g.limit[6] == 1 then return 0 end
-  local n = g.busy and g.limit[3] - g.busy or math.huge
+  if g.limit[6] == 1 or (g.fuel and g.debt > now * 1000 + MINUTE) then return 0 end
+  local n = g.limit[3] > 0 and g.limit[3] - g.busy or math.huge
   if g.step then
     local ahead = now * 1000 + AHEAD - math.max(g.due, now * 1000)
     n = math.min(n, ahead < 0 and 0 or math.floor(ahead / g.step) + 1)
@@ -90,7 +110,8 @@ end
 local function look_later(g, wait)
   if g.limit[6] == 1 then return end
   local member, start = g.it.tenant .. '\0' .. g.scope, g.step and math.ceil((g.due - AHEAD) / 1000) or 0
-  if g.step and (start > now or wait) then
+  if g.fuel then start = math.max(start, math.ceil((g.debt - MINUTE) / 1000)) end
+  if (g.step or g.fuel) and (start > now or wait) then
     expect('@waits', member, math.max(start, now + (wait or 0)))
   elseif g.kind == 'task' or g.kind == 'tenant' then
     call('ZADD', R .. '@waits', 'LT', now + LOOK, member)
@@ -162,9 +183,10 @@ local function scopes_of(head)
   }
 end
 
--- A job runs no longer: it counts no longer where its record says that it does.
+-- A job runs no longer: it counts no longer where its record says that it does. What it
+-- `burnt` is owed.
 local released = {}
-local function release(tenant, head)
+local function release(tenant, head, burnt)
   local flags = byte(head, 53)
   if bit.band(flags, ALL_COUNTED) == 0 then return end
   local it = limits_of(tenant)
@@ -172,6 +194,9 @@ local function release(tenant, head)
     local g = bit.band(flags, COUNTED[kind]) > 0 and gate(it, scope)
     if g and g.busy then
       g.busy, g.changed = math.max(0, g.busy - 1), true
+      if g.fuel and burnt then
+        g.debt = math.max(g.debt, now * 1000) + math.min(math.floor(burnt * MINUTE / g.fuel), MOST_OWED)
+      end
       released[tenant .. '\0' .. scope] = g
     end
   end
@@ -180,7 +205,7 @@ end
 -- A job that was given back has not started: its starts do not count.
 local function refund(tenant, head)
   local it = limits_of(tenant)
-  if not (it.tasks or it.lanes or it.queues or it.fields.tenant) then return end
+  if not (it.tasks or it.lanes or it.queues or it.fields.tenant or it.quota) then return end
   for _, scope in pairs(scopes_of(head)) do
     local g = gate(it, scope)
     if g and g.step then
@@ -196,6 +221,7 @@ local function flush_limits()
     for scope, g in pairs(it.gates) do
       if g and g.changed then
         if g.step then call('HSET', R .. tenant .. ':pace', scope, g.due) end
+        if g.debt then call('HSET', R .. tenant .. ':pace', '#fuel', g.debt) end
         if g.busy and g.busy > 0 then call('HSET', R .. tenant .. ':busy', scope, g.busy) end
         if g.busy == 0 then call('HDEL', R .. tenant .. ':busy', scope) end
       end

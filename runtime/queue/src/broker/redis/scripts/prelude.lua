@@ -21,7 +21,10 @@
 --   @waits               zset  tenant .. '\0' .. scope -> when to look whether what
 --                              waits there may go on
 --   @fires               zset  tenant .. '\0' .. schedule -> when to look at it
---   @tenants             set   all tenants
+--   @tenants             set   all tenants, but for those that are being deleted
+--   @records             zset  tenants that have a record, all of score 0
+--   @leaving             hash  tenant that is being deleted -> since when, and where its
+--                              deletion stands (delete_tenant.lua)
 --   @freeing             list  what flows have left to do (work.lua)
 --   @staged              hash  digest .. tenant -> when it was staged
 --   @staged:DIGEST+T     hash  worker -> 'ok' or why it cannot compile it
@@ -42,14 +45,19 @@
 --   T:ended:6, :7        zset  ids that were discarded, cancelled -> when
 --   T:unreadable         hash  discarded ids whose record cannot be read -> queue
 --   T:bytes              str   bytes of all that has ended, with its blobs
+--   T:live               str   how many jobs have not ended
+--   T:stored             str   bytes of calls that have not ended, of records that have,
+--                              of blobs and of modules
+--   T:tenant             hash  its record: created, weight, suspended, quota (as JSON)
 --   T:k:KEY              str   idempotency key -> id
 --   T:u:KEY              str   unique key -> id .. letter of its span .. its end
 --   T:queues             set   names of the tenant's queues
 --   T:limits             hash  scope -> limits.lua; #tasks, #lanes, #queues -> how
---                              many of these kinds there are
+--                              many of these kinds there are; #quota -> quota.lua
 --   T:declared           hash  module -> its tasks that have limits of their own
 --   T:busy               hash  scope -> how many of its jobs run
---   T:pace               hash  scope -> when its next start is due, in us
+--   T:pace               hash  scope -> when its next start is due, in us; #fuel -> when
+--                              what was burnt is paid off
 --   T:wait:SCOPE         list  what waits for the scope to allow it: Q .. '\0' ..
 --                              LANE, or Q for the tenant's place in that queue
 --   T:q:Q:aside          hash  lane with a key that waits for a task's or a module's
@@ -90,6 +98,7 @@
 --   T:audit              strm  t(ime), b(ytes) of an act
 --   T:active             hash  module name -> release number .. digest
 --   T:rel:NAME           hash  number -> digest .. time .. by; n -> the newest
+--   T:names              set   names of modules
 --   T:m:DIGEST           str   manifest
 --   T:b:DIGEST           list  chunks of the module's bytes
 --   T:up:UPLOAD          list  chunks of an unfinished upload
@@ -195,15 +204,26 @@ local function gather(into, key, value)
   list[#list + 1] = value
 end
 
--- Counters: one write a (queue, state) and script, never one a job.
-local tally = {}
+-- Counters: one write a (queue, state) and script, never one a job. And those of a
+-- tenant's quota: jobs that have not ended, and bytes.
+local tally, live, stored = {}, {}, {}
+local function store(tenant, bytes) stored[tenant] = (stored[tenant] or 0) + bytes end
 local function count(tenant, queue, state, by)
+  if state < COMPLETED then live[tenant] = (live[tenant] or 0) + by end
   local key = queue_key(tenant, queue)
   local states = tally[key]
   if not states then states = {}; tally[key] = states end
   states[state] = (states[state] or 0) + by
 end
 local function flush_counts()
+  for tenant, by in pairs(live) do
+    if by ~= 0 then call('INCRBY', R .. tenant .. ':live', by) end
+    live[tenant] = nil
+  end
+  for tenant, bytes in pairs(stored) do
+    if bytes ~= 0 then call('INCRBY', R .. tenant .. ':stored', bytes) end
+    stored[tenant] = nil
+  end
   for key, states in pairs(tally) do
     for state, by in pairs(states) do
       if by ~= 0 then call('HINCRBY', key .. ':n', state, by) end

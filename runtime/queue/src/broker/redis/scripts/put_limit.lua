@@ -34,6 +34,15 @@ local function recount(tenant, fits)
   end)
 end
 
+-- A pace begins anew. But under an operator's rate that would be a start for each word
+-- that the tenant says: there it is as far on as that rate alone may have it.
+local function begin_pace(it, scope)
+  local key, quota = R .. it.tenant .. ':pace', scope == 'tenant' and it.quota
+  local due = quota and quota[2] > 0 and tonumber(call('HGET', key, scope))
+  if not due then return call('HDEL', key, scope) end
+  call('HSET', key, scope, math.min(due, now * 1000 + AHEAD + math.floor(quota[3] * 1000 / quota[2])))
+end
+
 -- Sets a limit, or lifts it (nil), and lets go on whoever may now.
 local function put_limit(tenant, field, limit)
   local it = limits_of(tenant)
@@ -55,7 +64,7 @@ local function put_limit(tenant, field, limit)
   local old, new = before or { 0, 0 }, limit or { 0, 0 }
   local anew = old[1] ~= new[1] or old[2] ~= new[2]
   if not prefix then
-    if anew then call('HDEL', R .. tenant .. ':pace', scope) end
+    if anew then begin_pace(it, scope) end
     return let_on(it, scope)
   end
   for _, lane in ipairs(call('HKEYS', queue_key(tenant, name) .. ':lanes')) do let_on(it, prefix .. lane) end

@@ -77,7 +77,7 @@ local function settle(it, id, said, attempt, record)
   if was ~= RUNNING then return 'r' end -- a repeat
   local tenant, action, flags = it.tenant, it.action, byte(record, 53)
   left[#left + 1] = id .. tenant
-  if bit.band(flags, ALL_COUNTED) > 0 then release(tenant, record) end
+  if bit.band(flags, ALL_COUNTED) > 0 then release(tenant, record, number(said, 21, 8)) end
   if action == 'g' then refund(tenant, record) end
   if bit.band(flags, CANCELLING) > 0 then
     if action ~= 'c' then action = 'x' end

@@ -4,6 +4,14 @@
 -- Returns {number, 1 where it is active, digest .. time .. by}; nil where the digest is not stored.
 local tenant, digest = ARGV[2], ARGV[4]
 if call('EXISTS', R .. tenant .. ':m:' .. digest) == 0 then return nil end
+local quota, names = quota_of(tenant), R .. tenant .. ':names'
+local said = against(tenant, quota, 0, 0)
+if not said and quota and quota[6] > 0 and call('SISMEMBER', names, ARGV[3]) == 0 then
+  local used = call('SCARD', names)
+  if used + 1 >= quota[6] then said = { 'quota', 'modules', quota[6] - 1, used } end
+end
+if said then return refuse(said) end
+call('SADD', names, ARGV[3])
 local releases = R .. tenant .. ':rel:' .. ARGV[3]
 local newest = tonumber(call('HGET', releases, 'n')) or 0
 local release = call('HGET', releases, newest)

@@ -81,6 +81,8 @@ local function refer(tenant, id, digest)
 end
 
 local function drop_blob(tenant, digest)
+  local _, size = blob_of(tenant, digest)
+  store(tenant, -(size or 0))
   call('UNLINK', R .. tenant .. ':x:' .. digest)
   call('HDEL', R .. tenant .. ':blobs', digest)
   call('ZREM', R .. tenant .. ':loose', digest)

@@ -5,7 +5,9 @@
 -- Returns the ids that are still to end.
 local tenant, channel, open = ARGV[2], ARGV[3], {}
 local DAY = 86400 -- a waiter that died must not be remembered for ever
-for i = 4, #ARGV do
+-- Of a tenant that is being deleted nobody waits for anything.
+local last = call('HEXISTS', R .. '@leaving', tenant) == 1 and 0 or #ARGV
+for i = 4, last do
   local head = call('GETRANGE', job_key(tenant, ARGV[i]), 0, HEADER - 1)
   local state = state_of(head)
   if state and state < COMPLETED then

@@ -139,6 +139,9 @@ fn each_error_comes_back_as_itself() {
         BrokerError::Dead(WorkerId(7)),
         BrokerError::Denied("x".into()),
         BrokerError::Busy { place, reason },
+        BrokerError::over("queued", 7, 7),
+        BrokerError::over("module-size", 7, 8),
+        BrokerError::Suspended,
     ];
     for e in all {
         let read: BrokerError = rmp_serde::from_slice(&pack_error(&e)).unwrap();

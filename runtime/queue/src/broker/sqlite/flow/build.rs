@@ -11,6 +11,7 @@ use crate::broker::sqlite::enqueue::{self, Ready};
 use crate::broker::sqlite::fault::Done;
 use crate::broker::sqlite::sql::sql;
 use crate::broker::sqlite::step::Step;
+use crate::broker::sqlite::tenants;
 use crate::broker::{BrokerError, FlowNode, FlowState, NewFlow, Result};
 use crate::clock::millis;
 use crate::job::{JobId, WithoutNode};
@@ -43,6 +44,7 @@ fn missing(flow: JobId) -> BrokerError {
 
 /// Begins a flow; one that is there stays as it is.
 pub(in super::super) fn begin(step: &mut Step<'_>, tenant: &str, flow: &NewFlow) -> Done<()> {
+    tenants::check_new(step, tenant)?;
     let row = params![
         tenant,
         flow.id.0,
@@ -90,6 +92,10 @@ pub(in super::super) fn add(
         return Err(BrokerError::Invalid(said).into());
     }
     let known = (added - first) as usize;
+    tenants::check_new(step, tenant)?;
+    let sizes = nodes.iter().skip(known).map(|it| it.ready.size());
+    let (count, bytes) = sizes.fold((0, 0), |(count, bytes), it| (count + 1, bytes + it));
+    tenants::check_quota(step, tenant, count, bytes)?;
     let mut members: BTreeMap<u32, i64> = BTreeMap::new();
     for (place, node) in (first..).zip(nodes).skip(known) {
         add_one(step, at, tenant, place, node)?;

@@ -91,6 +91,23 @@ pub(in super::super) fn leave(
     Ok(limit - left)
 }
 
+/// Forgets flows of a tenant that is deleted, up to so many nodes; how many went, a flow
+/// without any being one.
+pub(in super::super) fn leave_with(step: &mut Step<'_>, tenant: &str, limit: u32) -> Done<u32> {
+    let mut left = limit;
+    while left > 0 {
+        let flow = step
+            .db
+            .one(sql!("flows", "of_tenant"), [tenant], |row| row.get(0))?;
+        let Some(flow) = flow else { break };
+        step.db.run(sql!("flows", "send_off"), [flow])?;
+        step.db.run(sql!("flows", "drop_work"), [flow])?;
+        let (gone, ..) = take(step, flow, left)?;
+        left = left.saturating_sub(gone.max(1));
+    }
+    Ok(limit - left)
+}
+
 /// Lets a tenant's oldest flow go, where it holds too many bytes: how many nodes went,
 /// with how many bytes. `None` where there is none to let go, or one that went before
 /// has not gone yet.

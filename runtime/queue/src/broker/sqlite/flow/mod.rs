@@ -31,7 +31,7 @@ use crate::job::{JobId, Seat, State, Terms};
 pub(super) use build::{Node, add, begin, start, start_if_whole};
 pub(super) use ends::{Ending, back, ended};
 pub(super) use free::release;
-pub(super) use leave::{leave, make_room, tallies};
+pub(super) use leave::{leave, leave_with, make_room, tallies};
 pub(super) use read::{about, goes_on, newest, nodes, status};
 pub(super) use work::{cancel, has_work, retry, work};
 

@@ -31,7 +31,7 @@ UPDATE blob SET loose = 1 WHERE blob = ?1;
 DELETE FROM blob WHERE blob = ?1;
 
 -- name: loose
-SELECT blob, upload FROM blob WHERE loose AND grace <= ?1 ORDER BY grace LIMIT ?2;
+SELECT blob, upload, size, tenant FROM blob WHERE loose AND grace <= ?1 ORDER BY grace LIMIT ?2;
 
 -- One statement, hence one snapshot.
 -- name: chunks

@@ -26,6 +26,9 @@ WHERE tenant = ?1 AND scope = ?2 AND own IS NULL AND declared IS NULL AND NOT pa
 -- name: reset_pace
 UPDATE held SET due = 0 WHERE tenant = ?1 AND scope = ?2;
 
+-- name: cut_pace
+UPDATE held SET due = min(due, ?3) WHERE tenant = ?1 AND scope = ?2;
+
 -- name: reset_paces
 UPDATE held SET due = 0 WHERE tenant = ?1 AND scope > ?2 AND scope < ?3;
 

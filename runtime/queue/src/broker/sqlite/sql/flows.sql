@@ -144,6 +144,12 @@ UPDATE flow SET state = 'g' WHERE flow = ?1;
 -- name: going
 SELECT flow, tenant FROM flow INDEXED BY flow_going WHERE state = 'g' LIMIT 1;
 
+-- name: of_tenant
+SELECT flow FROM flow WHERE tenant = ?1 LIMIT 1;
+
+-- name: drop_work
+DELETE FROM flow_work WHERE flow = ?1;
+
 -- name: drop_nodes
 DELETE FROM node WHERE flow = ?1 AND place <= ?2;
 

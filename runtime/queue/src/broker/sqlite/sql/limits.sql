@@ -7,7 +7,8 @@ SELECT
     EXISTS (SELECT 1 FROM rule WHERE tenant = ?1 AND scope > 'queue:' AND scope < 'queue<'),
     EXISTS (SELECT 1 FROM rule WHERE tenant = ?1 AND scope > 'lane:' AND scope < 'lanes<'),
     EXISTS (SELECT 1 FROM rule WHERE tenant = ?1 AND scope > 'task:' AND scope < 'task<'),
-    EXISTS (SELECT 1 FROM rule WHERE tenant = ?1 AND scope > 'module:' AND scope < 'module<');
+    EXISTS (SELECT 1 FROM rule WHERE tenant = ?1 AND scope > 'module:' AND scope < 'module<'),
+    (SELECT word FROM tenant WHERE name = ?1);
 
 -- name: rule
 SELECT own, declared, paused FROM rule WHERE tenant = ?1 AND scope = ?2;

@@ -95,8 +95,9 @@ SELECT length(checkpoint) FROM note WHERE n = ?1;
 UPDATE note SET log = NULL WHERE n = ?1 AND log IS NOT NULL;
 
 -- name: keep
-INSERT INTO kept (tenant, bytes) VALUES (?1, max(0, ?2))
-ON CONFLICT DO UPDATE SET bytes = max(0, bytes + ?2);
+INSERT INTO kept (tenant, bytes, live, stored) VALUES (?1, max(0, ?2), max(0, ?3), max(0, ?4))
+ON CONFLICT DO UPDATE SET bytes = max(0, bytes + ?2), live = max(0, live + ?3),
+    stored = max(0, stored + ?4);
 
 -- name: tally
 INSERT INTO tally (tenant, queue, state, jobs) VALUES (?1, ?2, ?3, ?4)

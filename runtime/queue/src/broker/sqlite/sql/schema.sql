@@ -172,10 +172,19 @@ CREATE TABLE passed (
     PRIMARY KEY (tenant, state)
 ) STRICT, WITHOUT ROWID;
 
--- Bytes of what has ended, with its blobs.
+-- Bytes of what has ended, with its blobs. And what a quota counts: jobs that have not
+-- ended, and bytes of calls that have not, of records that have, of blobs and of modules.
 CREATE TABLE kept (
     tenant TEXT    PRIMARY KEY,
-    bytes  INTEGER NOT NULL
+    bytes  INTEGER NOT NULL,
+    live   INTEGER NOT NULL DEFAULT 0,
+    stored INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+
+-- Tenants that have a record: what it says, as JSON (tenant.rs of this crate).
+CREATE TABLE tenant (
+    name TEXT PRIMARY KEY,
+    word TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- What a scope allows, as JSON: the operator's own word, and that of a module on

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::*;
-use crate::broker::Ledger;
+use crate::broker::{Ledger, Tenants};
 use crate::clock::Millis;
 use crate::record;
 use crate::registry::blob;
@@ -317,6 +317,34 @@ fn shape(conn: &Connection) -> Vec<String> {
     let mut statement = conn.prepare(shape).unwrap();
     let rows = statement.query_map([], |row| row.get(0)).unwrap();
     rows.map(|row| row.unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_is_in_a_file_of_schema_6_counts_for_quotas() {
+    let (_dir, path) = place();
+    let old = Old::of(&path, 6);
+    let (_, broker_clock) = (THEN, Clock::Set(Arc::new(THEN.0.into())));
+    let plain = NewJob::new(JobId::new(Partition(0)), "basics", "add", vec![7; 70_000]);
+    let size = |job: &NewJob| {
+        let (version, call) = record::encode_call(job).unwrap();
+        record::encode(job, version, &call, THEN).len() as u64
+    };
+    old.job(&plain, |_| {});
+    let ended = NewJob::new(JobId::new(Partition(0)), "basics", "add", vec![1]);
+    old.job(&ended, |header| header.state = State::Completed);
+    old.run("INSERT INTO kept VALUES (?1, 77)", [TENANT]);
+    old.module(TaskOptions::default());
+    drop(old);
+    let broker = SqliteBroker::open(&path, broker_clock).await.unwrap();
+    let usage = broker.usage_of(TENANT).await.unwrap();
+    assert_eq!((usage.queued, usage.modules), (1, 1));
+    assert_eq!(usage.bytes, size(&plain) + size(&ended) + 8);
+    // And is taken off again.
+    broker.cancel(TENANT, &[plain.id]).await.unwrap();
+    broker.delete(TENANT, &[plain.id]).await.unwrap();
+    let usage = broker.usage_of(TENANT).await.unwrap();
+    assert_eq!(usage.queued, 0);
+    assert_eq!(usage.bytes, size(&ended) + 8);
 }
 
 #[tokio::test]
