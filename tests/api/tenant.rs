@@ -22,7 +22,12 @@ async fn acme(door: &Door, quota: Quota) -> Visitor {
     assert!(broker.create_tenant(&tenant).await.unwrap());
     let (_, token) = door.token(ACME, Role::Deployer, None).await;
     let visitor = door.with(Some(&token));
-    let pushed = visitor.send("POST", "/v1/modules/app/releases", "application/wasm", app());
+    let pushed = visitor.send(
+        "POST",
+        "/v1/modules/app/releases",
+        "application/wasm",
+        app(),
+    );
     assert!(pushed.await.status < 300);
     visitor
 }
@@ -48,14 +53,22 @@ async fn a_token_sees_what_its_tenant_may_take_and_has_taken() {
     let them = acme(&door, quota).await;
     let shown = them.get("/v1/tenant").await.ok();
     assert_eq!(
-        json!([shown["name"], shown["state"], shown["quota"]["running"], shown["quota"]["fuel"]]),
+        json!([
+            shown["name"],
+            shown["state"],
+            shown["quota"]["running"],
+            shown["quota"]["fuel"]
+        ]),
         json!([ACME, "active", 3, null])
     );
     assert_eq!(shown["used"]["modules"], 1);
     assert!(shown["used"]["bytes"].as_u64().unwrap() > 100, "{shown}");
     // One that nobody created has no quota.
     let shown = door.get("/v1/tenant").await.ok();
-    assert_eq!(json!([shown["name"], shown["created"]]), json!(["default", null]));
+    assert_eq!(
+        json!([shown["name"], shown["created"]]),
+        json!(["default", null])
+    );
 
     them.post("/v1/jobs", call()).await.made();
     let problem = them.post("/v1/jobs", call()).await.later(429, "quota");
@@ -64,13 +77,20 @@ async fn a_token_sees_what_its_tenant_may_take_and_has_taken() {
     door.push("app", app()).await;
     door.post("/v1/jobs", call()).await.made();
     // Time alone makes no room for another module.
-    let refused = them.send("POST", "/v1/modules/other/releases", "application/wasm", app());
+    let refused = them.send(
+        "POST",
+        "/v1/modules/other/releases",
+        "application/wasm",
+        app(),
+    );
     let refused = refused.await;
     assert_eq!(refused.header("retry-after"), "");
     refused.problem(429, "quota");
 
     change(&door, TenantChange::Suspended(true)).await;
-    them.post("/v1/jobs", call()).await.problem(403, "suspended");
+    them.post("/v1/jobs", call())
+        .await
+        .problem(403, "suspended");
     assert_eq!(them.get("/v1/tenant").await.ok()["state"], "suspended");
 }
 
@@ -88,7 +108,9 @@ async fn a_token_hears_nothing_of_other_tenants() {
     })
     .await;
     // The same words as for what is nowhere.
-    let nowhere = them.get("/v1/jobs/01a1fba9-c2fc-7000-b730-5028e85eff5c").await;
+    let nowhere = them
+        .get("/v1/jobs/01a1fba9-c2fc-7000-b730-5028e85eff5c")
+        .await;
     let nowhere = nowhere.problem(404, "not-found")["detail"].to_string();
     let theirs = them.get(&format!("/v1/jobs/{id}")).await;
     let theirs = theirs.problem(404, "not-found")["detail"].to_string();

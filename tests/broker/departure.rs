@@ -186,7 +186,7 @@ broker_test!(at_the_end_nothing_names_it, |b| async move {
 
 /// All that a tenant sees of its own.
 async fn sight(b: &Bench, name: &str, ids: &[JobId]) -> String {
-    let (from, minutes) = (Millis(b.now().0 / 3_600_000 * 3_600_000), 120);
+    let (from, minutes) = (Millis(b.now().0 / 3_600_000 * 3_600_000), 60);
     let workers = b.workers(name).await.unwrap();
     let held: Vec<_> = workers.into_iter().map(|it| it.held).collect();
     let parts = (

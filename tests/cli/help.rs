@@ -25,7 +25,14 @@ const COMMANDS: [(&str, &[&str]); 26] = [
     (
         "tenant",
         &[
-            "create", "list", "limits", "suspend", "resume", "delete", "default", "Examples:",
+            "create",
+            "list",
+            "limits",
+            "suspend",
+            "resume",
+            "delete",
+            "default",
+            "Examples:",
         ],
     ),
     (

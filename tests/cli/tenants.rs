@@ -18,7 +18,13 @@ site_test!(a_tenant_is_created_changed_and_deleted, |site| async move {
     let all = list(&site).await;
     assert_eq!(all.as_array().unwrap().len(), 1);
     assert_eq!(all[0]["name"], "default");
-    let create = ["create", "acme", "--running=5", "--rate=100/s", "--bytes=2GiB"];
+    let create = [
+        "create",
+        "acme",
+        "--running=5",
+        "--rate=100/s",
+        "--bytes=2GiB",
+    ];
     let said = tenant(&site, &create).await;
     assert_eq!(said, "`acme` may take: 5 at once, 100/s, 2.0GiB stored\n");
     site.lovage(&["tenant", "create", "acme"])
@@ -48,9 +54,10 @@ site_test!(a_tenant_is_created_changed_and_deleted, |site| async move {
     for _ in 0..2 {
         site.lovage(&call).await.ok();
     }
-    site.lovage(&call)
-        .await
-        .fails(3, &["quota `queued` of 2", "2 are taken", "hint: ", "raise"]);
+    site.lovage(&call).await.fails(
+        3,
+        &["quota `queued` of 2", "2 are taken", "hint: ", "raise"],
+    );
     let all = list(&site).await;
     assert_eq!(all[0]["used"]["queued"], 2);
     assert_eq!(all[0]["used"]["modules"], 1);
@@ -84,7 +91,11 @@ async fn what_makes_no_sense_is_refused() {
         (&["suspend", "nobody"], 4, "no tenant `nobody`"),
         (&["delete", "nobody"], 4, "no tenant `nobody`"),
         (&["delete", "default"], 2, "always there"),
-        (&["--broker", "http://127.0.0.1:1", "list"], 2, "needs the broker itself"),
+        (
+            &["--broker", "http://127.0.0.1:1", "list"],
+            2,
+            "needs the broker itself",
+        ),
     ] {
         let args = [&["tenant"], args].concat();
         site.lovage(&args).await.fails(code, &[said]);

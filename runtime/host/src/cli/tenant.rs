@@ -232,9 +232,9 @@ async fn delete(context: &Context, broker: &dyn Broker, name: &str) -> anyhow::R
         calls += 1;
     }
     let json = json!({"name": name, "deleted": true});
-    context
-        .out
-        .print(&json, || format!("`{name}` is deleted: nothing of it is left"))
+    context.out.print(&json, || {
+        format!("`{name}` is deleted: nothing of it is left")
+    })
 }
 
 async fn list(context: &Context, broker: &dyn Broker) -> anyhow::Result<()> {
@@ -268,7 +268,10 @@ async fn list(context: &Context, broker: &dyn Broker) -> anyhow::Result<()> {
                 },
                 of(used.modules, quota.modules.map(|it| it.to_string())),
                 quota.rate.clone().unwrap_or_else(|| "-".into()),
-                quota.fuel.map_or_else(|| "-".into(), |it| format!("{}/{}", short(used.fuel), short(it))),
+                quota.fuel.map_or_else(
+                    || "-".into(),
+                    |it| format!("{}/{}", short(used.fuel), short(it)),
+                ),
             ]
         });
         let head = [
