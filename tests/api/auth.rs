@@ -19,6 +19,7 @@ const ROLES: &[(Role, &[&str])] = &[
         Role::Viewer,
         &[
             "GET /v1/whoami",
+            "GET /v1/tenant",
             "GET /v1/modules",
             "GET /v1/modules/{module}",
             "GET /v1/tasks",

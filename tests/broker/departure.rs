@@ -30,7 +30,10 @@ async fn delete(b: &Bench, name: &str) -> u32 {
     while b.delete_tenant(name, STEP).await.unwrap() == Deletion::More {
         calls += 1;
         assert!(calls < 10_000, "it comes to no end");
-        b.pass(secs(1));
+        // What lingers for three seconds does so by the broker's clock.
+        if calls < 5 {
+            b.pass(secs(1));
+        }
     }
     calls
 }
@@ -164,7 +167,7 @@ broker_test!(at_the_end_nothing_names_it, |b| async move {
     // What ran is settled as missing, and changes nothing.
     let settled = worker.settle(complete(&claimed[2], &[1])).await;
     assert_eq!(settled, Settled::Missing);
-    assert_eq!(worker.beat().await.unwrap().cancelled, []);
+    assert!(worker.beat().await.unwrap().cancelled.is_empty());
     assert!(worker.claim_all().await.is_empty());
     assert_eq!(b.mentions(&name).await, [""; 0]);
     // The others have what they had.
@@ -183,7 +186,7 @@ broker_test!(at_the_end_nothing_names_it, |b| async move {
 
 /// All that a tenant sees of its own.
 async fn sight(b: &Bench, name: &str, ids: &[JobId]) -> String {
-    let (from, minutes) = (Millis(b.now().0 / 3_600_000 * 3_600_000), 120);
+    let (from, minutes) = (Millis(b.now().0 / 3_600_000 * 3_600_000), 60);
     let workers = b.workers(name).await.unwrap();
     let held: Vec<_> = workers.into_iter().map(|it| it.held).collect();
     let parts = (

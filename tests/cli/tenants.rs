@@ -18,20 +18,15 @@ site_test!(a_tenant_is_created_changed_and_deleted, |site| async move {
     let all = list(&site).await;
     assert_eq!(all.as_array().unwrap().len(), 1);
     assert_eq!(all[0]["name"], "default");
-    let said = tenant(
-        &site,
-        &[
-            "create",
-            "acme",
-            "--running=5",
-            "--rate=100/s",
-            "--bytes=2GiB",
-        ],
-    );
-    assert_eq!(
-        said.await,
-        "`acme` may take: 5 at once, 100/s, 2.0GiB stored\n"
-    );
+    let create = [
+        "create",
+        "acme",
+        "--running=5",
+        "--rate=100/s",
+        "--bytes=2GiB",
+    ];
+    let said = tenant(&site, &create).await;
+    assert_eq!(said, "`acme` may take: 5 at once, 100/s, 2.0GiB stored\n");
     site.lovage(&["tenant", "create", "acme"])
         .await
         .fails(5, &["already", "lovage tenant limits"]);
@@ -81,7 +76,7 @@ site_test!(a_tenant_is_created_changed_and_deleted, |site| async move {
     assert_eq!(said, "`acme` is deleted: nothing of it is left\n");
     assert_eq!(list(&site).await.as_array().unwrap().len(), 1);
     let left = site.lovage(&["--tenant", "acme", "jobs", "--json"]).await;
-    assert_eq!(left.ok().json()["jobs"], json!([]));
+    assert_eq!(left.ok().json(), json!([]));
 });
 
 #[tokio::test]

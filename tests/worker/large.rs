@@ -1,9 +1,10 @@
 //! Inputs and results that are too large for a record.
 
-use lovage_queue::broker::BrokerError;
+use lovage_queue::broker::{BrokerError, TenantChange};
 use lovage_queue::client::{Call, ClientError, MAX_INPUT};
 use lovage_queue::job::{CLAIM_CHECK, JobId, NewJob, Payload, State};
 use lovage_queue::registry::Digest;
+use lovage_queue::tenant::Quota;
 
 use super::completed_once;
 use crate::fixtures::{ECHO, Guest};
@@ -99,4 +100,31 @@ async fn a_job_whose_input_has_gone_is_discarded() {
     assert_eq!(jobs[0].state, State::Discarded, "{:#?}", jobs[0]);
     assert!(jobs[0].ended_for("missing-blob"), "{:#?}", jobs[0]);
     assert_eq!(jobs[1].state, State::Completed);
+}
+
+/// The others run, and the worker does not ask again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_result_that_its_tenant_has_no_room_for_is_discarded() {
+    let site = Site::sqlite();
+    // A text of 100,000 bytes.
+    let large = "(i32.store8 (i32.const 3000) (i32.const 0xc6))
+        (i32.store (i32.const 3001) (i32.const 0xa0860100))
+        (call $respond (i32.const 3000) (i32.const 100005))";
+    site.push("app", &Guest::new(large).pages(4).build()).await;
+    site.push("small", &answering(1)).await;
+    let broker = site.client().await.broker();
+    let taken = broker.usage_of("default").await.unwrap().bytes;
+    let quota = Quota {
+        bytes: Some(taken + 50_000),
+        ..Quota::default()
+    };
+    let change = TenantChange::Terms(1, quota);
+    broker.change_tenant("default", &change).await.unwrap();
+    let ids = site.enqueue("app", 1).await;
+    let _worker = site.worker(&[]).await;
+    let job = &site.ends(&ids).await[0];
+    assert_eq!(job.state, State::Discarded, "{job:#?}");
+    assert!(job.ended_for("not-stored"), "{job:#?}");
+    let next = site.enqueue("small", 1).await;
+    completed_once(&site.ends(&next).await[0], &[1]);
 }

@@ -23,7 +23,7 @@ impl Server {
         self.meddle(&[b"CONFIG", b"SET", b"rdbcompression", b"no"]);
         const LOOK: &[u8] = b"local found = {}
             for _, key in ipairs(redis.call('KEYS', '*')) do
-              local whole = key .. redis.call('DUMP', key)
+              local whole = key .. (redis.call('DUMP', key) or '')
               if string.find(whole, ARGV[1], 1, true) then found[#found + 1] = key end
             end
             return table.concat(found, ' ', 1, math.min(20, #found))";

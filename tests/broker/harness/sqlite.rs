@@ -46,7 +46,7 @@ impl File {
         let holds = |it: &&(String, String)| -> bool {
             let (table, column) = it;
             let sql = format!(
-                "SELECT EXISTS (SELECT 1 FROM {table} WHERE instr(CAST({column} AS BLOB), ?1))"
+                "SELECT EXISTS (SELECT 1 FROM \"{table}\" WHERE instr(CAST(\"{column}\" AS BLOB), ?1))"
             );
             conn.query_row(&sql, [word.as_bytes()], |row| row.get(0))
                 .unwrap()

@@ -170,9 +170,11 @@ impl Delivery {
                 Err(instead) => action = instead,
             }
         }
-        if let Action::GiveBack(_) = action {
+        match (&action, &mut attempt) {
             // That run does not count.
-            attempt = None;
+            (Action::GiveBack(_), _) => attempt = None,
+            (Action::Discard, Some(it)) if it.ending == Ending::Completed => not_stored(it),
+            _ => {}
         }
         self.settle(action, attempt, made);
     }
@@ -383,6 +385,14 @@ impl Delivery {
             waited: self.waited,
         });
     }
+}
+
+/// An attempt that completed, and what came of it was refused for good: of its tenant's
+/// quota the author may hear.
+fn not_stored(attempt: &mut Attempt) {
+    let said = "what it made could not be stored: its tenant has no room left for it, or takes in nothing new";
+    attempt.ending = Ending::Failed;
+    attempt.failure = Some(Failure::fatal("not-stored", said));
 }
 
 impl Drop for Delivery {

@@ -29,7 +29,7 @@ const SCHEMA: i32 = 7;
 /// How many reads run at once; more only take turns on as many cores.
 const READERS: usize = 4;
 /// Statements are prepared once; there are fewer than this.
-const STATEMENTS: usize = 256;
+const STATEMENTS: usize = 384;
 
 /// One file, opened once a process: its writer, its readers and its
 /// switchboard, shared by all brokers over it.
