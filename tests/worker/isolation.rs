@@ -236,6 +236,13 @@ async fn a_process_has_its_socket_and_nothing_else_of_its_worker() {
     }
     assert_eq!(sockets.len(), 1, "{sockets:?}");
     let status = fs::read_to_string(format!("/proc/{child}/status")).unwrap();
+    // A Ctrl-C at the worker is none at its children.
+    let group = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let rest = stat.rsplit_once(')').unwrap().1.to_owned();
+        rest.split_whitespace().nth(2).unwrap().to_owned()
+    };
+    assert_ne!(group(child), group(worker.pid()));
     for line in ["NoNewPrivs:\t1", "Seccomp:\t2"] {
         assert!(status.contains(line), "{status}");
     }

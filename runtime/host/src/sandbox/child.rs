@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{self, Command, ExitStatus, Stdio};
 
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -37,6 +37,8 @@ impl Child {
             .env_clear()
             .envs([ALLOCATOR])
             .current_dir(&folder.0)
+            // Ctrl-C is for the worker, which lets its attempts end.
+            .process_group(0)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
