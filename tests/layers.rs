@@ -162,12 +162,24 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
+    // Child processes. They know the engine, which knows nothing of them.
+    (
+        "host/sandbox",
+        &[
+            "host/engine",
+            "queue/clock",
+            "queue/job",
+            "queue/registry",
+            "queue/task",
+        ],
+    ),
     // Whoever has something to tell knows it, and it knows nobody.
     ("host/telemetry", &["queue/client"]),
     (
         "host/worker",
         &[
             "host/engine",
+            "host/sandbox",
             "host/telemetry",
             "host/webhook",
             "queue/about",
@@ -201,6 +213,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "host/api",
             "host/engine",
+            "host/sandbox",
             "host/timetable",
             "host/units",
             "host/view",
@@ -239,7 +252,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "host/webhook",
         ],
     ),
-    ("host/main", &["host/cli", "host/config"]),
+    ("host/main", &["host/cli", "host/config", "host/sandbox"]),
 ];
 
 /// What a room may not name although it may know the room that it lies in.

@@ -10,6 +10,7 @@ mod examples;
 mod fixtures;
 mod layers;
 mod remote;
+mod sandbox;
 mod schema;
 mod support;
 mod telemetry;

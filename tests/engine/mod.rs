@@ -33,11 +33,11 @@ fn module(guest: &Guest) -> Module {
     ENGINE.compile(&guest.build()).unwrap()
 }
 
-fn invocation(module: &Module) -> Invocation {
+pub(crate) fn invocation(module: &Module) -> Invocation {
     Invocation::local(module.digest(), "go", b"input".to_vec())
 }
 
-async fn run_with(engine: &Engine, module: &Module, invocation: Invocation) -> Outcome {
+pub(crate) async fn run_with(engine: &Engine, module: &Module, invocation: Invocation) -> Outcome {
     let host: Arc<dyn Host> = Arc::new(NoHost::default());
     let run = engine.run(module, invocation, host);
     tokio::time::timeout(PATIENCE, run).await.expect("it ends")

@@ -23,11 +23,11 @@ pub(crate) use until::{PATIENCE, until};
 /// One case for every broker: `name::redis` and `name::sqlite`.
 macro_rules! site_test {
     ($name:ident, |$site:ident| $body:expr) => {
-        mod $name {
+        pub(crate) mod $name {
             #[allow(unused_imports)]
             use super::*;
 
-            async fn case($site: $crate::support::site::Site) {
+            pub(crate) async fn case($site: $crate::support::site::Site) {
                 $body.await
             }
 

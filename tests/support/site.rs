@@ -24,6 +24,8 @@ pub(crate) struct Site {
     redis: Option<Server>,
     client: OnceCell<Client>,
     started: AtomicUsize,
+    /// Whether its workers' attempts have processes of their own.
+    apart: bool,
 }
 
 impl Site {
@@ -58,7 +60,14 @@ impl Site {
             redis,
             client: OnceCell::new(),
             started: AtomicUsize::new(0),
+            apart: false,
         }
+    }
+
+    /// The same where attempts have processes of their own.
+    pub(crate) fn apart(mut self) -> Self {
+        self.apart = true;
+        self
     }
 
     /// The folder that commands run in.
@@ -137,6 +146,9 @@ impl Site {
         // What is due, staged or dead shows with a heartbeat at the latest; the
         // lease is long enough for a busy machine.
         command.env("LOVAGE_WORKER__HEARTBEAT", "200ms");
+        if self.apart {
+            command.env("LOVAGE_WORKER__ISOLATION", "process");
+        }
         for variable in variables {
             let (key, value) = variable.split_once('=').unwrap();
             command.env(key, value);

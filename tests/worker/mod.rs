@@ -9,6 +9,7 @@ mod drain;
 mod family;
 mod flows;
 mod hostile;
+mod isolation;
 mod large;
 mod limits;
 mod logs;

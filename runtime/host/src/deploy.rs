@@ -122,14 +122,13 @@ pub async fn push(
 /// See [`PushError`].
 pub async fn inspect(engine: &Engine, bytes: Vec<u8>) -> Result<Manifest, PushError> {
     let size = bytes.len() as u64;
-    let module = engine.compile_aside(bytes).await.map_err(|e| match e {
+    let tasks = engine.inspect(bytes).await.map_err(|e| match e {
         LoadError::Refused(refusal) => PushError::Refused(refusal),
         LoadError::Fetch(e) | LoadError::Engine(e) => PushError::Engine(e),
         e @ (LoadError::Missing(_) | LoadError::Corrupt(_)) => {
             PushError::Engine(EngineError::Setup(e.to_string()))
         }
     })?;
-    let tasks = engine.describe(&module).await?;
     for task in &tasks {
         for (which, schema) in [
             ("input", &task.input_schema),

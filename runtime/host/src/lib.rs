@@ -6,6 +6,7 @@
 //! - [`worker`]: from a claim to a settlement; the only room that knows engine
 //!   and broker
 //! - [`deploy`]: from bytes to an active release
+//! - [`sandbox`]: child processes, for what must not happen in this one
 //! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes;
 //!   [`timetable`]: schedules as people write them
 //! - [`api`]: the HTTP API and the dashboard
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod deploy;
 pub mod engine;
+pub mod sandbox;
 pub mod telemetry;
 pub mod timetable;
 pub mod units;

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use lovage::cli;
 use lovage::config::LogFormat;
+use lovage::sandbox;
 use rustix::process::{Resource, getrlimit, setrlimit};
 use tracing_subscriber::EnvFilter;
 
@@ -14,6 +15,10 @@ use tracing_subscriber::EnvFilter;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before anything is opened or read.
+    if let Some(code) = sandbox::serve() {
+        return code;
+    }
     let cli = cli::Cli::parse();
     allow_open_files();
     let level = cli.log();

@@ -33,7 +33,7 @@ impl Dev {
         // Held to the end: the file and its writer are shared with the worker.
         let client = Client::over(place.connect().await?, &context.config.tenant);
         let client = client.audited(&format!("user {}", super::user()));
-        let engine = Engine::new(context.config.engine())?;
+        let engine = Engine::new(context.config.worker_engine())?;
         for module in &self.modules {
             let (name, path) = match module.split_once('=') {
                 Some((name, path)) => (Some(name.to_owned()), path),

@@ -71,7 +71,7 @@ impl Run {
                 .unwrap_or(host.memory),
             ..host
         };
-        let module = engine.compile(&bytes)?;
+        let module = engine.compile_aside(bytes).await?;
         let invocation = Invocation {
             limits,
             ..Invocation::local(digest, &self.task, arguments.encode())

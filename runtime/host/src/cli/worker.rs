@@ -11,6 +11,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::Context;
 use super::exit::Verdict;
+use crate::config::Isolation;
 use crate::engine::Engine;
 use crate::telemetry::{Telemetry, listen};
 use crate::worker::{self, Phase};
@@ -38,6 +39,9 @@ pub(super) struct WorkerFlags {
     /// How long running jobs may go on once it is told to stop [default: 30s]
     #[arg(long, value_name = "SPAN")]
     grace: Option<String>,
+    /// Where attempts run: in the worker, or in child processes, one a tenant [default: none]
+    #[arg(long, value_enum, value_name = "WHERE")]
+    isolation: Option<Isolation>,
     /// Serve metrics at `/metrics` of this address, as in 127.0.0.1:9464; port 0 is any free one
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<String>,
@@ -49,6 +53,8 @@ impl WorkerFlags {
         flags.extend(self.queues.clone().map(|it| ("worker.queues", it.into())));
         flags.extend(self.concurrency.map(|it| ("worker.concurrency", it.into())));
         flags.extend(self.grace.clone().map(|it| ("worker.grace", it.into())));
+        let isolation = self.isolation.map(|it| it.as_str().into());
+        flags.extend(isolation.map(|it| ("worker.isolation", it)));
         flags.extend(self.metrics.clone().map(|it| ("worker.metrics", it.into())));
         flags
     }
@@ -57,7 +63,7 @@ impl WorkerFlags {
 impl Worker {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let place = context.place_of_broker("worker")?;
-        let engine = Engine::new(context.config.engine())?;
+        let engine = Engine::new(context.config.worker_engine())?;
         let phase = follow_signals()?;
         declare_schedules(context, &context.client().await?).await;
         run(context, &place, engine, context.telemetry(), phase).await

@@ -9,6 +9,7 @@ mod sections;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use figment::Figment;
@@ -24,6 +25,9 @@ use self::located::located;
 pub use self::sections::*;
 use crate::api;
 use crate::engine::{self, Limits};
+use crate::sandbox::Program;
+use crate::sandbox::compiler::Apart;
+use crate::sandbox::pool;
 use crate::timetable::Entry;
 use crate::units::{Size, Span};
 use crate::view::queues::read_rate;
@@ -36,6 +40,10 @@ pub const FILE: &str = "lovage.toml";
 pub const BROKER: &str = "sqlite:.lovage/lovage.db";
 /// The folder of [`BROKER`].
 pub const FOLDER: &str = ".lovage";
+/// How long a process for attempts is kept that runs none.
+const IDLE: Duration = Duration::from_secs(60);
+/// What a compiler needs for the smallest module.
+const LEAST_MEMORY: u64 = 64 << 20;
 /// Variables that begin as ours do and are no keys: the log filter, and what
 /// the set-up of guest toolchains goes by.
 const NO_KEYS: [&str; 3] = ["log", LOG_FORMAT, "wasm_rustc"];
@@ -65,6 +73,8 @@ pub struct Config {
     pub serve: ServeConfig,
     /// What an attempt may use where neither the call nor the task says.
     pub limits: LimitsConfig,
+    /// What the compilation of a module may take.
+    pub compile: CompileConfig,
     /// How long finished jobs are kept.
     pub retention: RetentionConfig,
     /// What a process tells of itself, and to whom.
@@ -80,6 +90,7 @@ impl Default for Config {
         let worker = worker::Settings::default();
         let limits = Limits::default();
         let retention = Retention::default();
+        let compile = Apart::default();
         Config {
             broker: BROKER.into(),
             token: None,
@@ -93,6 +104,9 @@ impl Default for Config {
                 heartbeat: Span(worker.heartbeat),
                 lease: Span(worker.lease),
                 grace: Span(worker.grace),
+                isolation: Isolation::None,
+                sandboxes: 16,
+                sandbox_memory: Size(4 << 30),
                 metrics: None,
             },
             serve: ServeConfig::default(),
@@ -102,6 +116,10 @@ impl Default for Config {
                 timeout: Span(limits.deadline),
                 result: Size(limits.result as u64),
                 log: Size(limits.log as u64),
+            },
+            compile: CompileConfig {
+                memory: Size(compile.memory),
+                timeout: Span(compile.timeout),
             },
             retention: RetentionConfig {
                 completed: Span(retention.completed),
@@ -204,8 +222,18 @@ impl Config {
         if self.worker.concurrency == 0 {
             return Err(zero("worker.concurrency"));
         }
+        if self.worker.sandboxes == 0 {
+            return Err(zero("worker.sandboxes"));
+        }
         if self.worker.heartbeat.0.is_zero() {
             return Err(zero("worker.heartbeat"));
+        }
+        if self.compile.timeout.0.is_zero() {
+            return Err(zero("compile.timeout"));
+        }
+        if self.compile.memory.0 < LEAST_MEMORY {
+            let problem = "must be at least 64 MiB, or no module can be compiled".into();
+            return Err(wrong("compile.memory", problem));
         }
         if self.worker.lease.0 < self.worker.heartbeat.0 * 2 {
             let problem =
@@ -220,11 +248,36 @@ impl Config {
     pub fn engine(&self) -> engine::Settings {
         engine::Settings {
             cache: Some(self.cache.join("modules")),
+            compiler: Some(Arc::new(Apart {
+                memory: self.compile.memory.0,
+                timeout: self.compile.timeout.0,
+                ..Apart::default()
+            })),
             instances: u32::try_from(self.worker.concurrency + self.worker().spare())
                 .unwrap_or(u32::MAX)
                 .saturating_add(4),
             ..engine::Settings::default()
         }
+    }
+
+    /// What a worker's engine needs of it.
+    pub fn worker_engine(&self) -> engine::Settings {
+        engine::Settings {
+            elsewhere: self.worker.isolation == Isolation::Process,
+            ..self.engine()
+        }
+    }
+
+    /// How the processes are made that run attempts, where they have their own.
+    fn sandboxes(&self) -> Option<pool::Settings> {
+        (self.worker.isolation == Isolation::Process).then(|| pool::Settings {
+            program: Program::default(),
+            most: self.worker.sandboxes,
+            memory: self.worker.sandbox_memory.0,
+            idle: IDLE,
+            instances: self.engine().instances,
+            threads: self.worker.threads,
+        })
     }
 
     /// What a worker needs of it.
@@ -243,6 +296,7 @@ impl Config {
                 count: self.retention.count,
                 bytes: self.retention.bytes.0,
             },
+            sandboxes: self.sandboxes(),
             echo: false,
         }
     }

@@ -36,9 +36,35 @@ pub struct Worker {
     pub lease: Span,
     /// How long running jobs may go on once it is asked to stop.
     pub grace: Span,
+    /// Where attempts run.
+    pub isolation: Isolation,
+    /// How many processes there are for them, where they have their own: one a tenant.
+    pub sandboxes: usize,
+    /// Memory that one of these may hold.
+    pub sandbox_memory: Size,
     /// Where its metrics are served, as in `127.0.0.1:9464`; nowhere where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<String>,
+}
+
+/// Where attempts run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Isolation {
+    /// In the worker itself.
+    None,
+    /// In child processes, one a tenant.
+    Process,
+}
+
+impl Isolation {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Isolation::None => "none",
+            Isolation::Process => "process",
+        }
+    }
 }
 
 /// `[serve]`
@@ -94,6 +120,16 @@ pub struct LimitsConfig {
     pub result: Size,
     /// The log of an attempt.
     pub log: Size,
+}
+
+/// `[compile]`
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompileConfig {
+    /// Memory that the compilation of one module may take.
+    pub memory: Size,
+    /// How long it may take.
+    pub timeout: Span,
 }
 
 /// `[retention]`

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use lovage_queue::registry::Digest;
 use wasmtime::component::{
     ComponentExportIndex, ComponentNamedList, Instance, Lift, Lower, TypedFunc,
 };
@@ -16,8 +17,9 @@ use super::host::{Host, State};
 use super::invocation::{Cancel, Invocation, JobContext};
 use super::limits::{HANDLES, Limits};
 use super::meter::metered;
+use super::module::Linked;
 use super::outcome::{self, End, Evidence, Misfit, Outcome, Stop};
-use super::{Engine, Module, Refusal};
+use super::{Engine, Refusal};
 
 /// The type of `handler.run`.
 type Run = (Result<Vec<u8>, types::Failure>,);
@@ -25,7 +27,7 @@ type Run = (Result<Vec<u8>, types::Failure>,);
 /// Runs `invocation` in an instance of its own. The caller has a slot for it.
 pub(super) async fn run(
     engine: &Engine,
-    module: &Module,
+    module: &Linked,
     invocation: Invocation,
     host: Arc<dyn Host>,
 ) -> Outcome {
@@ -41,8 +43,8 @@ pub(super) async fn run(
     let state = State::new(context, limits, cancel, log, host);
     let mut store = store(engine, state);
     let work = guarded(&mut store, async |store| {
-        let instance = module.pre().instantiate_async(&mut *store).await?;
-        let run = function::<(&str, &[u8]), Run>(store, &instance, &module.handler().run)?;
+        let instance = module.pre.instantiate_async(&mut *store).await?;
+        let run = function::<(&str, &[u8]), Run>(store, &instance, &module.handler.run)?;
         run.call_async(&mut *store, (&task, &input)).await
     });
     let (answer, cpu) = metered(work).await;
@@ -61,17 +63,18 @@ pub(super) async fn run(
 /// one; and makes sure that `run` has the type that a call will need.
 pub(super) async fn describe(
     engine: &Engine,
-    module: &Module,
+    module: &Linked,
+    digest: Digest,
     host: Arc<dyn Host>,
 ) -> Result<(Vec<types::TaskInfo>, Vec<Batched>), Refusal> {
     let limits = Limits::of_describe();
-    let context = JobContext::local(module.digest(), "");
+    let context = JobContext::local(digest, "");
     let started = Instant::now();
     let (cancel, log) = (Cancel::default(), Tap::default());
     let mut store = store(engine, State::new(context, limits, cancel, log, host));
     let answer = guarded(&mut store, async |store| {
-        let instance = module.pre().instantiate_async(&mut *store).await?;
-        let handler = module.handler();
+        let instance = module.pre.instantiate_async(&mut *store).await?;
+        let handler = &module.handler;
         function::<(&str, &[u8]), Run>(store, &instance, &handler.run)?;
         let describe =
             function::<(), (Vec<types::TaskInfo>,)>(store, &instance, &handler.describe)?;

@@ -9,6 +9,7 @@ use lovage_queue::job::{Ending, JobId};
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
+use super::Engine;
 use super::attempt::{conclude, function, guarded, store};
 use super::bindings::exports::lovage::task::batches;
 use super::bindings::lovage::task::types;
@@ -17,8 +18,8 @@ use super::host::{Host, State};
 use super::invocation::Invocation;
 use super::limits::Limits;
 use super::meter::metered;
+use super::module::Linked;
 use super::outcome::{self, End, Outcome};
-use super::{Engine, Module};
 
 pub(super) use super::bindings::exports::lovage::task::batches::Batched;
 
@@ -101,13 +102,13 @@ impl BatchOutcome {
 /// Runs a batched task in an instance of its own. The caller has a slot for it.
 pub(super) async fn run(
     engine: &Engine,
-    module: &Module,
+    module: &Linked,
     invocation: Invocation,
     calls: Vec<BatchCall>,
     host: Arc<dyn Host>,
 ) -> BatchOutcome {
     let jobs = calls.len();
-    let Some(functions) = module.batches() else {
+    let Some(functions) = &module.batches else {
         let end = End::trapped(Ending::HostError, "the module has no batched tasks");
         return BatchOutcome::whole(Outcome::unrun(end), jobs);
     };
@@ -123,7 +124,7 @@ pub(super) async fn run(
     let started = Instant::now();
     let mut store = store(engine, State::new(context, limits, cancel, log, host));
     let work = guarded(&mut store, async |store| {
-        let instance = module.pre().instantiate_async(&mut *store).await?;
+        let instance = module.pre.instantiate_async(&mut *store).await?;
         let run = function::<(&str, &[batches::Call]), Run>(store, &instance, &functions.run)?;
         run.call_async(&mut *store, (&task, &calls)).await
     });
@@ -161,9 +162,9 @@ fn end(result: Result<Vec<u8>, types::Failure>, limits: &Limits) -> End {
 pub(super) async fn describe(
     store: &mut Store<State>,
     instance: &Instance,
-    module: &Module,
+    module: &Linked,
 ) -> wasmtime::Result<Vec<Batched>> {
-    let Some(functions) = module.batches() else {
+    let Some(functions) = &module.batches else {
         return Ok(Vec::new());
     };
     function::<(&str, &[batches::Call]), Run>(store, instance, &functions.run)?;

@@ -2,10 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use wasmtime::{Config, Enabled, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+use super::apart::Compiler;
 use super::limits::{CORE_INSTANCES, Limits, MEMORIES, TABLE_ELEMENTS, TABLES};
 
 /// Linear memory of a slot that is wiped in place rather than given back to the
@@ -46,6 +48,11 @@ pub struct Settings {
     /// Whether a compilation takes all cores. A worker's must not, since jobs
     /// run on them; a CLI's should.
     pub parallel_compile: bool,
+    /// Who compiles modules, if not this process.
+    pub compiler: Option<Arc<dyn Compiler>>,
+    /// Whether modules run in other processes: then they are kept as artifacts, and no code
+    /// of them comes into this one.
+    pub elsewhere: bool,
     /// What an attempt gets where neither its task nor its caller says.
     pub limits: Limits,
 }
@@ -60,6 +67,8 @@ impl Default for Settings {
             cache_bytes: 4 << 30,
             module_bytes: 1 << 30,
             parallel_compile: false,
+            compiler: None,
+            elsewhere: false,
             limits: Limits::default(),
         }
     }

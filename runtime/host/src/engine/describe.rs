@@ -56,6 +56,58 @@ pub(super) fn read(
     Ok(infos)
 }
 
+/// Looks again at what another process has read of `describe`, as at what anybody says.
+pub(super) fn check(tasks: &[TaskInfo]) -> Result<(), Refusal> {
+    let mut names = HashSet::new();
+    if tasks.is_empty() || tasks.len() > TASKS {
+        return refuse(format!("names {} tasks, not 1 to {TASKS}", tasks.len()));
+    }
+    let now = Millis::of_this_host();
+    for task in tasks {
+        let wrong = |what: &dyn std::fmt::Display| {
+            Refusal::Describe(format!("of `{}`: {what}", cut(&task.name, 100)))
+        };
+        check_name(&task.name, "task").map_err(|e| wrong(&e))?;
+        if !names.insert(&task.name) {
+            return Err(wrong(&"is named twice"));
+        }
+        if !task.input_schema.is_object() || !task.output_schema.is_object() {
+            return Err(wrong(&"a schema of it is no JSON object"));
+        }
+        if task.schedules.len() > SCHEDULES {
+            return Err(wrong(&format!("has more than {SCHEDULES} schedules")));
+        }
+        for schedule in &task.schedules {
+            schedule.check(now).map_err(|e| wrong(&e))?;
+        }
+        let options = &task.options;
+        if let Some(queue) = &options.queue {
+            check_name(queue, "queue").map_err(|e| wrong(&e))?;
+        }
+        if options.priority.is_some_and(|it| it > MAX_PRIORITY) {
+            return Err(wrong(&format!("its priority is not 0 to {MAX_PRIORITY}")));
+        }
+        if let Some(batch) = &options.batch {
+            batch.check().map_err(|e| wrong(&e))?;
+        }
+        if options
+            .backoff
+            .as_ref()
+            .is_some_and(|it| !it.factor.is_finite())
+        {
+            return Err(wrong(&"its backoff is no number"));
+        }
+        if options
+            .rate
+            .as_ref()
+            .is_some_and(|it| it.count == 0 || it.period.is_zero())
+        {
+            return Err(wrong(&"its rate is none"));
+        }
+    }
+    Ok(())
+}
+
 /// Notes with a task that it is batched.
 fn batch(batched: Batched, tasks: &mut [TaskInfo]) -> Result<(), Refusal> {
     let name = cut(&batched.task, 100);

@@ -98,7 +98,7 @@ pub struct Cancel(Arc<Flag>);
 #[derive(Debug, Default)]
 struct Flag {
     level: AtomicU8,
-    stopped: Notify,
+    changed: Notify,
 }
 
 impl Cancel {
@@ -106,12 +106,13 @@ impl Cancel {
     /// does not look runs on.
     pub fn cancel(&self) {
         self.0.level.fetch_max(ASKED, Ordering::Release);
+        self.0.changed.notify_waiters();
     }
 
     /// Stops: the attempt ends within a tick, in a host call or out of it.
     pub fn stop(&self) {
         self.0.level.fetch_max(STOPPED, Ordering::Release);
-        self.0.stopped.notify_waiters();
+        self.0.changed.notify_waiters();
     }
 
     /// Whether somebody asked for it to stop.
@@ -126,10 +127,19 @@ impl Cancel {
 
     /// Comes back once it is stopped.
     pub async fn stopped(&self) {
+        self.reached(STOPPED).await;
+    }
+
+    /// Comes back once somebody asked for it to stop.
+    pub async fn asked(&self) {
+        self.reached(ASKED).await;
+    }
+
+    async fn reached(&self, level: u8) {
         loop {
-            // Listens first, then looks: a stop in between is not missed.
-            let notified = self.0.stopped.notified();
-            if self.is_stopped() {
+            // Listens first, then looks: a change in between is not missed.
+            let notified = self.0.changed.notified();
+            if self.0.level.load(Ordering::Acquire) >= level {
                 return;
             }
             notified.await;

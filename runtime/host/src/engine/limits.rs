@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
 
 /// Core instances that one component may hold. A Python component has 30-odd.
@@ -22,7 +23,7 @@ const MIB: u64 = 1024 * 1024;
 
 /// The bounds of one attempt. Every one of them is enforced by the engine; none
 /// relies on the module's goodwill.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Units of wasmtime's fuel. A budget, and no clock: what a unit costs in
     /// time varies a thousandfold between instructions.

@@ -5,9 +5,10 @@ use std::time::Instant;
 use lovage_queue::registry::Digest;
 use wasmtime::component::Component;
 
+use super::apart::{Source, Work};
 use super::module::{Module, Refusal, check_header};
 use super::shelf::Verdict;
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, nesting};
 
 /// Why a module could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +31,9 @@ pub enum LoadError<E> {
 }
 
 impl Engine {
-    /// Compiles a module, unless it is in memory or on disk. It blocks, for seconds where the module is large;
-    /// [`compile_aside`](Engine::compile_aside) does not.
+    /// Compiles a module in this process, unless it is in memory or on disk. It blocks, for seconds
+    /// where the module is large; [`compile_aside`](Engine::compile_aside) does not, and leaves it
+    /// to the compiler apart where there is one.
     pub fn compile(&self, module: &[u8]) -> Result<Module, Refusal> {
         check_header(module)?;
         let digest = Digest::of(module);
@@ -42,18 +44,18 @@ impl Engine {
         if let Some(module) = self.kept(digest) {
             return Ok(module);
         }
-        let verdict = self.compile_as(digest, module);
+        let verdict = self.compiled(digest, module, |it| self.precompile(it));
         self.0.shelf.put(digest, verdict.clone());
         verdict
     }
 
     /// The same on a thread of its own, one module at a time.
     pub async fn compile_aside(&self, module: Vec<u8>) -> Result<Module, LoadError<EngineError>> {
-        let engine = self.clone();
-        let compiled = self.aside(move || engine.compile(&module)).await;
-        compiled
-            .map_err(LoadError::Engine)?
-            .map_err(LoadError::Refused)
+        if let Err(refusal) = check_header(&module) {
+            return Err(LoadError::Refused(refusal));
+        }
+        let digest = Digest::of(&module);
+        self.load(digest, || async { Ok(Some(module)) }).await
     }
 
     /// A module that is in memory.
@@ -109,20 +111,23 @@ impl Engine {
         let engine = self.clone();
         let verdict = self.aside(move || {
             if Digest::of(&bytes) != digest {
-                return None;
+                return Ok(None);
             }
-            let verdict = check_header(&bytes).and_then(|()| engine.compile_as(digest, &bytes));
+            let verdict = match check_header(&bytes) {
+                Ok(()) => engine.compile_as(digest, &bytes)?,
+                Err(refusal) => Err(refusal),
+            };
             // Here and not by the caller: where that one gave up waiting, the
             // work is not lost.
             engine.0.shelf.put(digest, verdict.clone());
-            Some(verdict)
+            Ok(Some(verdict))
         });
-        let verdict = verdict.await.map_err(LoadError::Engine)?;
+        let verdict = verdict.await.and_then(|it| it).map_err(LoadError::Engine)?;
         verdict.ok_or(LoadError::Corrupt(digest))
     }
 
     /// Does slow work on a thread that may block, and no two at a time.
-    async fn aside<T: Send + 'static>(
+    pub(super) async fn aside<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, EngineError> {
@@ -134,12 +139,48 @@ impl Engine {
         done.await.map_err(|error| died(&error))
     }
 
+    /// Compiles, apart where that is set up.
+    fn compile_as(&self, digest: Digest, bytes: &[u8]) -> Result<Verdict, EngineError> {
+        let Some(compiler) = &self.0.settings.compiler else {
+            return Ok(self.compiled(digest, bytes, |it| self.precompile(it)));
+        };
+        let mut failed = None;
+        let verdict = self.compiled(digest, bytes, |module| {
+            let work = Work {
+                source: Source::Module(module),
+                describe: false,
+                parallel: self.0.settings.parallel_compile,
+            };
+            match compiler.compile(work) {
+                Ok(compiled) => compiled.map(|it| it.artifact),
+                Err(error) => {
+                    let refusal = Refusal::Exhausts(error.to_string());
+                    failed = Some(error);
+                    Err(refusal)
+                }
+            }
+        });
+        failed.map_or(Ok(verdict), Err)
+    }
+
+    /// The compiler itself, with a look at how deep the module is nested before it.
+    pub(super) fn precompile(&self, module: &[u8]) -> Result<Vec<u8>, Refusal> {
+        nesting::check(module)?;
+        let artifact = self.wasmtime().precompile_component(module);
+        artifact.map_err(|error| Refusal::Invalid(format!("{error:#}")))
+    }
+
     /// Compiles, and keeps the artifact on disk.
-    fn compile_as(&self, digest: Digest, bytes: &[u8]) -> Verdict {
+    fn compiled(
+        &self,
+        digest: Digest,
+        bytes: &[u8],
+        compile: impl FnOnce(&[u8]) -> Result<Vec<u8>, Refusal>,
+    ) -> Verdict {
         let began = Instant::now();
-        let artifact = self.wasmtime().precompile_component(bytes);
+        let artifact = compile(bytes);
         self.0.counts.compiled(began.elapsed());
-        let artifact = artifact.map_err(|error| Refusal::Invalid(format!("{error:#}")))?;
+        let artifact = artifact?;
         let module = self.assemble(digest, bytes.len() as u64, &artifact)?;
         if let Some(cache) = &self.0.cache {
             cache.put(digest, bytes.len() as u64, &artifact);
@@ -168,7 +209,10 @@ impl Engine {
 
     /// Makes a module of an artifact that this engine wrote: just now, or in an
     /// earlier life and authenticated by the cache.
-    fn assemble(&self, digest: Digest, size: u64, artifact: &[u8]) -> Verdict {
+    pub(super) fn assemble(&self, digest: Digest, size: u64, artifact: &[u8]) -> Verdict {
+        if self.0.settings.elsewhere {
+            return Ok(Module::elsewhere(digest, size, artifact));
+        }
         let component = trusted(self.wasmtime(), artifact)
             .map_err(|error| Refusal::Needs(format!("{error:#}")))?;
         // Now rather than at the first job. Where it fails, that one does it.
@@ -184,10 +228,13 @@ impl Engine {
 )]
 fn trusted(engine: &wasmtime::Engine, artifact: &[u8]) -> wasmtime::Result<Component> {
     // SAFETY: the bytes must be what wasmtime's own compiler wrote, unaltered.
-    // There are two callers, through `assemble`: one has them from
-    // `precompile_component` in this very process; the other has them from
-    // `Cache::get`, which answers only with bytes whose MAC proves that this
-    // host wrote them for this digest. They are in memory that nobody else can
+    // `assemble` has them from `precompile_component` in this very process; or
+    // from `Cache::get`, which answers only with bytes whose MAC proves that this
+    // host wrote them for this digest; or from the compiler's process, which is
+    // trusted as the compiler is: who wins over it by a bent module has what he
+    // would have in a compiler in here, once his module runs (ARCHITECTURE.md
+    // says what that means, and who need not take it). Or this is such a process
+    // itself, with nothing to lose. They are in memory that nobody else can
     // change, and `deserialize` checks compiler version and settings itself.
     unsafe { Component::deserialize(engine, artifact) }
 }

@@ -5,7 +5,8 @@
 //! - this file: [`Engine`]
 //! - `config`: its [`Settings`], and what they make of wasmtime's
 //! - [`module`]: a [`Module`] that is ready to run, or the [`Refusal`] of one
-//! - `load`: from bytes to a module: memory, disk, compiler
+//! - `load`: from bytes to a module: memory, disk, compiler; `nesting`: what no compiler
+//!   should see; `apart`: the compiler in another process
 //! - `cache`: compiled modules on disk; `shelf`: those in memory; `counts`: how often
 //!   they were there
 //! - `invocation`: what is run, and the flag that stops it
@@ -23,6 +24,7 @@
 //! for the host, a timer does that. **Memory** is counted over all its
 //! memories. A trap is an outcome: nothing that a guest does is an `Err` here.
 
+mod apart;
 mod attempt;
 mod batch;
 mod bindings;
@@ -36,6 +38,7 @@ pub mod limits;
 mod load;
 mod meter;
 pub mod module;
+mod nesting;
 pub mod outcome;
 mod shelf;
 mod ticker;
@@ -46,6 +49,7 @@ use lovage_queue::task::TaskInfo;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use wasmtime::component::Linker;
 
+pub use self::apart::{Compiled, Compiler, Source, Work};
 pub use self::batch::{BatchCall, BatchOutcome};
 pub use self::config::Settings;
 pub use self::counts::ModuleCounts;
@@ -61,6 +65,7 @@ pub use self::outcome::{End, Outcome};
 use self::cache::Cache;
 use self::counts::Counts;
 use self::host::State;
+use self::module::Linked;
 use self::shelf::Shelf;
 use self::ticker::Ticker;
 
@@ -78,6 +83,9 @@ pub enum EngineError {
         /// What the system says.
         source: std::io::Error,
     },
+    /// There is no process to compile in.
+    #[error("the compiler's process failed: {0}")]
+    Compiler(String),
     /// A thread cannot be started, or has died.
     #[error("a thread of the engine failed: {0}")]
     Thread(String),
@@ -160,12 +168,12 @@ impl Engine {
         host: Arc<dyn Host>,
     ) -> Outcome {
         // Dropped last: the slot is free once the instance is gone.
-        let _slot = match self.admit(module, &invocation.cancel).await {
-            Ok(slot) => slot,
+        let (_slot, linked) = match self.admit(module, &invocation.cancel).await {
+            Ok(admitted) => admitted,
             Err(end) => return Outcome::unrun(end),
         };
         let _working = self.0.ticker.working();
-        attempt::run(self, module, invocation, host).await
+        attempt::run(self, linked, invocation, host).await
     }
 
     /// Runs one attempt at each of some jobs of a batched task in one instance, as
@@ -181,44 +189,60 @@ impl Engine {
         calls: Vec<BatchCall>,
         host: Arc<dyn Host>,
     ) -> BatchOutcome {
-        let _slot = match self.admit(module, &invocation.cancel).await {
-            Ok(slot) => slot,
+        let (_slot, linked) = match self.admit(module, &invocation.cancel).await {
+            Ok(admitted) => admitted,
             Err(end) => return BatchOutcome::whole(Outcome::unrun(end), calls.len()),
         };
         let _working = self.0.ticker.working();
-        batch::run(self, module, invocation, calls, host).await
+        batch::run(self, linked, invocation, calls, host).await
     }
 
     /// A slot for an attempt that can begin.
-    async fn admit(&self, module: &Module, cancel: &Cancel) -> Result<SemaphorePermit<'_>, End> {
+    async fn admit<'a>(
+        &'a self,
+        module: &'a Module,
+        cancel: &Cancel,
+    ) -> Result<(SemaphorePermit<'a>, &'a Linked), End> {
         let slot = tokio::select! {
             biased;
             () = cancel.stopped() => return Err(End::Cancelled),
             slot = self.slot() => slot,
         };
-        if !self.made(module) {
+        let Some(linked) = self.made(module) else {
             let text = "the module was compiled by another engine";
             let ending = lovage_queue::job::Ending::HostError;
             return Err(End::trapped(ending, text));
-        }
-        Ok(slot)
+        };
+        Ok((slot, linked))
     }
 
     /// Asks a module for its tasks, in the sandbox, within limits of its own.
     pub async fn describe(&self, module: &Module) -> Result<Vec<TaskInfo>, Refusal> {
-        if !self.made(module) {
+        let Some(linked) = self.made(module) else {
             let text = "cannot be called: the module was compiled by another engine";
             return Err(Refusal::Describe(text.into()));
-        }
+        };
         let _slot = self.slot().await;
         let _working = self.0.ticker.working();
         let host = Arc::new(NoHost::default());
-        let (tasks, batched) = attempt::describe(self, module, host).await?;
+        let (tasks, batched) = attempt::describe(self, linked, module.digest(), host).await?;
         describe::read(tasks, batched)
     }
 
-    fn made(&self, module: &Module) -> bool {
-        wasmtime::Engine::same(module.pre().engine(), &self.0.wasmtime)
+    /// A module's code, if this engine made it.
+    fn made<'a>(&self, module: &'a Module) -> Option<&'a Linked> {
+        let linked = module.linked()?;
+        wasmtime::Engine::same(linked.pre.engine(), &self.0.wasmtime).then_some(linked)
+    }
+
+    /// Opens what an engine reads of its own process, for one that can open nothing later.
+    pub(crate) fn prepare_process() {
+        let smallest = Settings {
+            instances: 1,
+            ..Settings::default()
+        };
+        // What fails here fails again, and is told then.
+        let _ = wasmtime::Engine::new(&smallest.wasmtime());
     }
 
     async fn slot(&self) -> SemaphorePermit<'_> {

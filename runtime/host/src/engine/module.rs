@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use lovage_queue::registry::Digest;
 use lovage_queue::registry::blob::MAX_MODULE;
+use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::host::{self, State};
@@ -14,9 +15,15 @@ const HANDLER: &str = "lovage:task/handler@0.1.0";
 /// What a module exports besides that may have batched tasks.
 const BATCHES: &str = "lovage:task/batches@0.1.0";
 
+/// Bytes of a refusal's text that another process says.
+const TEXT: usize = 16 * 1024;
+/// Imports that it may name.
+const IMPORTS: usize = 1_000;
+
 /// Why a module is not taken. Meant for its author: each says what is wrong,
 /// and what to do.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Refusal {
     /// The bytes are something else altogether.
     #[error("not a WebAssembly file: it does not begin with `\\0asm`")]
@@ -49,6 +56,31 @@ pub enum Refusal {
     /// Its `describe` did not answer, or answered nonsense.
     #[error("`describe` {0}")]
     Describe(String),
+    /// It is nested deeper than any compiler should follow.
+    #[error("nested too deep: {0}")]
+    TooDeep(String),
+    /// It used up what its compilation may take.
+    #[error("compiling it {0}: split it, or strip it")]
+    Exhausts(String),
+}
+
+impl Refusal {
+    /// The same with texts that are no longer than ours would be, where somebody else says it.
+    pub(crate) fn bounded(self) -> Self {
+        let text = |it: String| cut(&it, TEXT).to_owned();
+        match self {
+            Refusal::Invalid(it) => Refusal::Invalid(text(it)),
+            Refusal::World(it) => Refusal::World(text(it)),
+            Refusal::Needs(it) => Refusal::Needs(text(it)),
+            Refusal::Describe(it) => Refusal::Describe(text(it)),
+            Refusal::TooDeep(it) => Refusal::TooDeep(text(it)),
+            Refusal::Exhausts(it) => Refusal::Exhausts(text(it)),
+            Refusal::Imports(some) => {
+                Refusal::Imports(some.into_iter().take(IMPORTS).map(text).collect())
+            }
+            Refusal::NotWasm | Refusal::CoreModule | Refusal::TooLarge(_) => self,
+        }
+    }
 }
 
 /// A compiled module with its imports resolved. Cheap to clone; it belongs to
@@ -59,9 +91,21 @@ pub struct Module(Arc<Inner>);
 struct Inner {
     digest: Digest,
     size: u64,
-    pre: InstancePre<State>,
-    handler: Functions,
-    batches: Option<Functions>,
+    form: Form,
+}
+
+enum Form {
+    /// It runs in this process.
+    Linked(Linked),
+    /// It runs in others: its artifact, which nobody has looked into here.
+    Artifact(Box<[u8]>),
+}
+
+/// A module's code, with its imports resolved.
+pub(super) struct Linked {
+    pub(super) pre: InstancePre<State>,
+    pub(super) handler: Functions,
+    pub(super) batches: Option<Functions>,
 }
 
 /// The exports of an interface, found once, so that a call looks up no names.
@@ -112,13 +156,18 @@ impl Module {
         };
         let batches = component.get_export_index(None, BATCHES);
         let batches = batches.map(|it| functions(&it, "its `batches`"));
-        Ok(Module(Arc::new(Inner {
-            digest,
-            size,
+        let form = Form::Linked(Linked {
             pre,
             handler: functions(&handler, "its handler")?,
             batches: batches.transpose()?,
-        })))
+        });
+        Ok(Module(Arc::new(Inner { digest, size, form })))
+    }
+
+    /// A module that runs elsewhere.
+    pub(super) fn elsewhere(digest: Digest, size: u64, artifact: &[u8]) -> Self {
+        let form = Form::Artifact(artifact.into());
+        Module(Arc::new(Inner { digest, size, form }))
     }
 
     /// The digest of its bytes.
@@ -133,20 +182,29 @@ impl Module {
 
     /// Bytes that its compiled form occupies in memory.
     pub fn footprint(&self) -> u64 {
-        let image = self.0.pre.component().image_range();
-        (image.end as usize).saturating_sub(image.start as usize) as u64
+        match &self.0.form {
+            Form::Linked(linked) => {
+                let image = linked.pre.component().image_range();
+                (image.end as usize).saturating_sub(image.start as usize) as u64
+            }
+            Form::Artifact(artifact) => artifact.len() as u64,
+        }
     }
 
-    pub(super) fn pre(&self) -> &InstancePre<State> {
-        &self.0.pre
+    /// Its artifact, where it runs elsewhere.
+    pub fn artifact(&self) -> Option<&[u8]> {
+        match &self.0.form {
+            Form::Linked(_) => None,
+            Form::Artifact(artifact) => Some(artifact),
+        }
     }
 
-    pub(super) fn handler(&self) -> &Functions {
-        &self.0.handler
-    }
-
-    pub(super) fn batches(&self) -> Option<&Functions> {
-        self.0.batches.as_ref()
+    /// Its code, where it runs here.
+    pub(super) fn linked(&self) -> Option<&Linked> {
+        match &self.0.form {
+            Form::Linked(linked) => Some(linked),
+            Form::Artifact(_) => None,
+        }
     }
 }
 

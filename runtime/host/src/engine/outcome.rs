@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lovage_queue::job::Ending;
 use lovage_queue::task::Failure;
+use serde::{Deserialize, Serialize};
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -51,10 +52,11 @@ impl Outcome {
 }
 
 /// How an attempt ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum End {
     /// The task returned a result, in MessagePack.
-    Completed(Vec<u8>),
+    Completed(#[serde(with = "serde_bytes")] Vec<u8>),
     /// The task returned a failure of its own.
     Failed(Failure),
     /// It was ended from outside itself.
@@ -84,6 +86,28 @@ impl End {
         match self {
             End::Failed(failure) | End::Trapped { failure, .. } => Some(failure),
             End::Completed(_) | End::Cancelled => None,
+        }
+    }
+
+    /// The same, if an engine says it: within these limits, and with bounded texts.
+    pub(crate) fn checked(self, limits: &Limits) -> Option<Self> {
+        match self {
+            End::Completed(result) if result.len() > limits.result => None,
+            End::Failed(failure) => Some(End::Failed(bounded(failure))),
+            End::Trapped { ending, failure } => {
+                let said = !matches!(
+                    ending,
+                    Ending::Completed
+                        | Ending::Failed
+                        | Ending::Cancelled
+                        | Ending::Lost
+                        | Ending::NoModule
+                        | Ending::Expired
+                );
+                let failure = bounded(failure);
+                said.then_some(End::Trapped { ending, failure })
+            }
+            end => Some(end),
         }
     }
 

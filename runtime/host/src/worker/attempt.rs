@@ -128,11 +128,19 @@ pub(super) async fn alone(
         context: resolve::context(job, prepared.digest, &prepared.policy),
         log: delivery.grip.log.clone(),
     };
-    let engine = session.modules.engine();
     let outcome = if session.settings.echo {
         Outcome::unrun(End::Completed(invocation.input))
     } else {
-        engine.run(&prepared.module, invocation, host.clone()).await
+        match &session.sandboxes {
+            None => {
+                let engine = session.modules.engine();
+                engine.run(&prepared.module, invocation, host.clone()).await
+            }
+            Some(apart) => {
+                let ran = apart.run(&prepared.module, invocation, host.clone()).await;
+                ran.map_err(Unrun::GiveBack)?
+            }
+        }
     };
     *offspring = host.offspring();
     drop(slot);

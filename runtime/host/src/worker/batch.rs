@@ -180,7 +180,10 @@ async fn run(members: Vec<Boxed>) {
     };
     let outcome = together(&session, &mut members, calls).await;
     drop(slot);
-    settle(members, outcome).await;
+    match outcome {
+        Ok(outcome) => settle(members, outcome).await,
+        Err(wait) => members.into_iter().for_each(|it| it.delivery.go_back(wait)),
+    }
 }
 
 fn go_back(members: Vec<Boxed>) {
@@ -223,7 +226,7 @@ async fn together(
     session: &Arc<Session>,
     members: &mut [Boxed],
     inputs: Vec<Vec<u8>>,
-) -> BatchOutcome {
+) -> Result<BatchOutcome, Duration> {
     let jobs = members
         .iter()
         .map(|it| (it.delivery.id, it.delivery.number));
@@ -240,8 +243,13 @@ async fn together(
     let cancel = Cancel::default();
     let invocation = invocation(members, cancel.clone());
     let module = members[0].prepared.module.clone();
-    let engine = session.modules.engine();
-    let run = engine.run_batch(&module, invocation, calls, Arc::new(host));
+    let (host, engine) = (Arc::new(host), session.modules.engine());
+    let run = async {
+        match &session.sandboxes {
+            None => Ok(engine.run_batch(&module, invocation, calls, host).await),
+            Some(apart) => apart.run_batch(&module, invocation, calls, host).await,
+        }
+    };
     let mut run = std::pin::pin!(run);
     tokio::select! {
         biased;

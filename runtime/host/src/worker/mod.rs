@@ -59,6 +59,7 @@ use self::guests::Guests;
 use self::series::AllSeries;
 use self::session::{Ended, Session};
 use crate::engine::{Engine, Limits};
+use crate::sandbox::pool::{self, Sandboxes};
 use crate::telemetry::Telemetry;
 
 /// How long a worker that stops waits for a broker that is away.
@@ -83,6 +84,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// Has attempts run in processes of their own, and how those are made.
+    pub sandboxes: Option<pool::Settings>,
     /// Has an echo stand in for the engine: each job is done at once, with its own
     /// input for a result. For benchmarks alone, which tell the engine's share so.
     pub echo: bool,
@@ -100,6 +103,7 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             limits: Limits::default(),
             retention: Retention::default(),
+            sandboxes: None,
             echo: false,
         }
     }
@@ -147,6 +151,9 @@ pub enum WorkerError {
     /// The operating system gave no thread.
     #[error("the worker could not start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// There can be no processes for attempts.
+    #[error("cannot start a process for attempts: {0}")]
+    Sandbox(std::io::Error),
 }
 
 /// Runs a worker until `phase` says otherwise. An outage of the broker does not
@@ -164,13 +171,18 @@ pub async fn run(
 ) -> Result<(), WorkerError> {
     let broker = place.connect().await?;
     let guests = Guests::start(settings.threads)?;
+    let sandboxes = settings.sandboxes.clone();
+    let sandboxes = sandboxes.map(|it| Arc::new(Sandboxes::new(it)));
+    if let Some(apart) = &sandboxes {
+        apart.rehearse().await.map_err(WorkerError::Sandbox)?;
+    }
     let series = Arc::new(AllSeries::new(telemetry.metrics.clone()));
     let (stop, stopped) = oneshot::channel();
     let teller = tokio::spawn(tally::run(broker.clone(), series.clone(), stopped));
     loop {
         let session = Session::new(
             broker.clone(),
-            engine.clone(),
+            (engine.clone(), sandboxes.clone()),
             settings.clone(),
             telemetry.clone(),
             series.clone(),

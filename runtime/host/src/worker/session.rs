@@ -20,6 +20,7 @@ use super::modules::Modules;
 use super::series::{AllSeries, Series};
 use super::{Phase, Settings};
 use crate::engine::Engine;
+use crate::sandbox::pool::Sandboxes;
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::Span;
 
@@ -57,6 +58,8 @@ pub struct Session {
     pub(super) telemetry: Telemetry,
     pub(super) series: Arc<AllSeries>,
     pub(super) modules: Modules,
+    /// Where attempts run, if not in the engine.
+    pub(super) sandboxes: Option<Arc<Sandboxes>>,
     pub(super) load: Load,
     /// One permit a running job.
     pub(super) slots: Semaphore,
@@ -83,7 +86,7 @@ pub struct Session {
 impl Session {
     pub(super) fn new(
         broker: Arc<dyn Broker>,
-        engine: Engine,
+        (engine, sandboxes): (Engine, Option<Arc<Sandboxes>>),
         settings: Settings,
         telemetry: Telemetry,
         series: Arc<AllSeries>,
@@ -92,6 +95,7 @@ impl Session {
         let (pulse, staged) = Pulse::new();
         Arc::new(Session {
             modules: Modules::new(engine, broker.clone()),
+            sandboxes,
             broker,
             worker: WorkerId::random(),
             load: Load::default(),

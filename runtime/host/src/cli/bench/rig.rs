@@ -55,7 +55,7 @@ impl<'a> Rig<'a> {
         config.worker.concurrency = concurrency.unwrap_or(config.worker.concurrency);
         let rig = Rig {
             client: context.client().await?,
-            engine: Engine::new(config.engine())?,
+            engine: Engine::new(config.worker_engine())?,
             context,
             concurrency,
         };

@@ -12,7 +12,7 @@ use crate::engine::outcome::cut;
 /// Progress that comes sooner after the last than this is left out.
 const PROGRESS: Duration = Duration::from_millis(100);
 /// Bytes kept of a progress message.
-const MESSAGE: usize = 1024;
+pub(crate) const MESSAGE: usize = 1024;
 
 impl Host for State {
     fn current(&mut self) -> Job {

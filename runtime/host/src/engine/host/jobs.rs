@@ -17,9 +17,9 @@ const HEADERS: usize = 64;
 /// Bytes of them together.
 const HEADER_BYTES: usize = 16 * 1024;
 /// Jobs that an attempt may enqueue in all.
-const CHILDREN: u64 = 10_000;
+pub(crate) const CHILDREN: u64 = 10_000;
 /// Flows that an attempt may make.
-const FLOWS: u64 = 100;
+pub(crate) const FLOWS: u64 = 100;
 /// Bytes of a child's key.
 const KEY: usize = 256;
 

@@ -23,6 +23,8 @@ use lovage_queue::job::{Checkpoint, JobId, Progress};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{HasSelf, Linker};
 
+pub(crate) use self::context::MESSAGE;
+pub(crate) use self::jobs::{CHILDREN, FLOWS};
 pub use self::jobs::{ChildFlow, ChildJob, ChildPage};
 
 use super::bindings::lovage::task::types;

@@ -1,0 +1,138 @@
+//! What an attempt may ask of its host, looked at once more: the engine that looked first
+//! may have been taken over.
+
+use std::time::{Duration, Instant};
+
+use lovage_queue::registry::Digest;
+
+use crate::engine::host::{CHILDREN, FLOWS, MESSAGE};
+use crate::engine::{Limits, Request};
+
+/// An engine tells of progress ten times a second, and once more at each end of the work.
+const PROGRESS: Duration = Duration::from_millis(50);
+/// Times that it may be ahead of that.
+const AHEAD: u128 = 20;
+
+/// What an attempt has asked for so far.
+#[derive(Debug)]
+pub(super) struct Asking {
+    began: Instant,
+    progress: u128,
+    calls: u32,
+    children: u64,
+    flows: u64,
+    paged: bool,
+}
+
+impl Asking {
+    pub(super) fn new() -> Self {
+        Asking {
+            began: Instant::now(),
+            progress: 0,
+            calls: 0,
+            children: 0,
+            flows: 0,
+            paged: false,
+        }
+    }
+
+    /// Its page is made, after which it makes nothing else.
+    pub(super) fn made_page(&mut self) {
+        self.paged = true;
+    }
+
+    /// Counts a request; an error where no engine of ours would have let it through.
+    pub(super) fn check(
+        &mut self,
+        request: &Request,
+        limits: &Limits,
+        digest: Digest,
+    ) -> Result<(), String> {
+        if let Request::Progress(progress) = request {
+            self.progress += 1;
+            let most = self.began.elapsed().as_millis() / PROGRESS.as_millis() + AHEAD;
+            let length = progress.message.as_ref().map_or(0, String::len);
+            let odd = progress.share.is_some_and(|it| !(0.0..=1.0).contains(&it));
+            return sane(
+                self.progress <= most && length <= MESSAGE && !odd,
+                "progress",
+            );
+        }
+        self.calls += 1;
+        sane(self.calls <= limits.calls, "calls of its host")?;
+        let wrong = |e: crate::engine::CallError| format!("asks for what {e}");
+        match request {
+            Request::Progress(_) | Request::Restore => Ok(()),
+            Request::Checkpoint(it) => sane(
+                it.state.len() <= limits.checkpoint && it.digest == digest,
+                "a checkpoint",
+            ),
+            Request::Enqueue(jobs) => {
+                let ordered = (self.children..).zip(jobs).all(|(at, it)| it.ordinal == at);
+                self.children += jobs.len() as u64;
+                let few = jobs.len() <= limits.jobs && self.children <= CHILDREN;
+                sane(few && ordered && !self.paged, "jobs")?;
+                jobs.iter()
+                    .try_for_each(|it| it.check(limits.input))
+                    .map_err(wrong)
+            }
+            Request::EnqueueFlow(flow) => {
+                sane(flow.ordinal == self.flows && !self.paged, "flows")?;
+                self.flows += 1;
+                sane(self.flows <= FLOWS, "flows")?;
+                flow.check(limits.input).map_err(wrong)
+            }
+            Request::EnqueuePage(page) => {
+                let alone = !self.paged && self.children == 0 && self.flows == 0;
+                sane(alone && page.cursor.digest == digest, "a page")?;
+                page.check(limits).map_err(wrong)
+                // That it is made is for the host to say; another may be asked for if not.
+            }
+        }
+    }
+}
+
+fn sane(is: bool, what: &str) -> Result<(), String> {
+    match is {
+        true => Ok(()),
+        false => Err(format!("asks for {what} as no task can")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lovage_queue::job::{Checkpoint, Progress};
+
+    use super::*;
+
+    #[test]
+    fn what_no_engine_lets_through_is_told() {
+        let digest = Digest([1; 32]);
+        let limits = Limits {
+            calls: 3,
+            checkpoint: 10,
+            ..Limits::default()
+        };
+        let checkpoint = |size: usize, of: u8| {
+            Request::Checkpoint(Checkpoint {
+                digest: Digest([of; 32]),
+                state: vec![0; size],
+            })
+        };
+        let mut asking = Asking::new();
+        let mut check = |it: &Request| asking.check(it, &limits, digest).is_ok();
+        assert!(check(&checkpoint(10, 1)));
+        assert!(!check(&checkpoint(11, 1)), "too large");
+        assert!(!check(&checkpoint(1, 2)), "of another module");
+        assert!(!check(&Request::Restore), "too many");
+        let progress = |share: f64| {
+            Request::Progress(Progress {
+                share: Some(share),
+                message: None,
+            })
+        };
+        assert!(check(&progress(1.0)));
+        assert!(!check(&progress(1.5)));
+        assert!((0..100).any(|_| !check(&progress(0.5))), "a flood");
+    }
+}
