@@ -5,8 +5,9 @@
 -- Returns the ids that are still to end.
 local tenant, channel, open = ARGV[2], ARGV[3], {}
 local DAY = 86400 -- a waiter that died must not be remembered for ever
--- Of a tenant that is being deleted nobody waits for anything.
-local last = call('HEXISTS', R .. '@leaving', tenant) == 1 and 0 or #ARGV
+-- Once a tenant that is being deleted is walked over, what is written would stay.
+local mark = call('HGET', R .. '@leaving', tenant)
+local last = mark and string.match(mark, ' %d+$') and 3 or #ARGV
 for i = 4, last do
   local head = call('GETRANGE', job_key(tenant, ARGV[i]), 0, HEADER - 1)
   local state = state_of(head)
