@@ -45,6 +45,7 @@ const ROLES: &[(Role, &[&str])] = &[
             "GET /v1/flows/{id}/result",
             "GET /v1/events",
             "GET /v1/history",
+            "GET /v1/usage",
             // By operation: see `remote`.
             "POST /v1/broker/{operation}",
         ],

@@ -1,7 +1,7 @@
 //! Records of several versions side by side: what an older Lovage wrote is read,
 //! what a newer one wrote is left alone.
 
-use lovage_queue::broker::{BrokerError, Retention, Settled};
+use lovage_queue::broker::{BrokerError, Retention, Settled, Tally};
 use lovage_queue::clock::Millis;
 use lovage_queue::job::{JobId, Key, NewJob, Pin, State, When};
 use lovage_queue::record::{HEADER, Header, encode_call};
@@ -236,3 +236,44 @@ broker_test!(what_is_no_version_at_all_is_corrupt, |b| async move {
     assert!(Worker::new(&b).claim(9).await.is_empty());
     assert_eq!(b.depths().await.discarded, 3, "those are newer ones");
 });
+
+#[tokio::test]
+async fn who_waits_in_the_ring_of_an_earlier_lovage_is_found() {
+    let b = Bench::redis().await;
+    let ids = b.add_plain(2).await;
+    b.leave(
+        "redis.call('DEL', 'lovage:{0}:@turns:default')
+        redis.call('RPUSH', 'lovage:{0}:@ring:default', 'default')",
+    );
+    let worker = Worker::new(&b);
+    assert_eq!(worker.claim(2).await.len(), 0);
+    assert!(worker.beat().await.unwrap().work);
+    assert_eq!(worker.claim_ids(2).await, ids);
+}
+
+#[tokio::test]
+async fn minutes_of_an_earlier_lovage_are_read_and_added_to() {
+    let b = Bench::redis().await;
+    let minute = BEGIN.0 / 60_000;
+    b.leave(&format!(
+        "redis.call('HSET', 'lovage:{{0}}:default:minute:{minute}',
+            'default\\0basics.add', cmsgpack.pack({{1, 2, 3, 4, 5, 6, 7, 8}}))",
+    ));
+    let kept = async || {
+        let minutes = b.history(TENANT, BEGIN, 1).await.unwrap();
+        minutes.into_iter().map(|it| it.tally).next().unwrap()
+    };
+    let before = kept().await;
+    assert_eq!((before.completed, before.fuel, before.attempts), (1, 7, 0));
+    let more = Tally {
+        queue: "default".into(),
+        task: "basics.add".into(),
+        completed: 1,
+        attempts: 9,
+        ..Tally::default()
+    };
+    b.tell(TENANT, &[more], &[]).await.unwrap();
+    let after = kept().await;
+    assert_eq!((after.completed, after.attempts), (2, 9));
+    assert_eq!(after.waited_most, before.waited_most);
+}

@@ -238,6 +238,15 @@ impl Bench {
         }
     }
 
+    /// Leaves things on the Redis server as an earlier Lovage would, by a script.
+    pub(crate) fn leave(&self, script: &str) {
+        let Store::Redis(server) = &self.store else {
+            panic!("there is no Redis");
+        };
+        let script = format!("{script} return redis.status_reply('OK')");
+        server.meddle(&[b"EVAL", script.as_bytes(), b"0"]);
+    }
+
     /// Overwrites a chunk of a blob's bytes.
     pub(crate) async fn corrupt_blob(&self, tenant: &str, digest: Digest) {
         match &self.store {

@@ -235,7 +235,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(queues::resume_scope))
         .routes(routes!(queues::autoscale))
         .routes(routes!(workers::list))
-        .routes(routes!(usage::show))
+        .routes(routes!(usage::usage))
         .routes(routes!(schedules::list))
         .routes(routes!(schedules::show, schedules::put, schedules::remove))
         .routes(routes!(schedules::pause))

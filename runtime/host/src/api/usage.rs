@@ -41,7 +41,7 @@ pub(super) struct AllUsage {
 /// What attempts used: CPU time, memory and fuel, by day or task. It is kept for 400 days.
 #[utoipa::path(get, path = "/v1/usage", tag = "history", params(UsageParams),
     responses((status = 200, description = "Sums", body = AllUsage)))]
-pub(super) async fn show(caller: Caller<Look>, Params(params): Params<UsageParams>) -> Reply {
+pub(super) async fn usage(caller: Caller<Look>, Params(params): Params<UsageParams>) -> Reply {
     let days = params.days.unwrap_or(30);
     if !(1..=USAGE_DAYS).contains(&days) {
         let said = format!("`days` is from 1 to {USAGE_DAYS}, and not {days}");

@@ -141,7 +141,7 @@ impl Untold {
 
 /// Memory times time, in KiB times milliseconds. Most runs are shorter than one.
 fn memory_time(bytes: u64, span: Duration) -> u64 {
-    let product = u128::from(bytes) * span.as_micros() / (1024 * 1000);
+    let product = u128::from(bytes).saturating_mul(span.as_micros()) / (1024 * 1000);
     u64::try_from(product).unwrap_or(u64::MAX)
 }
 

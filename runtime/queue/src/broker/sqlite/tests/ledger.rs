@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::*;
-use crate::broker::{EVENTS_KEPT, HISTORY_KEPT, Ledger, MAX_TOLD, Tally};
+use crate::broker::{EVENTS_KEPT, HISTORY_KEPT, Ledger, MAX_TOLD, Tally, USAGE_DAYS};
 use crate::clock::millis;
 
 async fn rows(broker: &SqliteBroker, count: &'static str) -> i64 {
@@ -36,6 +36,28 @@ async fn minutes_leave_after_a_week_some_a_call() {
     assert_eq!(rows(&broker, MINUTES).await, 2);
     broker.prune(Partition(0), &keep, 2).await.unwrap();
     assert_eq!(rows(&broker, MINUTES).await, 1);
+}
+
+#[tokio::test]
+async fn days_leave_when_they_are_kept_no_longer() {
+    let (_dir, path) = place();
+    let (clock, now) = clock();
+    let broker = SqliteBroker::open(&path, clock).await.unwrap();
+    let tally = Tally {
+        queue: "default".into(),
+        task: "basics.add".into(),
+        attempts: 1,
+        ..Tally::default()
+    };
+    const DAYS: &str = "SELECT count(*) FROM used";
+    let keep = Retention::default();
+    let day = millis(Duration::from_secs(24 * 3600));
+    for left in [1, 2, 2] {
+        broker.tell(TENANT, &[tally.clone()], &[]).await.unwrap();
+        broker.prune(Partition(0), &keep, 9).await.unwrap();
+        assert_eq!(rows(&broker, DAYS).await, left);
+        now.fetch_add(day * u64::from(USAGE_DAYS / 2 + 1), Ordering::SeqCst);
+    }
 }
 
 #[tokio::test]
