@@ -10,7 +10,7 @@
 mod auth;
 mod dead;
 mod docs;
-mod door;
+pub(crate) mod door;
 mod enqueue;
 mod events;
 mod flows;
@@ -26,7 +26,7 @@ mod remote;
 mod schedules;
 mod tls;
 mod tokens;
-mod visitor;
+pub(crate) mod visitor;
 mod workers;
 
 use crate::fixtures::{ECHO, Guest};

@@ -250,8 +250,8 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(hooks::put, hooks::remove))
 }
 
-/// Everything that the port answers to.
-fn router(api: Shared) -> Router {
+/// Everything that the port answers to, for whoever has no port.
+pub fn router(api: Arc<Api>) -> Router {
     let (routes, document) = routes().split_for_parts();
     routes
         .merge(docs::routes(document))

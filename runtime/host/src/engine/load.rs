@@ -5,7 +5,7 @@ use std::time::Instant;
 use lovage_queue::registry::Digest;
 use wasmtime::component::Component;
 
-use super::module::{Module, Refusal, check_header};
+use super::module::{Module, Refusal, check_header, told};
 use super::shelf::Verdict;
 use super::{Engine, EngineError};
 
@@ -139,7 +139,7 @@ impl Engine {
         let began = Instant::now();
         let artifact = self.wasmtime().precompile_component(bytes);
         self.0.counts.compiled(began.elapsed());
-        let artifact = artifact.map_err(|error| Refusal::Invalid(format!("{error:#}")))?;
+        let artifact = artifact.map_err(|error| Refusal::Invalid(told(&error)))?;
         let module = self.assemble(digest, bytes.len() as u64, &artifact)?;
         if let Some(cache) = &self.0.cache {
             cache.put(digest, bytes.len() as u64, &artifact);
@@ -169,8 +169,8 @@ impl Engine {
     /// Makes a module of an artifact that this engine wrote: just now, or in an
     /// earlier life and authenticated by the cache.
     fn assemble(&self, digest: Digest, size: u64, artifact: &[u8]) -> Verdict {
-        let component = trusted(self.wasmtime(), artifact)
-            .map_err(|error| Refusal::Needs(format!("{error:#}")))?;
+        let component =
+            trusted(self.wasmtime(), artifact).map_err(|error| Refusal::Needs(told(&error)))?;
         // Now rather than at the first job. Where it fails, that one does it.
         let _ = component.initialize_copy_on_write_image();
         Module::link(&self.0.linker, &component, digest, size)

@@ -58,7 +58,7 @@ use tokio::task::JoinHandle;
 use self::guests::Guests;
 use self::series::AllSeries;
 use self::session::{Ended, Session};
-use crate::engine::{Engine, Limits};
+use crate::engine::{Ceilings, Engine, Limits};
 use crate::telemetry::Telemetry;
 
 /// How long a worker that stops waits for a broker that is away.
@@ -81,6 +81,8 @@ pub struct Settings {
     pub grace: Duration,
     /// What an attempt may use where neither the call nor the task says.
     pub limits: Limits,
+    /// The most that a call or a task may say.
+    pub ceilings: Ceilings,
     /// How long finished jobs are kept.
     pub retention: Retention,
     /// Has an echo stand in for the engine: each job is done at once, with its own
@@ -99,6 +101,7 @@ impl Default for Settings {
             lease: Duration::from_secs(10),
             grace: Duration::from_secs(30),
             limits: Limits::default(),
+            ceilings: Ceilings::default(),
             retention: Retention::default(),
             echo: false,
         }
