@@ -87,7 +87,7 @@ site_test!(a_line_of_children_has_an_end, |site| async move {
             .await
             .unwrap();
         let refused = |it: &lovage_queue::job::Job| {
-            it.result.as_ref().and_then(|it| it.inline()) == Some(&[1])
+            it.result.as_ref().and_then(|it| it.inline()) == Some(&[1][..])
         };
         page.jobs.iter().any(refused).then_some(page.jobs)
     })

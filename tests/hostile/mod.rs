@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use lovage_queue::client::{Call, Client};
-use lovage_queue::job::{Job, WorkerId};
+use lovage_queue::job::Job;
 use tokio::task::JoinHandle;
 
 use crate::support::guests::answering;
@@ -48,7 +48,7 @@ struct Neighbour {
     done: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
     /// The workers that its jobs ran on.
-    jobs: JoinHandle<BTreeSet<WorkerId>>,
+    jobs: JoinHandle<BTreeSet<u64>>,
 }
 
 impl Neighbour {
@@ -63,7 +63,7 @@ impl Neighbour {
                 let id = client.enqueue(call("calm")).await.unwrap();
                 let job = client.wait(id, PATIENCE).await.unwrap();
                 crate::worker::completed_once(&job, &[7]);
-                workers.extend(job.attempts.iter().map(|it| it.worker));
+                workers.extend(job.attempts.iter().map(|it| it.worker.0));
                 count.fetch_add(1, Ordering::Relaxed);
             }
             workers

@@ -36,7 +36,8 @@ const NAMES: [(&str, &str); 20] = [
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_url_leads_anywhere_by_its_names() {
     let door = Door::with_app().await;
-    for (name, encoded) in NAMES {
+    // What a client would tidy away is asked below, as it is.
+    for (name, encoded) in NAMES.iter().filter(|it| !it.1.starts_with("%2e%2e") && it.1 != "%2e") {
         for (method, path) in [
             ("GET", "/v1/modules/{}"),
             ("POST", "/v1/modules/{}/rollback"),
@@ -67,13 +68,15 @@ async fn no_url_leads_anywhere_by_its_names() {
             assert!(!text.contains("root:"), "{name:?}: {text}");
         }
     }
-    // As it is, since a client would tidy it away.
     for path in [
         "/../../etc/passwd",
         "//etc/passwd",
         "/v1/../healthz",
         "/v1/./whoami",
         "/v1//whoami",
+        "/v1/queues/%2e%2e",
+        "/v1/modules/%2e%2e%2f%2e%2e",
+        "/assets/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
     ] {
         let said = raw(&door, path).await;
         let status = said.split(' ').nth(1).unwrap_or_default();

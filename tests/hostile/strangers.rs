@@ -224,7 +224,7 @@ async fn guesses_cost_nobody_else() {
         let door = door.with(Some(&forged));
         async move { door.get("/v1/whoami").await.status }
     };
-    let all = futures_util::future::join_all((0..500).map(guess)).await;
+    let all = futures_util::future::join_all((0..200).map(guess)).await;
     assert!(all.iter().all(|it| *it == 401), "{all:?}");
     door.with(Some(&text)).get("/v1/whoami").await.ok();
 }

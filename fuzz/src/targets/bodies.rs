@@ -44,7 +44,7 @@ const PLACES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/broker/list", MSGPACK),
     ("POST", "/v1/broker/fire", MSGPACK),
     ("POST", "/v1/broker/add-nodes", MSGPACK),
-    ("POST", "/v1/broker/settle", MSGPACK),
+    ("POST", "/v1/broker/begin-flow", MSGPACK),
 ];
 const JSON: &str = "application/json";
 const MSGPACK: &str = "application/msgpack";
