@@ -28,8 +28,8 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
 });
 
 /// A server in this process; asks it as whoever has the first word.
-pub(super) struct Door {
-    pub(super) site: Site,
+pub(crate) struct Door {
+    pub(crate) site: Site,
     visitor: Visitor,
     stop: watch::Sender<bool>,
     running: JoinHandle<()>,
@@ -44,7 +44,7 @@ impl Deref for Door {
 }
 
 /// How most tests have it.
-pub(super) fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Settings {
         listen: "127.0.0.1:0".parse().unwrap(),
         authentication: false,
@@ -59,19 +59,19 @@ pub(super) fn settings() -> Settings {
 
 impl Door {
     /// One that takes anybody, over a file.
-    pub(super) async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::on(Site::sqlite(), settings()).await
     }
 
     /// One that takes anybody, where there is the module `app`.
-    pub(super) async fn with_app() -> Self {
+    pub(crate) async fn with_app() -> Self {
         let door = Self::open().await;
         door.push("app", app()).await;
         door
     }
 
     /// One that takes tokens, and an administrator who asks it.
-    pub(super) async fn locked() -> Self {
+    pub(crate) async fn locked() -> Self {
         let settings = Settings {
             authentication: true,
             ..settings()
@@ -81,7 +81,7 @@ impl Door {
         door
     }
 
-    pub(super) async fn on(site: Site, settings: Settings) -> Self {
+    pub(crate) async fn on(site: Site, settings: Settings) -> Self {
         let listener = TcpListener::bind(settings.listen).await.unwrap();
         let address = listener.local_addr().unwrap();
         let scheme = if settings.tls.is_some() {
@@ -104,7 +104,7 @@ impl Door {
     }
 
     /// Makes a module active, whatever the workers say.
-    pub(super) async fn push(&self, name: &str, bytes: Vec<u8>) {
+    pub(crate) async fn push(&self, name: &str, bytes: Vec<u8>) {
         let push = deploy::Push {
             name,
             bytes,
@@ -116,13 +116,13 @@ impl Door {
     }
 
     /// Somebody with a new token of this role.
-    pub(super) async fn as_a(&self, role: Role) -> Visitor {
+    pub(crate) async fn as_a(&self, role: Role) -> Visitor {
         let (_, text) = self.token("default", role, None).await;
         self.visitor.with(Some(&text))
     }
 
     /// A new token.
-    pub(super) async fn token(
+    pub(crate) async fn token(
         &self,
         tenant: &str,
         role: Role,
@@ -135,28 +135,28 @@ impl Door {
         self.make(tenant, new).await
     }
 
-    pub(super) async fn make(&self, tenant: &str, new: NewToken) -> (Token, String) {
+    pub(crate) async fn make(&self, tenant: &str, new: NewToken) -> (Token, String) {
         make(&self.site, tenant, new).await
     }
 
-    pub(super) fn tell_to_stop(&self) {
+    pub(crate) fn tell_to_stop(&self) {
         self.stop.send_replace(true);
     }
 
     /// Waits until nothing runs any more.
-    pub(super) async fn stopped(self) -> Site {
+    pub(crate) async fn stopped(self) -> Site {
         self.tell_to_stop();
         self.running.await.unwrap();
         self.site
     }
 
     /// Another server where this one was.
-    pub(super) async fn again(self) -> Self {
+    pub(crate) async fn again(self) -> Self {
         Door::on(self.stopped().await, settings()).await
     }
 }
 
-pub(super) fn new_token(role: Role) -> NewToken {
+pub(crate) fn new_token(role: Role) -> NewToken {
     NewToken {
         name: role.to_string(),
         role,
@@ -166,19 +166,19 @@ pub(super) fn new_token(role: Role) -> NewToken {
     }
 }
 
-pub(super) async fn make(site: &Site, tenant: &str, new: NewToken) -> (Token, String) {
+pub(crate) async fn make(site: &Site, tenant: &str, new: NewToken) -> (Token, String) {
     let broker = site.client().await.broker();
     Token::create(&**broker, tenant, new).await.unwrap()
 }
 
 /// `lovage serve`, and an administrator who asks it.
-pub(super) struct Serve {
-    pub(super) process: Process,
-    pub(super) visitor: Visitor,
+pub(crate) struct Serve {
+    pub(crate) process: Process,
+    pub(crate) visitor: Visitor,
 }
 
 impl Serve {
-    pub(super) async fn start(site: &Site, args: &[&str]) -> Self {
+    pub(crate) async fn start(site: &Site, args: &[&str]) -> Self {
         let (_, token) = make(site, "default", new_token(Role::Admin)).await;
         let args = [&["--listen", "127.0.0.1:0"], args].concat();
         let mut process = site.spawn("serve", &args);

@@ -11,7 +11,7 @@ mod audit;
 mod auth;
 mod dead;
 mod docs;
-mod door;
+pub(crate) mod door;
 mod enqueue;
 mod events;
 mod flows;
@@ -28,7 +28,7 @@ mod schedules;
 mod tenant;
 mod tls;
 mod tokens;
-mod visitor;
+pub(crate) mod visitor;
 mod workers;
 
 use crate::fixtures::{ECHO, Guest};

@@ -360,3 +360,21 @@ site_test!(
         assert_eq!(client.flows(0, 10).await.unwrap(), [], "they are gone");
     }
 );
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_neighbour_of_hostile_modules_feels_is_told() {
+    let site = Site::sqlite();
+    let found = bench(&site, "hostile --calls 5 --hostile 2").await;
+    assert_eq!((&found["calls"], &found["hostile"]), (&5.into(), &2.into()));
+    are_percentiles(&found["quiet_ms"], 2);
+    let beside = found["beside"].as_object().unwrap();
+    assert_eq!(beside.len(), 7, "{found}");
+    for (name, kind) in beside {
+        are_percentiles(&kind["roundtrip_ms"], 2);
+        assert!(
+            kind["p99_to_quiet"]["median"].as_f64().unwrap() > 0.0,
+            "{name}"
+        );
+    }
+    leaves_nothing_behind(&site).await;
+}

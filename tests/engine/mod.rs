@@ -6,6 +6,7 @@ mod capabilities;
 mod endings;
 mod neighbours;
 mod refusals;
+mod spending;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

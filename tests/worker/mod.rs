@@ -35,7 +35,7 @@ fn inline(job: &Job) -> Option<&[u8]> {
 
 /// A job that ran once, with this result.
 #[track_caller]
-fn completed_once(job: &Job, result: &[u8]) {
+pub(crate) fn completed_once(job: &Job, result: &[u8]) {
     assert_eq!(job.state, State::Completed, "{job:#?}");
     assert_eq!(endings(job), [Ending::Completed], "{job:#?}");
     assert_eq!(inline(job), Some(result), "{job:#?}");

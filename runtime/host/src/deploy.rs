@@ -7,10 +7,10 @@
 use std::time::{Duration, Instant};
 
 use lovage_queue::broker::BrokerError;
-use lovage_queue::client::Client;
+use lovage_queue::client::{Client, schema};
 use lovage_queue::hook;
 use lovage_queue::registry::{Manifest, Readiness, Release};
-use lovage_queue::task::{NameError, check_name};
+use lovage_queue::task::{NameError, TaskInfo, check_name};
 
 use crate::engine::{Engine, EngineError, LoadError, Refusal};
 
@@ -33,6 +33,16 @@ pub enum PushError {
         /// Input or output.
         which: &'static str,
         /// What is wrong with it.
+        problem: String,
+    },
+    /// A task's schema is past a limit, or leads out of itself.
+    #[error("task `{task}` has an {which} schema that {problem}")]
+    Bounds {
+        /// The task.
+        task: String,
+        /// Input or output.
+        which: &'static str,
+        /// What it does.
         problem: String,
     },
     /// A worker could not compile it.
@@ -129,21 +139,33 @@ pub async fn inspect(engine: &Engine, bytes: Vec<u8>) -> Result<Manifest, PushEr
             PushError::Engine(EngineError::Setup(e.to_string()))
         }
     })?;
-    for task in &tasks {
-        for (which, schema) in [
+    check_schemas(&tasks)?;
+    Ok(Manifest { size, tasks })
+}
+
+/// Whether all schemas are such that somebody may be checked by them.
+fn check_schemas(tasks: &[TaskInfo]) -> Result<(), PushError> {
+    let mut sum = schema::Bounds::default();
+    for task in tasks {
+        for (which, it) in [
             ("input", &task.input_schema),
             ("output", &task.output_schema),
         ] {
-            if let Err(e) = jsonschema::validator_for(schema) {
-                return Err(PushError::Schema {
-                    task: task.name.clone(),
-                    which,
-                    problem: e.to_string(),
-                });
-            }
+            let task = &task.name;
+            let bounds = schema::Bounds::of(it).and_then(|own| sum.and(own));
+            sum = bounds.map_err(|problem| PushError::Bounds {
+                task: task.clone(),
+                which,
+                problem,
+            })?;
+            schema::compile(it).map_err(|problem| PushError::Schema {
+                task: task.clone(),
+                which,
+                problem,
+            })?;
         }
     }
-    Ok(Manifest { size, tasks })
+    Ok(())
 }
 
 async fn all_ready(

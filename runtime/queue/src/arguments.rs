@@ -1,7 +1,12 @@
 //! The arguments of a call: values by name, MessagePack on the wire.
 
+mod look;
+
 use rmpv::Value;
 use serde::Serialize;
+
+pub use self::look::{MAX_NESTING, MAX_VALUES, bounded, bounded_json};
+pub(crate) use self::look::{number as number_at, value as value_at};
 
 /// Why arguments could not be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,6 +20,29 @@ pub enum ArgumentsError {
     /// A value that MessagePack has no form for.
     #[error("argument `{0}` cannot be encoded: {1}")]
     Value(String, String),
+    /// Too many values.
+    #[error("more than {0} values lie in it; send what is that large as bytes")]
+    Values(usize),
+    /// Values that lie too deep.
+    #[error("its values lie more than {MAX_NESTING} deep in each other")]
+    Nesting,
+}
+
+/// Reads one value of MessagePack that nobody vouches for: within its bounds, and with
+/// nothing behind it.
+///
+/// # Errors
+/// [`ArgumentsError::Encoding`], [`ArgumentsError::Values`] and
+/// [`ArgumentsError::Nesting`].
+pub fn read_value(bytes: &[u8]) -> Result<Value, ArgumentsError> {
+    let mut value = bounded(bytes, MAX_VALUES)?;
+    match bytes.len() - value.len() {
+        0 => rmpv::decode::read_value(&mut value)
+            .map_err(|e| ArgumentsError::Encoding(e.to_string())),
+        more => Err(ArgumentsError::Encoding(format!(
+            "{more} bytes follow its end"
+        ))),
+    }
 }
 
 /// The arguments of one call. Setting a name twice keeps the last value.
@@ -51,12 +79,20 @@ impl Arguments {
     /// Reads a job's input.
     ///
     /// # Errors
-    /// [`ArgumentsError::Encoding`] and [`ArgumentsError::NoObject`].
-    pub fn decode(mut input: &[u8]) -> Result<Self, ArgumentsError> {
-        match rmpv::decode::read_value(&mut input) {
-            Ok(value) => Arguments::from_value(value),
-            Err(e) => Err(ArgumentsError::Encoding(e.to_string())),
-        }
+    /// As [`read_value`], and [`ArgumentsError::NoObject`].
+    pub fn decode(input: &[u8]) -> Result<Self, ArgumentsError> {
+        read_value(input).and_then(Arguments::from_value)
+    }
+
+    /// Whether they are few enough, and lie in each other no deeper than they may.
+    ///
+    /// # Errors
+    /// [`ArgumentsError::Values`] and [`ArgumentsError::Nesting`].
+    pub(crate) fn check_bounds(&self) -> Result<(), ArgumentsError> {
+        let mut left = MAX_VALUES;
+        let entries = self.0.iter();
+        let mut within = entries.map(|(_, it)| within(it, MAX_NESTING - 1, &mut left));
+        within.find(Result::is_err).unwrap_or(Ok(()))
     }
 
     /// Takes a map of MessagePack apart.
@@ -139,6 +175,24 @@ impl Arguments {
     /// The arguments as a JSON Schema sees them.
     pub fn to_json(&self) -> serde_json::Value {
         to_json(&Value::Map(self.0.clone()), &|_| String::new())
+    }
+}
+
+/// Counts the values in one, and its own.
+fn within(value: &Value, deeper: usize, left: &mut usize) -> Result<(), ArgumentsError> {
+    *left = left
+        .checked_sub(1)
+        .ok_or(ArgumentsError::Values(MAX_VALUES))?;
+    let inner = |left: &mut usize, it: &Value| match deeper {
+        0 => Err(ArgumentsError::Nesting),
+        _ => within(it, deeper - 1, left),
+    };
+    match value {
+        Value::Array(items) => items.iter().try_for_each(|it| inner(left, it)),
+        Value::Map(entries) => entries
+            .iter()
+            .try_for_each(|(name, it)| inner(left, name).and_then(|()| inner(left, it))),
+        _ => Ok(()),
     }
 }
 

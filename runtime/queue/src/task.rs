@@ -46,8 +46,22 @@ pub fn check_name<'a>(name: &'a str, what: &'static str) -> Result<&'a str, Name
     if valid {
         Ok(name)
     } else {
-        Err(NameError::Name(name.into(), what))
+        Err(NameError::Name(shown(name), what))
     }
+}
+
+/// What is shown of a name that is none: its beginning, in one line. It may be a
+/// stranger's, and as long as an input.
+fn shown(name: &str) -> String {
+    let mut chars = name.chars();
+    let begins = chars.by_ref().take(MAX_NAME);
+    let mut text: String = begins
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    if chars.next().is_some() {
+        text.push('…');
+    }
+    text
 }
 
 /// Checks a lane key; the empty one is the tenant's own lane in a queue.
@@ -75,7 +89,7 @@ impl FromStr for TaskName {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let (module, task) = text
             .split_once('.')
-            .ok_or_else(|| NameError::Task(text.into()))?;
+            .ok_or_else(|| NameError::Task(shown(text)))?;
         Ok(TaskName {
             module: check_name(module, "module")?.into(),
             task: check_name(task, "task")?.into(),

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use lovage_queue::arguments::{MAX_VALUES, bounded, bounded_json};
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -19,6 +20,9 @@ pub(super) const JSON: &str = "application/json";
 pub(super) const MSGPACK: &str = "application/msgpack";
 pub(super) const BYTES: &str = "application/octet-stream";
 
+/// Values that may lie in a body, names included, so that what is made of it is no
+/// hundred times its bytes: room for the largest arguments and what stands around them.
+const MAX_BODY_VALUES: usize = MAX_VALUES + 200_000;
 /// How much more of a body is read that is refused, and for how long.
 const DRAINED: usize = 32 << 20;
 const DRAIN: Duration = Duration::from_secs(2);
@@ -182,6 +186,11 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Parsed<T> {
             }
         };
         let bytes = whole(request).await?;
+        let bounded = match is_json {
+            true => bounded_json(&bytes, MAX_BODY_VALUES),
+            false => bounded(&bytes, MAX_BODY_VALUES).map(drop),
+        };
+        bounded.map_err(|e| Problem::bad(format!("the body: {e}")))?;
         let value = match is_json {
             true => parse_json(&bytes)?,
             false => parse_packed(&bytes)?,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use lovage_queue::arguments::read_value;
 use lovage_queue::broker::Filter;
 use lovage_queue::client::{Client, ClientError};
 use lovage_queue::clock::Millis;
@@ -358,7 +359,7 @@ pub(super) fn value(headers: &HeaderMap, packed: Vec<u8>) -> Reply {
 }
 
 fn raw(packed: &[u8]) -> Reply {
-    match rmpv::decode::read_value(&mut &packed[..]) {
+    match read_value(packed) {
         Ok(rmpv::Value::Binary(bytes)) => Ok(typed(StatusCode::OK, BYTES, bytes)),
         _ => Err(Problem::new(
             Kind::NotAcceptable,

@@ -256,8 +256,8 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(audit::list))
 }
 
-/// Everything that the port answers to.
-fn router(api: Shared) -> Router {
+/// Everything that the port answers to, for whoever has no port.
+pub fn router(api: Arc<Api>) -> Router {
     let (routes, document) = routes().split_for_parts();
     routes
         .merge(docs::routes(document))

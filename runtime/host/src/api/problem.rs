@@ -324,6 +324,7 @@ impl From<PushError> for Problem {
         match e {
             PushError::Refused(_)
             | PushError::Schema { .. }
+            | PushError::Bounds { .. }
             | PushError::Worker(_)
             | PushError::Reserved(_) => Problem::new(Kind::Refused, said),
             PushError::Name(_) => Problem::bad(said),

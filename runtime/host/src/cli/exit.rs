@@ -91,7 +91,10 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     if let Some(it) = e.downcast_ref::<PushError>() {
         return Some(match it {
-            PushError::Refused(_) | PushError::Schema { .. } | PushError::Worker(_) => 5,
+            PushError::Refused(_)
+            | PushError::Schema { .. }
+            | PushError::Bounds { .. }
+            | PushError::Worker(_) => 5,
             PushError::Name(_) | PushError::Reserved(_) => 2,
             PushError::Broker(it) => of_broker(it),
             PushError::Engine(_) => 7,

@@ -124,9 +124,10 @@ async fn push_to_server(
 /// Says which file was refused; what else goes wrong is not the file's doing.
 pub(super) fn at_file(file: &Path, e: PushError) -> anyhow::Error {
     match e {
-        PushError::Refused(_) | PushError::Schema { .. } | PushError::Worker(_) => {
-            anyhow::Error::from(e).context(format!("`{}`", file.display()))
-        }
+        PushError::Refused(_)
+        | PushError::Schema { .. }
+        | PushError::Bounds { .. }
+        | PushError::Worker(_) => anyhow::Error::from(e).context(format!("`{}`", file.display())),
         e => e.into(),
     }
 }

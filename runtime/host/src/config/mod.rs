@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use self::located::located;
 pub use self::sections::*;
 use crate::api;
-use crate::engine::{self, Limits};
+use crate::engine::{self, Ceilings, Limits};
 use crate::sandbox::Program;
 use crate::sandbox::compiler::Apart;
 use crate::sandbox::pool;
@@ -88,7 +88,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         let worker = worker::Settings::default();
-        let limits = Limits::default();
+        let (limits, most) = (Limits::default(), Ceilings::default());
         let retention = Retention::default();
         let compile = Apart::default();
         Config {
@@ -116,6 +116,9 @@ impl Default for Config {
                 timeout: Span(limits.deadline),
                 result: Size(limits.result as u64),
                 log: Size(limits.log as u64),
+                max_fuel: most.fuel,
+                max_memory: Size(most.memory),
+                max_timeout: Span(most.deadline),
             },
             compile: CompileConfig {
                 memory: Size(compile.memory),
@@ -290,6 +293,7 @@ impl Config {
             lease: self.worker.lease.0,
             grace: self.worker.grace.0,
             limits: self.limits(),
+            ceilings: self.ceilings(),
             retention: Retention {
                 completed: self.retention.completed.0,
                 discarded: self.retention.discarded.0,
@@ -330,6 +334,15 @@ impl Config {
                 .filter_map(|(name, it)| it.schedule(name).ok())
                 .collect(),
         )
+    }
+
+    /// The most that a task or a call may ask for.
+    pub fn ceilings(&self) -> Ceilings {
+        Ceilings {
+            fuel: self.limits.max_fuel,
+            memory: self.limits.max_memory.0,
+            deadline: self.limits.max_timeout.0.max(Duration::from_millis(1)),
+        }
     }
 
     /// What an attempt may use.

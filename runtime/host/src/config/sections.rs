@@ -120,6 +120,12 @@ pub struct LimitsConfig {
     pub result: Size,
     /// The log of an attempt.
     pub log: Size,
+    /// The most fuel that a task or a call may ask for.
+    pub max_fuel: u64,
+    /// The most memory.
+    pub max_memory: Size,
+    /// The most time.
+    pub max_timeout: Span,
 }
 
 /// `[compile]`

@@ -15,7 +15,7 @@ use super::bindings::lovage::task::types;
 use super::host::log::Tap;
 use super::host::{Host, State};
 use super::invocation::{Cancel, Invocation, JobContext};
-use super::limits::{HANDLES, Limits};
+use super::limits::{DESCRIPTION, HANDLES, Limits};
 use super::meter::metered;
 use super::module::Linked;
 use super::outcome::{self, End, Evidence, Misfit, Outcome, Stop};
@@ -72,6 +72,7 @@ pub(super) async fn describe(
     let started = Instant::now();
     let (cancel, log) = (Cancel::default(), Tap::default());
     let mut store = store(engine, State::new(context, limits, cancel, log, host));
+    store.set_hostcall_fuel(DESCRIPTION);
     let answer = guarded(&mut store, async |store| {
         let instance = module.pre.instantiate_async(&mut *store).await?;
         let handler = &module.handler;
@@ -108,7 +109,7 @@ where
 {
     instance
         .get_typed_func(store, index)
-        .map_err(|error| Misfit(format!("{error:#}")).into())
+        .map_err(|error| Misfit(super::module::told(&error)).into())
 }
 
 /// A store with every bound set.
@@ -129,6 +130,9 @@ pub(super) fn store(engine: &Engine, state: State) -> Store<State> {
         }
         if Instant::now() >= state.deadline {
             return Err(Stop::Deadline.into());
+        }
+        if state.imported > state.limits.imports {
+            return Err(Stop::Imports.into());
         }
         // Tokio's own yield, which lets its timers and sockets go first: a
         // plain wake-up would starve them behind spinning guests.

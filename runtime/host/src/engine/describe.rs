@@ -19,6 +19,9 @@ use super::outcome::cut;
 const TASKS: usize = 1_000;
 /// Schedules that a task may have.
 const SCHEDULES: usize = 16;
+/// Schedules that all tasks of a module may have: each is kept, and looked at when it is
+/// due, whether or not anybody runs its jobs.
+const ALL_SCHEDULES: usize = 100;
 /// Bytes of all docs and schemas together: they are kept with the digest and
 /// read by dashboards.
 const TEXT: usize = 4 * 1024 * 1024;
@@ -40,6 +43,12 @@ pub(super) fn read(
         .sum();
     if text > TEXT {
         return refuse(format!("answers with {text} bytes, more than {TEXT}"));
+    }
+    let schedules: usize = tasks.iter().map(|task| task.schedules.len()).sum();
+    if schedules > ALL_SCHEDULES {
+        return refuse(format!(
+            "names {schedules} schedules, more than {ALL_SCHEDULES}"
+        ));
     }
     let mut names = HashSet::new();
     let mut infos = Vec::with_capacity(tasks.len());

@@ -18,6 +18,8 @@ pub(crate) const HANDLES: usize = 10_000;
 /// Bytes that a guest may hand over in one call, whatever its memory: more than
 /// this is refused before it is copied.
 const TRANSFER: usize = 128 * MIB as usize;
+/// The same of `describe`, which has at most 4 MiB to say.
+pub(crate) const DESCRIPTION: usize = 16 * MIB as usize;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -47,6 +49,10 @@ pub struct Limits {
     pub input: usize,
     /// Calls that reach the host: checkpoints, restores and enqueues.
     pub calls: u32,
+    /// Bytes that those calls move, both ways.
+    pub moved: u64,
+    /// Calls of everything that a module imports, those that reach the host included.
+    pub imports: u64,
 }
 
 impl Default for Limits {
@@ -62,6 +68,8 @@ impl Default for Limits {
             jobs: 1_000,
             input: 16 * MIB as usize,
             calls: 10_000,
+            moved: 256 * MIB,
+            imports: 10_000_000,
         }
     }
 }
@@ -85,6 +93,40 @@ impl Limits {
     pub(crate) fn transfer(&self) -> usize {
         let memory = usize::try_from(self.memory).unwrap_or(usize::MAX);
         memory.min(TRANSFER.max(self.result.saturating_mul(4)))
+    }
+}
+
+/// The most that a task or a call may ask for, whatever it says. What is past it is held
+/// to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ceilings {
+    /// Units of fuel.
+    pub fuel: u64,
+    /// Bytes of linear memory.
+    pub memory: u64,
+    /// Wall-clock time of an attempt.
+    pub deadline: Duration,
+}
+
+impl Default for Ceilings {
+    fn default() -> Self {
+        Ceilings {
+            fuel: 10_000_000_000_000,
+            memory: 4096 * MIB,
+            deadline: Duration::from_secs(24 * 3600),
+        }
+    }
+}
+
+impl Limits {
+    /// The same, within the ceilings.
+    pub fn held_to(self, most: &Ceilings) -> Self {
+        Limits {
+            fuel: self.fuel.min(most.fuel),
+            memory: self.memory.min(most.memory),
+            deadline: self.deadline.min(most.deadline),
+            ..self
+        }
     }
 }
 
@@ -187,6 +229,30 @@ mod tests {
         let mut limiter = Limiter::new(1_000);
         assert!(!limiter.memory_growing(100, 200, Some(150)).unwrap());
         assert!(!limiter.refused());
+    }
+
+    #[test]
+    fn whatever_is_asked_for_the_ceilings_hold() {
+        let most = Ceilings {
+            fuel: 10,
+            memory: 20,
+            deadline: Duration::from_secs(30),
+        };
+        let asked = Limits {
+            fuel: u64::MAX,
+            memory: 19,
+            deadline: Duration::MAX,
+            ..Limits::default()
+        };
+        let held = asked.held_to(&most);
+        assert_eq!(
+            (held.fuel, held.memory, held.deadline),
+            (10, 19, most.deadline)
+        );
+        assert_eq!(
+            Limits::default().held_to(&Ceilings::default()),
+            Limits::default()
+        );
     }
 
     #[test]

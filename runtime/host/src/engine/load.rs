@@ -6,7 +6,7 @@ use lovage_queue::registry::Digest;
 use wasmtime::component::Component;
 
 use super::apart::{Source, Work};
-use super::module::{Module, Refusal, check_header};
+use super::module::{Module, Refusal, check_header, told};
 use super::shelf::Verdict;
 use super::{Engine, EngineError, nesting};
 
@@ -167,7 +167,7 @@ impl Engine {
     pub(super) fn precompile(&self, module: &[u8]) -> Result<Vec<u8>, Refusal> {
         nesting::check(module)?;
         let artifact = self.wasmtime().precompile_component(module);
-        artifact.map_err(|error| Refusal::Invalid(format!("{error:#}")))
+        artifact.map_err(|error| Refusal::Invalid(told(&error)))
     }
 
     /// Compiles, and keeps the artifact on disk.
@@ -213,8 +213,8 @@ impl Engine {
         if self.0.settings.elsewhere {
             return Ok(Module::elsewhere(digest, size, artifact));
         }
-        let component = trusted(self.wasmtime(), artifact)
-            .map_err(|error| Refusal::Needs(format!("{error:#}")))?;
+        let component =
+            trusted(self.wasmtime(), artifact).map_err(|error| Refusal::Needs(told(&error)))?;
         // Now rather than at the first job. Where it fails, that one does it.
         let _ = component.initialize_copy_on_write_image();
         Module::link(&self.0.linker, &component, digest, size)

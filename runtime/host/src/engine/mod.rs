@@ -57,7 +57,7 @@ pub use self::host::local::NoHost;
 pub use self::host::log::Tap;
 pub use self::host::{CallError, ChildFlow, ChildJob, ChildPage, Host, Reply, Request};
 pub use self::invocation::{Cancel, Invocation, JobContext};
-pub use self::limits::Limits;
+pub use self::limits::{Ceilings, Limits};
 pub use self::load::LoadError;
 pub use self::module::{Module, Refusal};
 pub use self::outcome::{End, Outcome};

@@ -19,6 +19,16 @@ const BATCHES: &str = "lovage:task/batches@0.1.0";
 const TEXT: usize = 16 * 1024;
 /// Imports that it may name.
 const IMPORTS: usize = 1_000;
+/// Imports that are named of those that are not offered.
+const SHOWN: usize = 20;
+/// Bytes of what the compiler or the linker says of a module. Names in it are the
+/// module's own, and a refusal is kept.
+const SAID: usize = 4 * 1024;
+
+/// What wasmtime has to say of a module.
+pub(super) fn told(error: &wasmtime::Error) -> String {
+    cut(&format!("{error:#}"), SAID).to_owned()
+}
 
 /// Why a module is not taken. Meant for its author: each says what is wrong,
 /// and what to do.
@@ -123,18 +133,22 @@ impl Module {
         size: u64,
     ) -> Result<Self, Refusal> {
         let ty = component.component_type();
-        let missing: Vec<String> = ty
+        let mut missing: Vec<String> = ty
             .imports(component.engine())
             .filter(|(name, _)| !host::offers(name))
             .map(|(name, _)| format!("`{}`", cut(name, 200)))
+            .take(SHOWN + 1)
             .collect();
+        if missing.len() > SHOWN {
+            missing[SHOWN] = "and others".into();
+        }
         if !missing.is_empty() {
             return Err(Refusal::Imports(missing));
         }
         // The interfaces are ours, so what fails here is one of their items.
         let pre = linker
             .instantiate_pre(component)
-            .map_err(|error| Refusal::Imports(vec![format!("{error:#}")]))?;
+            .map_err(|error| Refusal::Imports(vec![told(&error)]))?;
         let handler = component.get_export_index(None, HANDLER).ok_or_else(|| {
             let names: Vec<_> = ty
                 .exports(component.engine())

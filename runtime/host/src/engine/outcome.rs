@@ -126,6 +126,8 @@ pub(crate) enum Stop {
     Deadline,
     #[error("the attempt was stopped")]
     Cancelled,
+    #[error("the attempt has called its host too often")]
+    Imports,
 }
 
 /// An export of a name of the contract's and of another type. Raised when it is looked
@@ -211,6 +213,13 @@ pub(crate) fn stopped(stop: Stop, limits: &Limits) -> End {
         Stop::Deadline => End::trapped(
             Ending::Deadline,
             format!("ran past its deadline of {:?}", limits.deadline),
+        ),
+        Stop::Imports => End::trapped(
+            Ending::Trapped,
+            format!(
+                "called what it imports more than {} times",
+                grouped(limits.imports)
+            ),
         ),
     }
 }

@@ -20,7 +20,7 @@ pub mod usage;
 pub mod workers;
 
 use base64::Engine as _;
-use lovage_queue::arguments::to_json;
+use lovage_queue::arguments::{read_value, to_json};
 use lovage_queue::clock::Millis;
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ pub fn known(at: Millis) -> Option<String> {
 
 /// MessagePack as JSON, bytes as Base64.
 pub fn decoded(packed: &[u8]) -> Value {
-    match rmpv::decode::read_value(&mut &packed[..]) {
+    match read_value(packed) {
         Ok(value) => to_json(&value, &base64),
         Err(_) => Value::String(base64(packed)),
     }

@@ -96,7 +96,7 @@ async fn prepare(delivery: &Delivery, job: &Job) -> Result<Prepared, Unrun> {
         digest,
         release,
         policy: resolve::policy(job, options),
-        limits: resolve::limits(&delivery.session.settings.limits, job, options),
+        limits: resolve::limits(&delivery.session.settings, job, options),
         batch: options.batch,
         module: loaded.module,
     })

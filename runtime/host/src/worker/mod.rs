@@ -58,7 +58,7 @@ use tokio::task::JoinHandle;
 use self::guests::Guests;
 use self::series::AllSeries;
 use self::session::{Ended, Session};
-use crate::engine::{Engine, Limits};
+use crate::engine::{Ceilings, Engine, Limits};
 use crate::sandbox::pool::{self, Sandboxes};
 use crate::telemetry::Telemetry;
 
@@ -82,6 +82,8 @@ pub struct Settings {
     pub grace: Duration,
     /// What an attempt may use where neither the call nor the task says.
     pub limits: Limits,
+    /// The most that a call or a task may say.
+    pub ceilings: Ceilings,
     /// How long finished jobs are kept.
     pub retention: Retention,
     /// Has attempts run in processes of their own, and how those are made.
@@ -102,6 +104,7 @@ impl Default for Settings {
             lease: Duration::from_secs(10),
             grace: Duration::from_secs(30),
             limits: Limits::default(),
+            ceilings: Ceilings::default(),
             retention: Retention::default(),
             sandboxes: None,
             echo: false,

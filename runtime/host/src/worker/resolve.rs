@@ -8,6 +8,7 @@ use lovage_queue::registry::Digest;
 use lovage_queue::retry::Policy;
 use lovage_queue::task::TaskOptions;
 
+use super::Settings;
 use crate::engine::{JobContext, Limits};
 
 /// How many times an attempt's log all attempts of a job may keep: a job that is
@@ -33,9 +34,9 @@ pub(super) fn policy(job: &Job, task: &TaskOptions) -> Policy {
     }
 }
 
-pub(super) fn limits(host: &Limits, job: &Job, task: &TaskOptions) -> Limits {
-    let call = &job.call.options;
-    Limits {
+pub(super) fn limits(settings: &Settings, job: &Job, task: &TaskOptions) -> Limits {
+    let (call, host) = (&job.call.options, &settings.limits);
+    let limits = Limits {
         fuel: call.fuel.or(task.fuel).unwrap_or(host.fuel),
         memory: call.memory.or(task.memory).unwrap_or(host.memory),
         deadline: call.timeout.or(task.timeout).unwrap_or(host.deadline),
@@ -45,7 +46,8 @@ pub(super) fn limits(host: &Limits, job: &Job, task: &TaskOptions) -> Limits {
             .or(host.soft_deadline),
         log: room(host.log, &job.attempts),
         ..host.clone()
-    }
+    };
+    limits.held_to(&settings.ceilings)
 }
 
 /// Bytes of texts that the next attempt may leave on the record: half of what the

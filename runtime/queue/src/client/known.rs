@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::schema::{self, Bounds, Steps};
 use super::{ClientError, encoded};
 use crate::arguments::Arguments;
 use crate::registry::{Digest, Manifest};
@@ -53,6 +54,8 @@ impl Shelf {
 pub(super) struct Known {
     manifest: Manifest,
     checks: HashMap<String, jsonschema::Validator>,
+    /// What the tasks' schemas come to, where that is within bounds.
+    bounds: HashMap<String, Bounds>,
     /// Tasks some of whose arguments are bytes.
     of_bytes: HashSet<String>,
 }
@@ -74,6 +77,16 @@ impl Misfit {
             problem: format!("it takes no argument `{name}`"),
         }
     }
+
+    /// That nobody finds out in reasonable time whether they fit.
+    fn too_many() -> Self {
+        Misfit {
+            pointer: String::new(),
+            problem: "to check them by the task's schema takes too many steps: send fewer \
+                      values, shorter texts, or less deep ones"
+                .into(),
+        }
+    }
 }
 
 impl fmt::Display for Misfit {
@@ -87,20 +100,30 @@ impl fmt::Display for Misfit {
 
 impl Known {
     pub(super) fn new(manifest: Manifest) -> Self {
-        // A schema that is none was let through at push by an older version:
-        // the task itself checks its arguments anyway.
+        // A schema that is none, or has no bounds, was let through at push by an older
+        // version: the task itself checks its arguments anyway.
+        let (mut sum, mut bounds) = (Bounds::default(), HashMap::new());
+        for task in &manifest.tasks {
+            let own = Bounds::of(&task.input_schema);
+            if let Ok((own, all)) = own.and_then(|own| Ok((own, sum.and(own)?))) {
+                sum = all;
+                bounds.insert(task.name.clone(), own);
+            }
+        }
+        let bounded = |task: &&TaskInfo| bounds.contains_key(&task.name);
         let check = |task: &TaskInfo| {
-            let check = jsonschema::validator_for(&task.input_schema).ok()?;
+            let check = schema::compile(&task.input_schema).ok()?;
             Some((task.name.clone(), check))
         };
-        let checks = manifest.tasks.iter().filter_map(check).collect();
-        let of_bytes = manifest.tasks.iter();
-        let of_bytes = of_bytes.filter(|task| encoded::any(&task.input_schema));
+        let tasks = || manifest.tasks.iter().filter(bounded);
+        let checks = tasks().filter_map(check).collect();
+        let of_bytes = tasks().filter(|task| encoded::any(&task.input_schema));
         let of_bytes = of_bytes.map(|task| task.name.clone()).collect();
         Known {
-            manifest,
             checks,
             of_bytes,
+            bounds,
+            manifest,
         }
     }
 
@@ -128,7 +151,10 @@ impl Known {
     pub(super) fn decode(&self, task: &str, arguments: &mut Arguments) -> Vec<Misfit> {
         match self.manifest.task(task) {
             Some(info) if self.of_bytes.contains(task) => {
-                encoded::decode(&info.input_schema, arguments)
+                match self.are_few(task, &arguments.to_json()) {
+                    true => encoded::decode(&info.input_schema, arguments),
+                    false => vec![Misfit::too_many()],
+                }
             }
             _ => Vec::new(),
         }
@@ -141,10 +167,21 @@ impl Known {
         arguments: &Arguments,
         coming: &[&str],
     ) -> Vec<Misfit> {
-        let check = self.checks.get(task);
-        check.map_or(Vec::new(), |check| {
-            problems(check, &arguments.to_json(), coming)
-        })
+        let Some(check) = self.checks.get(task) else {
+            return Vec::new();
+        };
+        let arguments = arguments.to_json();
+        match self.are_few(task, &arguments) {
+            true => problems(check, &arguments, coming),
+            false => vec![Misfit::too_many()],
+        }
+    }
+
+    /// Whether it is soon over to check these arguments.
+    fn are_few(&self, task: &str, arguments: &serde_json::Value) -> bool {
+        let (info, bounds) = (self.manifest.task(task), self.bounds.get(task));
+        info.zip(bounds)
+            .is_none_or(|(info, bounds)| Steps::are_few(&info.input_schema, *bounds, arguments))
     }
 }
 
@@ -156,9 +193,12 @@ fn problems(
 ) -> Vec<Misfit> {
     const SHOWN: usize = 5;
     let say = |e: jsonschema::ValidationError<'_>| Misfit {
-        pointer: e.instance_path().as_str().to_owned(),
-        problem: e.to_string(),
+        pointer: schema::cut(e.instance_path().as_str().to_owned()),
+        problem: schema::cut(e.to_string()),
     };
+    if check.is_valid(arguments) {
+        return Vec::new();
+    }
     let errors = check.iter_errors(arguments);
     let now = errors.filter(|e| coming.is_empty() || !may_pass(e, coming));
     now.take(SHOWN).map(say).collect()

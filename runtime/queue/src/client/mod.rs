@@ -17,6 +17,7 @@
 //! - `call`: a [`Call`], and what of it is left to its task
 //! - `encoded`: bytes among arguments that came as JSON
 //! - `known`: what a client remembers of modules
+//! - [`schema`]: what a module's schemas may come to, and what a check by them may take
 //! - `flows`: to run them, to look at them, and to let them go on
 //! - `results`: inputs that are put together from the results of others; `splice`: of
 //!   their bytes
@@ -32,6 +33,7 @@ mod flows;
 mod known;
 mod results;
 mod schedules;
+pub mod schema;
 mod splice;
 mod trace;
 
@@ -262,6 +264,7 @@ impl Client {
         let known = self.module(&call.task.module, call.pin).await?;
         let TaskName { module, task } = &call.task;
         let options = &known.task(module, task)?.options;
+        call.arguments.check_bounds()?;
         let mut problems = match call.encoded {
             true => known.decode(task, &mut call.arguments),
             false => Vec::new(),

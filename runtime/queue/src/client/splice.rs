@@ -1,6 +1,8 @@
 //! MessagePack put together from pieces of it: values are copied as they are and never
 //! decoded, so what is put together costs its bytes and no more.
 
+use crate::arguments::{number_at as number, value_at as value};
+
 /// The beginning of an array of so many values.
 pub(super) fn array(out: &mut Vec<u8>, length: u32) {
     match length {
@@ -89,41 +91,6 @@ pub(super) fn is_one_value(bytes: &[u8]) -> bool {
         }
     }
     at == bytes.len()
-}
-
-/// How many bytes the value at this place has, without the values in it, and how many
-/// those are.
-fn value(bytes: &[u8], at: usize) -> Option<(usize, u64)> {
-    let counted = |width: usize| number(bytes, at + 1, width);
-    let long = |width: usize, more: usize| {
-        let length = usize::try_from(counted(width)?).ok()?;
-        Some((1 + width + more + length, 0))
-    };
-    match *bytes.get(at)? {
-        0x00..=0x7f | 0xc0 | 0xc2 | 0xc3 | 0xe0..=0xff => Some((1, 0)),
-        it @ 0x80..=0x8f => Some((1, 2 * u64::from(it & 0x0f))),
-        it @ 0x90..=0x9f => Some((1, u64::from(it & 0x0f))),
-        it @ 0xa0..=0xbf => Some((1 + usize::from(it & 0x1f), 0)),
-        // The one that MessagePack never uses.
-        0xc1 => None,
-        it @ 0xc4..=0xc6 => long(1 << (it - 0xc4), 0),
-        it @ 0xc7..=0xc9 => long(1 << (it - 0xc7), 1),
-        0xca | 0xce | 0xd2 => Some((5, 0)),
-        0xcb | 0xcf | 0xd3 => Some((9, 0)),
-        0xcc | 0xd0 => Some((2, 0)),
-        0xcd | 0xd1 => Some((3, 0)),
-        it @ 0xd4..=0xd8 => Some((2 + (1 << (it - 0xd4)), 0)),
-        it @ 0xd9..=0xdb => long(1 << (it - 0xd9), 0),
-        0xdc => Some((3, counted(2)?)),
-        0xdd => Some((5, counted(4)?)),
-        0xde => Some((3, 2 * counted(2)?)),
-        0xdf => Some((5, 2 * counted(4)?)),
-    }
-}
-
-fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
-    let digits = bytes.get(at..at + width)?;
-    Some(digits.iter().fold(0, |all, it| all << 8 | u64::from(*it)))
 }
 
 #[cfg(test)]

@@ -139,6 +139,11 @@ impl Percentiles {
             .into()
     }
 
+    /// The time that one call in a hundred takes longer than.
+    pub(super) fn p99(&self) -> &Spread {
+        &self.0[1].1
+    }
+
     /// The names, for a table's head.
     pub(super) fn names() -> [&'static str; 4] {
         PERCENTILES.map(|(name, _)| name)

@@ -9,7 +9,7 @@
 //! - `suite`: all measurements in short
 //! - one file a measurement: `drain`, `enqueue`, `roundtrip` with `load` (what
 //!   goes on beside it), `start`, `memory`, `scheduled`, `fairness`, `tenants`, `breadth`,
-//!   `idle`, `http` with `wire` (a client that costs little), `flows` with `net` (flows of no-ops) and `wide` (a single one)
+//!   `idle`, `hostile`, `http` with `wire` (a client that costs little), `flows` with `net` (flows of no-ops) and `wide` (a single one)
 
 mod bare;
 mod breadth;
@@ -19,6 +19,7 @@ mod enqueue;
 mod fairness;
 mod figures;
 mod flows;
+mod hostile;
 mod http;
 mod idle;
 mod load;
@@ -73,6 +74,7 @@ enum What {
     Breadth(breadth::Breadth),
     Idle(idle::Idle),
     Flows(flows::Flows),
+    Hostile(hostile::Hostile),
     Http(http::Http),
 }
 
@@ -100,6 +102,7 @@ impl Bench {
             Some(What::Breadth(it)) => it.run(context).await,
             Some(What::Idle(it)) => it.run(context).await,
             Some(What::Flows(it)) => it.run(context).await,
+            Some(What::Hostile(it)) => it.run(context).await,
             Some(What::Http(it)) => it.run(context).await,
         }?;
         json["broker"] = json!(place.to_string());

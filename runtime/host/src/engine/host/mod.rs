@@ -68,6 +68,23 @@ pub enum Request {
     EnqueuePage(ChildPage),
 }
 
+impl Request {
+    /// Bytes of what an author may make long.
+    fn size(&self) -> u64 {
+        let input = |job: &ChildJob| job.input.len();
+        let bytes = match self {
+            Request::Progress(_) | Request::Restore => 0,
+            Request::Checkpoint(saved) => saved.state.len(),
+            Request::Enqueue(jobs) => jobs.iter().map(input).sum(),
+            Request::EnqueueFlow(flow) => flow.flow.len(),
+            Request::EnqueuePage(page) => {
+                page.cursor.state.len() + page.jobs.iter().map(input).sum::<usize>()
+            }
+        };
+        bytes as u64
+    }
+}
+
 /// What the host answers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -78,6 +95,15 @@ pub enum Reply {
     Restored(Option<Checkpoint>),
     /// The new jobs' ids, in the order of the request; or a flow's.
     Enqueued(Vec<JobId>),
+}
+
+impl Reply {
+    fn size(&self) -> u64 {
+        match self {
+            Reply::Restored(Some(saved)) => saved.state.len() as u64,
+            Reply::Restored(None) | Reply::Done | Reply::Enqueued(_) => 0,
+        }
+    }
 }
 
 /// Why the host did not do it. The texts reach the module's author.
@@ -131,6 +157,11 @@ pub(crate) struct State {
     pub(crate) machine: wasi::Machine,
     host: Arc<dyn Host>,
     calls: u32,
+    /// Bytes that those calls have moved.
+    moved: u64,
+    /// Calls of whatever the module imports. Nobody looks at it in a call: the next tick
+    /// does, since a guest that calls and calls comes to one.
+    pub(crate) imported: u64,
     children: u64,
     /// Flows that it has made so far.
     flows: u64,
@@ -160,6 +191,8 @@ impl State {
             machine: wasi::Machine::new(log),
             host,
             calls: 0,
+            moved: 0,
+            imported: 0,
             children: 0,
             flows: 0,
             paged: false,
@@ -177,7 +210,30 @@ impl State {
             )));
         }
         self.calls += 1;
-        self.host.call(request).await
+        self.moves(request.size())?;
+        let reply = self.host.call(request).await?;
+        // It has come already: what is past the limit by it is refused next time.
+        self.moved += reply.size();
+        Ok(reply)
+    }
+
+    /// Whether so many bytes more may be moved; then they count.
+    fn moves(&mut self, bytes: u64) -> Result<(), CallError> {
+        let most = self.limits.moved;
+        if self.moved.saturating_add(bytes) > most {
+            let most = self::bytes(most);
+            return Err(CallError::Limit(format!(
+                "what an attempt hands to its host and gets of it takes at most {most}"
+            )));
+        }
+        self.moved += bytes;
+        Ok(())
+    }
+
+    /// Counts a call of something that the module imports.
+    fn import(&mut self) -> &mut Self {
+        self.imported += 1;
+        self
     }
 
     /// Whether the task should stop: somebody asked, or its time is nearly over.
@@ -196,9 +252,9 @@ impl State {
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use super::bindings::lovage::task;
     wasi::link(linker)?;
-    task::types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    task::context::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    task::jobs::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
+    task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
+    task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
+    task::jobs::add_to_linker::<_, HasSelf<State>>(linker, State::import)
 }
 
 impl types::Host for State {}

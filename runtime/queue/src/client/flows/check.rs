@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::types::{Given, Schema};
 use super::{Client, ClientError};
-use crate::arguments::to_json;
+use crate::arguments::{read_value, to_json};
 use crate::broker::BrokerError;
 use crate::client::MAX_INPUT;
 use crate::client::known::{Known, Misfit};
@@ -145,6 +145,7 @@ fn call(node: &Node, modules: &Modules) -> Result<(), ClientError> {
     bounds(node.default.as_deref(), &call.options.headers)?;
     let coming: Vec<&str> = node.binds.iter().map(|it| &*it.argument).collect();
     let known = modules.get(call).expect("all modules were looked up");
+    call.arguments.check_bounds()?;
     let problems = known.problems_beside(&call.task.task, &call.arguments, &coming);
     if !problems.is_empty() {
         let task = call.task.to_string();
@@ -260,7 +261,7 @@ fn one<'a>(node: &'a Node, modules: &'a Modules) -> Given<'a> {
     let Some(default) = &node.default else {
         return result;
     };
-    let default = match rmpv::decode::read_value(&mut &default[..]) {
+    let default = match read_value(default) {
         Ok(value) => Given::Value(to_json(&value, &|_| String::new())),
         Err(_) => return result,
     };
