@@ -38,6 +38,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ),
     ("queue/arguments", &[]),
     ("queue/units", &[]),
+    ("queue/grant", &["queue/units"]),
     // What waits for what, of calls that nobody has made yet.
     (
         "queue/flow",
