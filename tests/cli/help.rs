@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 25] = [
+const COMMANDS: [(&str, &[&str]); 26] = [
     (
         "serve",
         &[
@@ -73,6 +73,10 @@ const COMMANDS: [(&str, &[&str]); 25] = [
     ("push", &["digest", "--name", "--now"]),
     ("releases", &["active release"]),
     ("rollback", &["--to", "retried"]),
+    (
+        "grants",
+        &["list", "approve", "revoke", "docs/grants.md", "wants"],
+    ),
     (
         "run",
         &[

@@ -9,6 +9,7 @@ mod config;
 mod control;
 mod corrupt;
 mod flows;
+mod grants;
 mod help;
 mod limits;
 mod modules;

@@ -6,6 +6,7 @@ mod capabilities;
 mod endings;
 mod neighbours;
 mod refusals;
+mod wants;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

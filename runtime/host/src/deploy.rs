@@ -7,7 +7,9 @@
 use std::time::{Duration, Instant};
 
 use lovage_queue::broker::BrokerError;
-use lovage_queue::client::Client;
+use lovage_queue::client::{Client, ClientError};
+use lovage_queue::grant::Grant;
+use lovage_queue::granted::Approver;
 use lovage_queue::hook;
 use lovage_queue::registry::{Manifest, Readiness, Release};
 use lovage_queue::task::{NameError, check_name};
@@ -47,6 +49,9 @@ pub enum PushError {
     /// The broker's own error.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Its way to an active release was closed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The engine is broken.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -66,12 +71,15 @@ pub enum Step {
 /// A push that went through.
 #[derive(Clone, Debug)]
 pub struct Pushed {
-    /// The active release.
+    /// The release: the active one now, unless it awaits approval.
     pub release: Release,
     /// What the module says of itself.
     pub manifest: Manifest,
     /// How many live workers had compiled it when it became active.
     pub readiness: Readiness,
+    /// What the module was not granted. Unless there is none, the release waits for that
+    /// and is not active.
+    pub awaits: Vec<Grant>,
 }
 
 /// A push to come.
@@ -84,6 +92,8 @@ pub struct Push<'a> {
     pub by: &'a str,
     /// How long to wait for the live workers; zero for not at all.
     pub patience: Duration,
+    /// Who approves of all that it wants, if they do so at once.
+    pub approver: Option<Approver>,
 }
 
 /// Pushes a module and tells of each step.
@@ -105,14 +115,28 @@ pub async fn push(
     tell(Step::Storing);
     let (broker, tenant) = (client.broker(), client.tenant());
     let digest = broker.put(tenant, &push.bytes, &manifest).await?;
+    if let Some(approver) = push.approver.filter(|_| !manifest.wants.is_empty()) {
+        let (wants, by) = (&manifest.wants, push.by);
+        client.approve(push.name, wants, approver, by).await?;
+    }
     let mut release = broker.stage(tenant, push.name, digest, push.by).await?;
+    let awaits = client.lacking(push.name, digest).await?;
+    if !awaits.is_empty() {
+        return Ok(Pushed {
+            release,
+            manifest,
+            readiness: Readiness::default(),
+            awaits,
+        });
+    }
     let readiness = all_ready(client, &release, push.patience, &mut tell).await?;
-    broker.activate(tenant, push.name, release.number).await?;
+    client.activate(push.name, release.number).await?;
     release.active = true;
     Ok(Pushed {
         release,
         manifest,
         readiness,
+        awaits,
     })
 }
 
@@ -144,7 +168,8 @@ pub async fn inspect(engine: &Engine, bytes: Vec<u8>) -> Result<Manifest, PushEr
             }
         }
     }
-    Ok(Manifest { size, tasks })
+    let wants = engine.wants(&module).await?;
+    Ok(Manifest { size, tasks, wants })
 }
 
 async fn all_ready(

@@ -90,6 +90,16 @@ fn plain(host: &str) -> String {
     }
 }
 
+impl Grant {
+    /// Whether it may lead to addresses that are not public: the operator alone gives it.
+    pub fn is_private(&self) -> bool {
+        match self {
+            Grant::Http { to, .. } | Grant::Tcp(to) => to.private,
+            _ => false,
+        }
+    }
+}
+
 /// A text that is no grant.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is no grant: {why}")]
@@ -270,6 +280,16 @@ fn read_size(text: &str) -> Result<u64, String> {
 pub struct Grants(pub BTreeSet<Grant>);
 
 impl Grants {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Those that are among the others, too.
+    pub fn within(&self, others: &Grants) -> Grants {
+        Grants(self.0.intersection(&others.0).cloned().collect())
+    }
+
     /// What of these is not among the others: word for word, so that a diff shows all
     /// that is new.
     pub fn without(&self, others: &Grants) -> Vec<&Grant> {

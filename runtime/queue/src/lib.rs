@@ -5,7 +5,7 @@
 //! - [`job`]: a job and its life; [`task`]: names, options, failures;
 //!   [`retry`]: when a failed job runs again; [`limits`]: what may start;
 //!   [`schedule`]: when a schedule fires; [`flow`]: what waits for what;
-//!   [`event`]: what happened; [`hook`]: who is told of it; [`grant`]: what a module may reach; [`about`]: what a worker says of itself;
+//!   [`event`]: what happened; [`hook`]: who is told of it; [`grant`]: what a module may reach; [`granted`]: who approved of it; [`about`]: what a worker says of itself;
 //!   [`clock`]: whose time counts; [`units`]: spans and sizes as people write them.
 //!   All pure.
 //! - [`record`]: the bytes of a job, the same on every broker
@@ -21,6 +21,7 @@ pub mod clock;
 pub mod event;
 pub mod flow;
 pub mod grant;
+pub mod granted;
 pub mod hook;
 pub mod job;
 pub mod limits;

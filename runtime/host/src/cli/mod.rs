@@ -21,6 +21,7 @@ mod dev;
 pub mod exit;
 mod fate;
 mod flow;
+mod grants;
 mod hooks;
 mod job;
 mod jobs;
@@ -82,7 +83,7 @@ Exit codes:
     2  wrong usage or configuration
     3  the broker cannot be reached or used, is busy, or it or a queue is full
     4  what was named does not exist
-    5  a module, a call, a change of a job, or the token was refused
+    5  a module, a call, a change of a job, or the token was refused, or a push awaits approval
     6  the time was up before the job, or the flow, ended
     7  anything else";
 
@@ -144,6 +145,7 @@ enum Command {
     Push(push::Push),
     Releases(releases::Releases),
     Rollback(rollback::Rollback),
+    Grants(grants::GrantsCommand),
     Run(run::Run),
     // It has so many flags that it would make all commands large.
     Call(Box<call::Call>),
@@ -320,6 +322,7 @@ impl Command {
             Command::Push(it) => it.run(context).await,
             Command::Releases(it) => it.run(context).await,
             Command::Rollback(it) => it.run(context).await,
+            Command::Grants(it) => it.run(context).await,
             Command::Run(it) => it.run(context).await,
             Command::Call(it) => it.run(context).await,
             Command::Job(it) => it.run(context).await,

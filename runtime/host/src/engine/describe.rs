@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use lovage_queue::clock::Millis;
+use lovage_queue::grant::{GrantError, Grants, MAX_GRANTS};
 use lovage_queue::job::{Conflict, MAX_PRIORITY, Until};
 use lovage_queue::retry::{Backoff, Retry};
 use lovage_queue::schedule::{CatchUp, Overlap, TaskSchedule, Trigger};
@@ -12,6 +13,7 @@ use serde_json::Value;
 
 use super::batch::Batched;
 use super::bindings::lovage::task::types;
+use super::host::Capability;
 use super::module::Refusal;
 use super::outcome::cut;
 
@@ -78,6 +80,25 @@ fn batch(batched: Batched, tasks: &mut [TaskInfo]) -> Result<(), Refusal> {
 
 fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Describe(text.into()))
+}
+
+/// Reads the answer of `wants`. What is imported without being wanted would only ever be
+/// denied.
+pub(super) fn wants(lines: &[String], reaches: &[Capability]) -> Result<Grants, Refusal> {
+    if lines.len() > MAX_GRANTS {
+        let text = format!("names {} grants, more than {MAX_GRANTS}", lines.len());
+        return Err(Refusal::Wants(text));
+    }
+    let wants: Result<_, _> = lines.iter().map(|line| line.parse()).collect();
+    let wants = wants.map_err(|e: GrantError| Refusal::Wants(format!("has a wrong line: {e}")))?;
+    let wants = Grants(wants);
+    match reaches.iter().find(|it| !it.is_among(&wants)) {
+        None => Ok(wants),
+        Some(it) => Err(Refusal::Unwanted {
+            import: it.import.into(),
+            what: it.what,
+        }),
+    }
 }
 
 fn task_info(task: types::TaskInfo) -> Result<TaskInfo, Refusal> {

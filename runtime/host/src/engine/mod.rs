@@ -41,6 +41,7 @@ mod ticker;
 
 use std::sync::Arc;
 
+use lovage_queue::grant::Grants;
 use lovage_queue::task::TaskInfo;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use wasmtime::component::Linker;
@@ -214,6 +215,19 @@ impl Engine {
         let host = Arc::new(NoHost::default());
         let (tasks, batched) = attempt::describe(self, module, host).await?;
         describe::read(tasks, batched)
+    }
+
+    /// Asks a module for what it wants to reach, as [`describe`](Self::describe) does for
+    /// its tasks. What it imports and does not want, it is refused for.
+    pub async fn wants(&self, module: &Module) -> Result<Grants, Refusal> {
+        if !self.made(module) {
+            let text = "cannot be called: the module was compiled by another engine";
+            return Err(Refusal::Wants(text.into()));
+        }
+        let _slot = self.slot().await;
+        let _working = self.0.ticker.working();
+        let lines = attempt::wants(self, module, Arc::new(NoHost::default())).await?;
+        describe::wants(&lines, module.reaches())
     }
 
     fn made(&self, module: &Module) -> bool {

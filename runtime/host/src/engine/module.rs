@@ -6,13 +6,15 @@ use lovage_queue::registry::Digest;
 use lovage_queue::registry::blob::MAX_MODULE;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
-use super::host::{self, State};
+use super::host::{self, Capability, State};
 use super::outcome::{bytes, cut};
 
 /// What every module exports. A name of a compatible version is found by it.
 const HANDLER: &str = "lovage:task/handler@0.1.0";
 /// What a module exports besides that may have batched tasks.
 const BATCHES: &str = "lovage:task/batches@0.1.0";
+/// What a module exports besides that wants to reach more than the queue.
+const WANTS: &str = "lovage:task/wants@0.1.0";
 
 /// Why a module is not taken. Meant for its author: each says what is wrong,
 /// and what to do.
@@ -49,6 +51,17 @@ pub enum Refusal {
     /// Its `describe` did not answer, or answered nonsense.
     #[error("`describe` {0}")]
     Describe(String),
+    /// It brings in a capability that it does not want.
+    #[error("imports `{import}`, but wants no {what}: name it in `wants`")]
+    Unwanted {
+        /// The import.
+        import: String,
+        /// What the import is of no use without.
+        what: &'static str,
+    },
+    /// Its `wants` did not answer, or answered nonsense.
+    #[error("`wants` {0}")]
+    Wants(String),
 }
 
 /// A compiled module with its imports resolved. Cheap to clone; it belongs to
@@ -62,6 +75,9 @@ struct Inner {
     pre: InstancePre<State>,
     handler: Functions,
     batches: Option<Functions>,
+    wants: Option<ComponentExportIndex>,
+    /// The capabilities that it imports.
+    reaches: Vec<Capability>,
 }
 
 /// The exports of an interface, found once, so that a call looks up no names.
@@ -110,6 +126,13 @@ impl Module {
             let (run, describe) = (export("run")?, export("describe")?);
             Ok(Functions { run, describe })
         };
+        let wants = component.get_export_index(None, WANTS).map(|it| {
+            let index = component.get_export_index(Some(&it), "wants");
+            index.ok_or_else(|| Refusal::World("its `wants` lacks `wants`".into()))
+        });
+        let imports = ty.imports(component.engine());
+        let reaches = imports.filter_map(|(name, _)| host::capability(name));
+        let reaches = reaches.collect();
         let batches = component.get_export_index(None, BATCHES);
         let batches = batches.map(|it| functions(&it, "its `batches`"));
         Ok(Module(Arc::new(Inner {
@@ -118,6 +141,8 @@ impl Module {
             pre,
             handler: functions(&handler, "its handler")?,
             batches: batches.transpose()?,
+            wants: wants.transpose()?,
+            reaches,
         })))
     }
 
@@ -147,6 +172,14 @@ impl Module {
 
     pub(super) fn batches(&self) -> Option<&Functions> {
         self.0.batches.as_ref()
+    }
+
+    pub(super) fn wants(&self) -> Option<&ComponentExportIndex> {
+        self.0.wants.as_ref()
+    }
+
+    pub(super) fn reaches(&self) -> &[Capability] {
+        &self.0.reaches
     }
 }
 

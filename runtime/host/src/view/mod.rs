@@ -2,13 +2,14 @@
 //!
 //! # Layout
 //! - this file: moments, and MessagePack as JSON
-//! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`: one kind of
-//!   thing each
+//! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`, `grants`:
+//!   one kind of thing each
 //!
 //! Names and shapes are part of the interface: what programs read may gain fields, and
 //! loses none.
 
 pub mod flows;
+pub mod grants;
 pub mod hooks;
 pub mod jobs;
 pub mod modules;
