@@ -24,6 +24,7 @@ pub(super) fn manifest() -> Manifest {
     Manifest {
         size: SIZE as u64,
         tasks: vec![task],
+        wants: Default::default(),
     }
 }
 

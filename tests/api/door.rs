@@ -110,6 +110,7 @@ impl Door {
             bytes,
             by: "test",
             patience: Duration::ZERO,
+            approver: None,
         };
         let client = self.site.client().await;
         deploy::push(&ENGINE, client, push, |_| {}).await.unwrap();

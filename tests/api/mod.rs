@@ -16,6 +16,7 @@ mod enqueue;
 mod events;
 mod flows;
 mod formats;
+mod grants;
 mod health;
 mod history;
 mod jobs;

@@ -6,6 +6,7 @@ use lovage_queue::audit::Act;
 use lovage_queue::broker::{
     ACTS_KEPT, Audited, Broker, BrokerError, Flows, Ledger, MAX_ACTS, Recorded, Schedules, Shelf,
 };
+use lovage_queue::grant::Grants;
 use lovage_queue::job::JobId;
 use lovage_queue::limits::{Limit, Scope};
 use lovage_queue::registry::{Digest, Manifest, Registry};
@@ -93,6 +94,7 @@ broker_test!(
         let manifest = Manifest {
             size: 1,
             tasks: Vec::new(),
+            wants: Grants::default(),
         };
         let digest = by.put(TENANT, b"m", &manifest).await.unwrap();
         by.stage(TENANT, "app", digest, "ci").await.unwrap();

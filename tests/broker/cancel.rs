@@ -212,6 +212,7 @@ broker_test!(
         let manifest = Manifest {
             size: 1,
             tasks: Vec::new(),
+            wants: Default::default(),
         };
         let digest = b.put(TENANT, b"m", &manifest).await.unwrap();
         b.stage(TENANT, "basics", digest, "me").await.unwrap();

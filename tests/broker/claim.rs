@@ -247,6 +247,7 @@ async fn release(b: &Bench, module: &[u8]) -> (Digest, u32) {
             &Manifest {
                 size: 1,
                 tasks: Vec::new(),
+                wants: Default::default(),
             },
         )
         .await

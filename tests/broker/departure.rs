@@ -82,6 +82,7 @@ async fn furnish_with(b: &Bench, name: &str, jobs: &[NewJob], flow: JobId) {
     let manifest = Manifest {
         size: 8,
         tasks: Vec::new(),
+        wants: Default::default(),
     };
     let digest = b.put(name, module, &manifest).await.unwrap();
     let release = b.stage(name, "basics", digest, "me").await.unwrap();
@@ -281,6 +282,7 @@ broker_test!(
         let manifest = Manifest {
             size: 1,
             tasks: Vec::new(),
+            wants: Default::default(),
         };
         gone(b.put(&name, b"m", &manifest).await.map(drop));
         // Nothing of it starts, and what stops in time is recorded.

@@ -117,6 +117,7 @@ async fn activate(b: &Bench, code: &[u8], options: TaskOptions) -> u32 {
     let manifest = Manifest {
         size: 1,
         tasks: vec![task],
+        wants: Default::default(),
     };
     let digest = b.put(TENANT, code, &manifest).await.unwrap();
     let release = b.stage(TENANT, "basics", digest, "me").await.unwrap();
@@ -166,6 +167,7 @@ broker_test!(a_staged_release_declares_nothing_yet, |b| async move {
             &Manifest {
                 size: 1,
                 tasks: Vec::new(),
+                wants: Default::default(),
             },
         )
         .await

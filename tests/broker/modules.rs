@@ -24,6 +24,7 @@ fn manifest() -> Manifest {
     Manifest {
         size: 8,
         tasks: vec![task],
+        wants: Default::default(),
     }
 }
 

@@ -115,6 +115,7 @@ broker_test!(tenants_do_not_see_each_others_modules, |b| async move {
             &Manifest {
                 size: 8,
                 tasks: Vec::new(),
+                wants: Default::default(),
             },
         )
         .await

@@ -239,6 +239,7 @@ broker_test!(workers_hear_of_a_staged_module, |b| async move {
             &Manifest {
                 size: 8,
                 tasks: Vec::new(),
+                wants: Default::default(),
             },
         )
         .await

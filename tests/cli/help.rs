@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 28] = [
+const COMMANDS: [(&str, &[&str]); 29] = [
     (
         "serve",
         &[
@@ -88,6 +88,10 @@ const COMMANDS: [(&str, &[&str]); 28] = [
     ("push", &["digest", "--name", "--now"]),
     ("releases", &["active release"]),
     ("rollback", &["--to", "retried"]),
+    (
+        "grants",
+        &["list", "approve", "revoke", "docs/grants.md", "wants"],
+    ),
     (
         "run",
         &[

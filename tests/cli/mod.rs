@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod corrupt;
 mod flows;
+mod grants;
 mod help;
 mod limits;
 mod modules;

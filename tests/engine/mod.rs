@@ -7,6 +7,7 @@ mod endings;
 mod neighbours;
 mod refusals;
 mod spending;
+mod wants;
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

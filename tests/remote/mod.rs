@@ -112,6 +112,7 @@ impl Served {
         let manifest = Manifest {
             size: 3,
             tasks: vec![task],
+            wants: Default::default(),
         };
         let (broker, tenant) = (&self.broker, "default");
         let digest = broker.put(tenant, b"app", &manifest).await.unwrap();
@@ -200,6 +201,7 @@ async fn push(
         bytes: body.to_vec(),
         by: "a token",
         patience: Duration::ZERO,
+        approver: None,
     };
     let client = Client::over(broker, tenant);
     match deploy::push(&engine.unwrap(), &client, push, |_| ()).await {

@@ -7,12 +7,14 @@
 use std::time::{Duration, Instant};
 
 use lovage_queue::broker::BrokerError;
-use lovage_queue::client::{Client, schema};
+use lovage_queue::client::{Client, ClientError, schema};
+use lovage_queue::grant::Grant;
+use lovage_queue::granted::Approver;
 use lovage_queue::hook;
 use lovage_queue::registry::{Manifest, Readiness, Release};
 use lovage_queue::task::{NameError, TaskInfo, check_name};
 
-use crate::engine::{Engine, EngineError, LoadError, Refusal};
+use crate::engine::{Engine, EngineError, LoadError, Refusal, Said};
 
 /// How long an activation waits for the live workers.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,6 +59,9 @@ pub enum PushError {
     /// The broker's own error.
     #[error(transparent)]
     Broker(#[from] BrokerError),
+    /// Its way to an active release was closed.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The engine is broken.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -76,12 +81,15 @@ pub enum Step {
 /// A push that went through.
 #[derive(Clone, Debug)]
 pub struct Pushed {
-    /// The active release.
+    /// The release: the active one now, unless it awaits approval.
     pub release: Release,
     /// What the module says of itself.
     pub manifest: Manifest,
     /// How many live workers had compiled it when it became active.
     pub readiness: Readiness,
+    /// What the module was not granted. Unless there is none, the release waits for that
+    /// and is not active.
+    pub awaits: Vec<Grant>,
 }
 
 /// A push to come.
@@ -94,6 +102,8 @@ pub struct Push<'a> {
     pub by: &'a str,
     /// How long to wait for the live workers; zero for not at all.
     pub patience: Duration,
+    /// Who approves of all that it wants, if they do so at once.
+    pub approver: Option<Approver>,
 }
 
 /// Pushes a module and tells of each step.
@@ -115,14 +125,28 @@ pub async fn push(
     tell(Step::Storing);
     let (broker, tenant) = (client.broker(), client.tenant());
     let digest = broker.put(tenant, &push.bytes, &manifest).await?;
+    if let Some(approver) = push.approver.filter(|_| !manifest.wants.is_empty()) {
+        let (wants, by) = (&manifest.wants, push.by);
+        client.approve(push.name, wants, approver, by).await?;
+    }
     let mut release = broker.stage(tenant, push.name, digest, push.by).await?;
+    let awaits = client.lacking(push.name, digest).await?;
+    if !awaits.is_empty() {
+        return Ok(Pushed {
+            release,
+            manifest,
+            readiness: Readiness::default(),
+            awaits,
+        });
+    }
     let readiness = all_ready(client, &release, push.patience, &mut tell).await?;
-    broker.activate(tenant, push.name, release.number).await?;
+    client.activate(push.name, release.number).await?;
     release.active = true;
     Ok(Pushed {
         release,
         manifest,
         readiness,
+        awaits,
     })
 }
 
@@ -132,15 +156,16 @@ pub async fn push(
 /// See [`PushError`].
 pub async fn inspect(engine: &Engine, bytes: Vec<u8>) -> Result<Manifest, PushError> {
     let size = bytes.len() as u64;
-    let tasks = engine.inspect(bytes).await.map_err(|e| match e {
+    let said = engine.inspect(bytes).await.map_err(|e| match e {
         LoadError::Refused(refusal) => PushError::Refused(refusal),
         LoadError::Fetch(e) | LoadError::Engine(e) => PushError::Engine(e),
         e @ (LoadError::Missing(_) | LoadError::Corrupt(_)) => {
             PushError::Engine(EngineError::Setup(e.to_string()))
         }
     })?;
+    let Said { tasks, wants } = said;
     check_schemas(&tasks)?;
-    Ok(Manifest { size, tasks })
+    Ok(Manifest { size, tasks, wants })
 }
 
 /// Whether all schemas are such that somebody may be checked by them.

@@ -6,7 +6,8 @@
 //!   [`retry`]: when a failed job runs again; [`limits`]: what may start;
 //!   [`tenant`]: what a tenant may take of it;
 //!   [`schedule`]: when a schedule fires; [`flow`]: what waits for what;
-//!   [`event`]: what happened; [`audit`]: who did it; [`hook`]: who is told of it; [`about`]: what a worker says of itself;
+//!   [`event`]: what happened; [`audit`]: who did it; [`hook`]: who is told of it; [`grant`]: what a
+//!   module may reach; [`granted`]: who approved of it; [`about`]: what a worker says of itself;
 //!   [`clock`]: whose time counts; [`units`]: spans and sizes as people write them.
 //!   All pure.
 //! - [`record`]: the bytes of a job, the same on every broker
@@ -22,6 +23,8 @@ pub mod client;
 pub mod clock;
 pub mod event;
 pub mod flow;
+pub mod grant;
+pub mod granted;
 pub mod hook;
 pub mod job;
 pub mod limits;

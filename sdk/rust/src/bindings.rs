@@ -2147,6 +2147,116 @@ pub mod lovage {
 pub mod exports {
     pub mod lovage {
         pub mod task {
+            /// What a module exports beside its handler if it is to reach more than the queue.
+            ///
+            /// Nothing is granted by being wanted: a release whose wants were not all granted to its
+            /// module is stored, and becomes active once somebody approves them.
+            #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+            pub mod wants {
+                #[used]
+                #[doc(hidden)]
+                static __FORCE_SECTION_REF: fn() = super::super::super::super::__link_custom_section_describing_imports;
+                use super::super::super::super::_rt;
+                #[doc(hidden)]
+                #[allow(non_snake_case, unused_unsafe)]
+                pub unsafe fn _export_wants_cabi<T_: Guest>() -> *mut u8 {
+                    unsafe {
+                        #[cfg(target_arch = "wasm32")] _rt::run_ctors_once();
+                        let result0 = { T_::wants() };
+                        let ptr1 = (&raw mut _RET_AREA.0).cast::<u8>();
+                        let vec3 = result0;
+                        let len3 = vec3.len();
+                        let layout3 = _rt::alloc::Layout::from_size_align(
+                                vec3.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                                ::core::mem::size_of::<*const u8>(),
+                            )
+                            .unwrap();
+                        let (result3, _cleanup3) = wit_bindgen::rt::Cleanup::new(
+                            layout3,
+                        );
+                        if let Some(cleanup) = _cleanup3 {
+                            cleanup.forget();
+                        }
+                        for (i, e) in vec3.into_iter().enumerate() {
+                            let base = result3
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let vec2 = (e.into_bytes()).into_boxed_slice();
+                                let ptr2 = vec2.as_ptr().cast::<u8>();
+                                let len2 = vec2.len();
+                                ::core::mem::forget(vec2);
+                                *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>() = len2;
+                                *base.add(0).cast::<*mut u8>() = ptr2.cast_mut();
+                            }
+                        }
+                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<usize>() = len3;
+                        *ptr1.add(0).cast::<*mut u8>() = result3;
+                        ptr1
+                    }
+                }
+                #[doc(hidden)]
+                #[allow(non_snake_case)]
+                pub unsafe fn __post_return_wants<T_: Guest>(arg0: *mut u8) {
+                    unsafe {
+                        let l0 = *arg0.add(0).cast::<*mut u8>();
+                        let l1 = *arg0
+                            .add(::core::mem::size_of::<*const u8>())
+                            .cast::<usize>();
+                        let base4 = l0;
+                        let len4 = l1;
+                        for i in 0..len4 {
+                            let base = base4
+                                .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                let l2 = *base.add(0).cast::<*mut u8>();
+                                let l3 = *base
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                _rt::cabi_dealloc(l2, l3, 1);
+                            }
+                        }
+                        _rt::cabi_dealloc(
+                            base4,
+                            len4 * (2 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        );
+                    }
+                }
+                pub trait Guest {
+                    /// What the tasks of this module want to reach, each a line such as
+                    /// `http GET api.example.com`, `config smtp-host` or `bucket sessions`; at most 256.
+                    /// Called once, after the handler's `describe`.
+                    #[allow(async_fn_in_trait)]
+                    fn wants() -> _rt::Vec<_rt::String>;
+                }
+                #[doc(hidden)]
+                macro_rules! __export_lovage_task_wants_0_1_0_cabi {
+                    ($ty:ident with_types_in $($path_to_types:tt)*) => {
+                        const _ : () = { #[unsafe (export_name =
+                        "lovage:task/wants@0.1.0#wants")] unsafe extern "C" fn
+                        export_wants() -> * mut u8 { unsafe { $($path_to_types)*::
+                        _export_wants_cabi::<$ty > () } } #[unsafe (export_name =
+                        "cabi_post_lovage:task/wants@0.1.0#wants")] unsafe extern "C" fn
+                        _post_return_wants(arg0 : * mut u8,) { unsafe {
+                        $($path_to_types)*:: __post_return_wants::<$ty > (arg0) } } };
+                    };
+                }
+                #[doc(hidden)]
+                pub(crate) use __export_lovage_task_wants_0_1_0_cabi;
+                #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                struct _RetArea(
+                    [::core::mem::MaybeUninit<
+                        u8,
+                    >; 2 * ::core::mem::size_of::<*const u8>()],
+                );
+                static mut _RET_AREA: _RetArea = _RetArea(
+                    [::core::mem::MaybeUninit::uninit(); 2
+                        * ::core::mem::size_of::<*const u8>()],
+                );
+            }
             /// What a module exports beside its handler if it has batched tasks: tasks whose jobs
             /// are collected, by number or by time, into one run with a result for each of them.
             ///
@@ -3605,11 +3715,14 @@ mod _rt {
 /// ```
 #[allow(unused_macros)]
 #[doc(hidden)]
-macro_rules! __export_batch_module_impl {
+macro_rules! __export_wanting_module_impl {
     ($ty:ident) => {
         crate ::bindings::export!($ty with_types_in crate ::bindings);
     };
     ($ty:ident with_types_in $($path_to_types_root:tt)*) => {
+        $($path_to_types_root)*::
+        exports::lovage::task::wants::__export_lovage_task_wants_0_1_0_cabi!($ty
+        with_types_in $($path_to_types_root)*:: exports::lovage::task::wants);
         $($path_to_types_root)*::
         exports::lovage::task::batches::__export_lovage_task_batches_0_1_0_cabi!($ty
         with_types_in $($path_to_types_root)*:: exports::lovage::task::batches);
@@ -3619,17 +3732,17 @@ macro_rules! __export_batch_module_impl {
     };
 }
 #[doc(inline)]
-pub(crate) use __export_batch_module_impl as export;
+pub(crate) use __export_wanting_module_impl as export;
 #[rustfmt::skip]
 #[cfg(target_arch = "wasm32")]
 #[unsafe(
-    link_section = "component-type:wit-bindgen:0.63.0:lovage:task@0.1.0:batch-module:encoded world"
+    link_section = "component-type:wit-bindgen:0.63.0:lovage:task@0.1.0:wanting-module:encoded world"
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2108] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb9\x0f\x01A\x02\x01\
-A\x0d\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\0\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2161] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xec\x0f\x01A\x02\x01\
+A\x0f\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\0\
 \x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\
 \x04\0\x07failure\x03\0\x03\x01r\x03\x07base-msw\x06factoru\x06max-msw\x04\0\x07\
 backoff\x03\0\x05\x01r\x02\x05county\x09period-msw\x04\0\x04rate\x03\0\x07\x01q\x03\
@@ -3664,19 +3777,20 @@ new-flow\x03\0\x0b\x01p\x0a\x01r\x03\x04jobs\x0d\x06cursor\x02\x04openy\x04\0\x0
 new-page\x03\0\x0e\x01ps\x01j\x01\x10\x01\x01\x01@\x01\x04jobs\x0d\0\x11\x04\0\x07\
 enqueue\x01\x12\x01j\x01s\x01\x01\x01@\x01\x04flow\x0c\0\x13\x04\0\x0cenqueue-fl\
 ow\x01\x14\x01j\0\x01\x01\x01@\x01\x04page\x0f\0\x15\x04\0\x0cenqueue-page\x01\x16\
-\x03\0\x16lovage:task/jobs@0.1.0\x05\x03\x02\x03\0\0\x07failure\x01B\x11\x02\x03\
-\x02\x01\x04\x04\0\x07failure\x03\0\0\x01r\x03\x04tasks\x03maxy\x07wait-msw\x04\0\
-\x07batched\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x06\x02ids\x07attempty\x0cm\
-ax-attemptsy\x0eenqueued-at-msw\x07headers\x05\x05input\x06\x04\0\x04call\x03\0\x07\
-\x01p\x03\x01@\0\0\x09\x04\0\x08describe\x01\x0a\x01p\x08\x01j\x01\x06\x01\x01\x01\
-p\x0c\x01@\x02\x04tasks\x05calls\x0b\0\x0d\x04\0\x03run\x01\x0e\x04\0\x19lovage:\
-task/batches@0.1.0\x05\x05\x02\x03\0\0\x09task-info\x01B\x0b\x02\x03\x02\x01\x04\
-\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x06\x04\0\x09task-info\x03\0\x02\x01p\x03\
-\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\x01@\x02\x04t\
-asks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lovage:task/handler@0.1.0\x05\
-\x07\x04\0\x1elovage:task/batch-module@0.1.0\x04\0\x0b\x12\x01\0\x0cbatch-module\
-\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10\
-wit-bindgen-rust\x060.63.0";
+\x03\0\x16lovage:task/jobs@0.1.0\x05\x03\x01B\x03\x01ps\x01@\0\0\0\x04\0\x05want\
+s\x01\x01\x04\0\x17lovage:task/wants@0.1.0\x05\x04\x02\x03\0\0\x07failure\x01B\x11\
+\x02\x03\x02\x01\x05\x04\0\x07failure\x03\0\0\x01r\x03\x04tasks\x03maxy\x07wait-\
+msw\x04\0\x07batched\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x06\x02ids\x07atte\
+mpty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x05\x05input\x06\x04\0\x04ca\
+ll\x03\0\x07\x01p\x03\x01@\0\0\x09\x04\0\x08describe\x01\x0a\x01p\x08\x01j\x01\x06\
+\x01\x01\x01p\x0c\x01@\x02\x04tasks\x05calls\x0b\0\x0d\x04\0\x03run\x01\x0e\x04\0\
+\x19lovage:task/batches@0.1.0\x05\x06\x02\x03\0\0\x09task-info\x01B\x0b\x02\x03\x02\
+\x01\x05\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x07\x04\0\x09task-info\x03\0\x02\
+\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\x01@\
+\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lovage:task/handl\
+er@0.1.0\x05\x08\x04\0\x20lovage:task/wanting-module@0.1.0\x04\0\x0b\x14\x01\0\x0e\
+wanting-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
+0.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

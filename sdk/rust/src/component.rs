@@ -16,7 +16,7 @@ use crate::{
     CallError, CatchUp, Conflict, Failure, Overlap, Retry, Schedule, TaskOptions, Trigger, Unique,
     Until, registry,
 };
-use bindings::exports::lovage::task::{batches, handler};
+use bindings::exports::lovage::task::{batches, handler, wants};
 use bindings::lovage::task::{context, jobs, types};
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
@@ -62,6 +62,12 @@ impl batches::Guest for Handler {
         let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
         let answers = registry::run_batch(&task, &inputs).into_iter();
         answers.map(|answer| answer.map_err(failure)).collect()
+    }
+}
+
+impl wants::Guest for Handler {
+    fn wants() -> Vec<String> {
+        registry::wants().into_iter().map(Into::into).collect()
     }
 }
 

@@ -40,7 +40,7 @@
 //!
 //! # Layout
 //!
-//! - [`task`] and [`data`]: the attributes
+//! - [`task`] and [`data`]: the attributes · [`wants!`]: what the module reaches
 //! - [`Bytes`]: binary arguments and results · [`Failure`]: why a task did not succeed, and what to do next
 //! - [`context`]: the job that runs: attempt, deadline, progress, checkpoint
 //! - [`jobs`]: enqueue further jobs, flows of them, and sources of jobs without an end
@@ -185,6 +185,36 @@ pub use lovage_sdk_macros::task;
 /// schemars' `JsonSchema`. `#[serde(…)]` and `#[schemars(…)]` attributes work below it.
 pub use lovage_sdk_macros::data;
 
+/// Says what the module wants to reach beside the queue, a line each.
+///
+/// Somebody approves it when the module is pushed for the first time, and again when a release wants more. What was not
+/// approved answers that it is denied.
+///
+/// ```
+/// # extern crate lovage_sdk as lovage;
+/// lovage::wants!["http GET api.example.com", "config smtp-host", "bucket sessions"];
+///
+/// assert_eq!(lovage::testing::wants()[1], "config smtp-host");
+/// ```
+///
+/// | line | what it allows |
+/// |---|---|
+/// | `http [METHOD,…] HOST[:PORT]` | requests to that host, port 443 where none is said |
+/// | `tcp HOST:PORT` | connections to it |
+/// | `config KEY`, `secret KEY` | to read a value of the tenant's |
+/// | `bucket NAME` | a key-value bucket of the tenant's |
+/// | `sql NAME` | a database connection of the tenant's |
+/// | `scratch SIZE` | a folder of its own for as long as an attempt lasts |
+///
+/// A host is a name, `*.` before a name for all names below it, or an address. With `private` behind `http` or `tcp` it
+/// may also lead to addresses that are not public.
+#[macro_export]
+macro_rules! wants {
+    ($($line:literal),+ $(,)?) => {
+        $crate::__private::inventory::submit! { $crate::__private::Wants(&[$($line),+]) }
+    };
+}
+
 /// What the attributes write. Not for authors, and not stable.
 #[doc(hidden)]
 pub mod __private {
@@ -193,7 +223,7 @@ pub mod __private {
     pub mod batch {
         pub use crate::batch::{one, run};
     }
-    pub use crate::registry::Task;
+    pub use crate::registry::{Task, Wants};
     pub use crate::returned::{Plain, Returned};
     pub use crate::schema::InputSchema;
     pub use inventory;

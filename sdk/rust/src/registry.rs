@@ -155,6 +155,21 @@ pub struct Task {
 
 inventory::collect!(Task);
 
+/// What the module wants to reach, as [`wants!`](crate::wants) says.
+#[derive(Debug)]
+pub struct Wants(pub &'static [&'static str]);
+
+inventory::collect!(Wants);
+
+/// All that the module wants, each once: the order in which it registered is the linker's.
+pub(crate) fn wants() -> Vec<&'static str> {
+    let all = inventory::iter::<Wants>.into_iter();
+    let mut wants: Vec<_> = all.flat_map(|it| it.0).copied().collect();
+    wants.sort_unstable();
+    wants.dedup();
+    wants
+}
+
 impl Task {
     pub(crate) fn input_schema(&self) -> String {
         let mut schema = InputSchema::new();

@@ -46,6 +46,11 @@ pub struct TaskInfo {
     pub options: TaskOptions,
 }
 
+/// What the module wants to reach, as it says when it is pushed.
+pub fn wants() -> Vec<&'static str> {
+    registry::wants()
+}
+
 /// The module's tasks by name, as they are described when it is pushed.
 ///
 /// # Panics

@@ -205,6 +205,7 @@ broker_test!(
         let manifest = Manifest {
             size: 1,
             tasks: Vec::new(),
+            wants: Default::default(),
         };
         let refused = b.put(&name, b"m", &manifest).await;
         assert!(

@@ -171,6 +171,7 @@ broker_test!(modules_are_bounded_by_size_and_number, |b| async move {
     let manifest = |size| Manifest {
         size,
         tasks: Vec::new(),
+        wants: Default::default(),
     };
     let put = async |bytes: &[u8]| b.put(&name, bytes, &manifest(bytes.len() as u64)).await;
     assert_over(put(&[1; 11]).await, "module-size", (10, 11));

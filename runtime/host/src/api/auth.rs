@@ -76,6 +76,11 @@ impl<R> Caller<R> {
         self.token.as_ref().map_or("anybody", |it| &it.name)
     }
 
+    /// The same of something that is there, and waits for somebody.
+    pub(super) fn accepted<T: Serialize + ?Sized>(&self, value: &T) -> Response {
+        self.form.answer(StatusCode::ACCEPTED, value)
+    }
+
     /// Whether they are still who they were: a token may have been revoked since. While the
     /// broker is away nobody knows.
     pub(super) async fn is_valid(&self, api: &Api) -> bool {

@@ -7,8 +7,8 @@
 //! - `auth`: who asks; [`token`]: what is kept of them
 //! - `body`: forms of bodies and answers; `problem`: what could not be done
 //! - `docs`: the OpenAPI document, with `document` and `shapes`; `ui`: the dashboard's files
-//! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `queues`, `workers`,
-//!   `schedules`, `flows`, `tokens`, `hooks`, `audit`, `tenant`
+//! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `grants`, `queues`,
+//!   `workers`, `schedules`, `flows`, `tokens`, `hooks`, `audit`, `tenant`
 //! - `events` with `feed`: what happens, as it happens; `history`: what has happened
 //! - `health`: whether all is well; `metrics`: in numbers; `remote`: what Lovage's own client speaks
 //!
@@ -26,6 +26,7 @@ mod events;
 mod fates;
 mod feed;
 mod flows;
+mod grants;
 mod health;
 mod history;
 mod hooks;
@@ -205,6 +206,7 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(modules::push))
         .routes(routes!(modules::activate))
         .routes(routes!(modules::roll_back))
+        .routes(routes!(grants::show, grants::put, grants::revoke))
         .routes(routes!(modules::tasks))
         .routes(routes!(modules::task))
         .routes(routes!(jobs::list, enqueue::enqueue))

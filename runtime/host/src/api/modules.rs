@@ -2,6 +2,7 @@
 
 use axum::extract::{Request, State};
 use lovage_queue::event::Event;
+use lovage_queue::granted::Approver;
 use lovage_queue::registry::Readiness;
 use lovage_queue::registry::blob::MAX_MODULE;
 use lovage_queue::task::{TaskName, check_name};
@@ -13,7 +14,9 @@ use super::Shared;
 use super::auth::{Caller, Deploy, Look};
 use super::body::{BYTES, BodyLimit, Params, Path, content_type, whole};
 use super::problem::{Kind, Problem, Reply};
+use super::token::Role;
 use crate::deploy;
+use crate::view::grants::lines;
 use crate::view::modules::{ActiveView, ReleaseView, TaskView};
 
 /// The type of a component.
@@ -94,6 +97,9 @@ pub(super) struct PushParams {
     /// Makes it active at once, without waiting for the workers.
     #[serde(default)]
     now: bool,
+    /// Approves of all that it wants, which takes the role `admin`.
+    #[serde(default)]
+    grant: bool,
 }
 
 /// A push that went through.
@@ -101,10 +107,13 @@ pub(super) struct PushParams {
 pub(super) struct Pushed {
     /// The module's name.
     module: String,
-    /// The release that is active now.
+    /// The release: active now, unless it awaits approval.
     release: ReleaseView,
-    /// What the module says of itself: its `size` and its `tasks`.
+    /// What the module says of itself: its `size`, its `tasks`, and what it `wants`.
     manifest: Value,
+    /// What it newly wants. It becomes active once that is granted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    awaits: Vec<String>,
     /// How many live workers had compiled it by then.
     #[schema(value_type = Value)]
     workers: Readiness,
@@ -114,11 +123,13 @@ pub(super) struct Pushed {
 ///
 /// The body is the component. It is checked and asked for its tasks in the sandbox, stored,
 /// compiled by the live workers, and then made active. A push that fails has changed
-/// nothing that runs.
+/// nothing that runs. One that wants what its module was not granted is stored and not made
+/// active: the answer names it.
 #[utoipa::path(post, path = "/v1/modules/{module}/releases", tag = "modules",
     params(("module" = String, Path, pattern = "^[a-z0-9][a-z0-9_-]{0,63}$"), PushParams),
     request_body(content((Vec<u8> = "application/wasm"), (Vec<u8> = "application/octet-stream"))),
-    responses((status = 201, description = "It is active", body = Pushed)))]
+    responses((status = 201, description = "It is active", body = Pushed),
+        (status = 202, description = "It awaits approval", body = Pushed)))]
 pub(super) async fn push(
     State(api): State<Shared>,
     caller: Caller<Deploy>,
@@ -127,6 +138,9 @@ pub(super) async fn push(
     mut request: Request,
 ) -> Reply {
     check_name(&module, "module").map_err(|e| Problem::bad(e.to_string()))?;
+    if params.grant {
+        caller.may(Role::Admin)?;
+    }
     let kind = content_type(request.headers());
     if kind != WASM && kind != BYTES {
         let said = format!("a component is `{WASM}` or `{BYTES}`, not `{kind}`");
@@ -145,21 +159,30 @@ pub(super) async fn push(
             true => std::time::Duration::ZERO,
             false => deploy::PATIENCE,
         },
+        approver: params.grant.then_some(Approver::Admin),
     };
     let pushed = deploy::push(&api.engine, &caller.client, push, |_| {}).await?;
     let release = ReleaseView::of(&pushed.release);
-    let event = Event::Release {
-        module: module.clone(),
-        release: pushed.release.number,
-        before: None,
-    };
-    api.feeds.tell(caller.client.tenant(), &event).await;
-    Ok(caller.made(&Pushed {
+    let is_active = pushed.awaits.is_empty();
+    if is_active {
+        let event = Event::Release {
+            module: module.clone(),
+            release: pushed.release.number,
+            before: None,
+        };
+        api.feeds.tell(caller.client.tenant(), &event).await;
+    }
+    let answer = Pushed {
         module,
         release,
         manifest: json!(pushed.manifest),
+        awaits: lines(&pushed.awaits),
         workers: pushed.readiness,
-    }))
+    };
+    Ok(match is_active {
+        true => caller.made(&answer),
+        false => caller.accepted(&answer),
+    })
 }
 
 /// A release that has become active.
@@ -218,7 +241,7 @@ async fn make_active(
     let active = number
         .or_else(older)
         .ok_or_else(|| Problem::new(Kind::Conflict, format!("`{module}` has no older release")))?;
-    broker.activate(tenant, &module, active).await?;
+    caller.client.activate(&module, active).await?;
     let event = Event::Release {
         module: module.clone(),
         release: active,

@@ -263,10 +263,9 @@ impl From<BrokerError> for Problem {
                 )
                 .again_in(10)
             }
+            BrokerError::Denied(_) => Problem::new(Kind::Forbidden, said),
             // No broker of ours says so: they stand behind no other server.
-            BrokerError::Denied(_) | BrokerError::Busy { .. } => {
-                Problem::new(Kind::Unavailable, said)
-            }
+            BrokerError::Busy { .. } => Problem::new(Kind::Unavailable, said),
             BrokerError::QueueFull { .. } => Problem::new(Kind::QueueFull, said).again_in(1),
             BrokerError::Quota { retry_after, .. } => {
                 let problem = Problem::new(Kind::Quota, said);
@@ -314,6 +313,7 @@ impl From<ClientError> for Problem {
             | ClientError::UnknownStep { .. } => Problem::missing(said),
             ClientError::Unended(..) => Problem::new(Kind::NotFinished, said),
             ClientError::Bound(_) => Problem::new(Kind::JobFailed, said),
+            ClientError::Ungranted { .. } => Problem::new(Kind::Conflict, said),
         }
     }
 }
@@ -329,6 +329,7 @@ impl From<PushError> for Problem {
             | PushError::Reserved(_) => Problem::new(Kind::Refused, said),
             PushError::Name(_) => Problem::bad(said),
             PushError::Broker(e) => e.into(),
+            PushError::Client(e) => e.into(),
             PushError::Engine(_) => Problem::new(Kind::Internal, said),
         }
     }

@@ -39,7 +39,12 @@ impl Dev {
                 Some((name, path)) => (Some(name.to_owned()), path),
                 None => (None, module.as_str()),
             };
-            push::push_file(context, &client, &engine, &PathBuf::from(path), name, true).await?;
+            // Who names a file here trusts it with this machine.
+            let how = push::How {
+                now: true,
+                grant: true,
+            };
+            push::push_file(context, &client, &engine, &PathBuf::from(path), name, how).await?;
         }
         declare_schedules(context, &client).await;
         if context.uses_default_broker() {

@@ -63,6 +63,14 @@ pub enum Verdict {
     /// What was asked for is against the rules just now.
     #[error("{0}")]
     Refused(String),
+    /// A release wants what nobody has approved.
+    #[error("release {release} of `{module}` is stored and awaits approval")]
+    Awaits {
+        /// The module.
+        module: String,
+        /// The release.
+        release: u32,
+    },
     /// A tool that builds a module said no.
     #[error("{0}")]
     Build(String),
@@ -79,7 +87,7 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
             Verdict::Job { .. } | Verdict::Flow { .. } | Verdict::Task(_) => 1,
             Verdict::Usage(_) => 2,
             Verdict::Missing(_) => 4,
-            Verdict::Refused(_) | Verdict::Build(_) => 5,
+            Verdict::Refused(_) | Verdict::Build(_) | Verdict::Awaits { .. } => 5,
             Verdict::TimeUp { .. } | Verdict::FlowTimeUp { .. } => 6,
         });
     }
@@ -97,6 +105,7 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
             | PushError::Worker(_) => 5,
             PushError::Name(_) | PushError::Reserved(_) => 2,
             PushError::Broker(it) => of_broker(it),
+            PushError::Client(it) => of_client(it),
             PushError::Engine(_) => 7,
         });
     }
@@ -137,7 +146,8 @@ fn of_client(e: &ClientError) -> u8 {
         | ClientError::Schema { .. }
         | ClientError::TooLarge(_)
         | ClientError::Mismatch(_)
-        | ClientError::Unended(..) => 5,
+        | ClientError::Unended(..)
+        | ClientError::Ungranted { .. } => 5,
     }
 }
 
@@ -156,13 +166,22 @@ fn of_broker(e: &BrokerError) -> u8 {
     }
 }
 
+/// What makes a release active that wants more than was granted.
+const APPROVE: &str = "`lovage grants approve` grants it that, and makes it active";
+
 /// What the user could do about an error, where there is something to say.
 pub fn hint(e: &anyhow::Error) -> Option<&'static str> {
     e.chain().find_map(|e| {
         if let Some(Verdict::Flow { .. }) = e.downcast_ref() {
             return Some("`lovage flow show` draws where, and `lovage flow retry` goes on from there");
         }
-        let client = e.downcast_ref::<ClientError>();
+        if let Some(Verdict::Awaits { .. }) = e.downcast_ref() {
+            return Some(APPROVE);
+        }
+        let client = match e.downcast_ref() {
+            Some(PushError::Client(it)) => Some(it),
+            _ => e.downcast_ref::<ClientError>(),
+        };
         if let Some(hint) = client.and_then(hint_of) {
             return Some(hint);
         }
@@ -221,6 +240,7 @@ fn hint_of(e: &ClientError) -> Option<&'static str> {
         ClientError::UnknownStep { .. } => {
             Some("`lovage flow show --json` has the path of each step")
         }
+        ClientError::Ungranted { .. } => Some(APPROVE),
         ClientError::Unended(..) => Some("`lovage flow wait` waits for its end"),
         ClientError::Mismatch(_) => {
             Some("take another result, or put a call between that makes the one of the other")

@@ -22,6 +22,7 @@ mod dev;
 pub mod exit;
 mod fate;
 mod flow;
+mod grants;
 mod hooks;
 mod job;
 mod jobs;
@@ -85,7 +86,8 @@ Exit codes:
     2  wrong usage or configuration
     3  the broker cannot be reached or used, is busy, or it, a queue or a quota is full
     4  what was named does not exist
-    5  a module, a call, a change, the token, or a suspended tenant was refused
+    5  a module, a call, a change, the token, or a suspended tenant was refused, or a push
+       awaits approval
     6  the time was up before the job, or the flow, ended
     7  anything else";
 
@@ -150,6 +152,7 @@ enum Command {
     Push(push::Push),
     Releases(releases::Releases),
     Rollback(rollback::Rollback),
+    Grants(grants::GrantsCommand),
     Run(run::Run),
     // It has so many flags that it would make all commands large.
     Call(Box<call::Call>),
@@ -340,6 +343,7 @@ impl Command {
             Command::Push(it) => it.run(context).await,
             Command::Releases(it) => it.run(context).await,
             Command::Rollback(it) => it.run(context).await,
+            Command::Grants(it) => it.run(context).await,
             Command::Run(it) => it.run(context).await,
             Command::Call(it) => it.run(context).await,
             Command::Job(it) => it.run(context).await,

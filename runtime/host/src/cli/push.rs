@@ -7,6 +7,7 @@ use clap::Args;
 use lovage_queue::broker::remote::{self, Address, RemoteBroker};
 use lovage_queue::broker::{Broker, BrokerError, Place};
 use lovage_queue::client::Client;
+use lovage_queue::granted::Approver;
 use lovage_queue::registry::blob::MAX_MODULE;
 use lovage_queue::task::DEFAULT_TENANT;
 use serde_json::json;
@@ -24,7 +25,8 @@ use crate::view::modules::ReleaseView;
 /// The component is checked and asked for its tasks in the sandbox, stored under
 /// the digest of its bytes, compiled by the live workers, and then made active:
 /// the first job claimed after that runs it. A push that fails has changed
-/// nothing that runs.
+/// nothing that runs. A module that wants what it was not granted is stored, and becomes
+/// active once that is approved: `lovage grants`.
 #[derive(Debug, Args)]
 pub(super) struct Push {
     /// The component
@@ -36,19 +38,35 @@ pub(super) struct Push {
     /// Do not wait until the workers have compiled it
     #[arg(long)]
     now: bool,
+    /// Grant it all that it wants
+    #[arg(long)]
+    grant: bool,
+}
+
+/// How a file is pushed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// Without waiting for the workers.
+    pub(super) now: bool,
+    /// With all that it wants.
+    pub(super) grant: bool,
 }
 
 impl Push {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         // What is wrong with the file is said before a broker is needed.
-        let name = name_of(&self.file, self.name)?;
+        let name = name_of(&self.file, self.name.clone())?;
         check_file(&self.file)?;
         if let Place::Http(address) = context.place()? {
-            return push_to_server(context, &address, &self.file, &name, self.now).await;
+            return push_to_server(context, &address, &name, &self).await;
         }
         let client = context.client().await?;
         let engine = context.engine()?;
-        push_file(context, &client, &engine, &self.file, Some(name), self.now).await
+        let how = How {
+            now: self.now,
+            grant: self.grant,
+        };
+        push_file(context, &client, &engine, &self.file, Some(name), how).await
     }
 }
 
@@ -59,12 +77,12 @@ pub(super) async fn push_file(
     engine: &Engine,
     file: &Path,
     name: Option<String>,
-    now: bool,
+    how: How,
 ) -> anyhow::Result<()> {
     let name = name_of(file, name)?;
     let bytes = read_component(file)?;
     let by = super::user();
-    let patience = if now {
+    let patience = if how.now {
         Duration::ZERO
     } else {
         deploy::PATIENCE
@@ -75,6 +93,7 @@ pub(super) async fn push_file(
         bytes,
         by: &by,
         patience,
+        approver: how.grant.then_some(Approver::Operator),
     };
     let pushed = deploy::push(engine, client, push, |step| {
         spinner.set_message(said(&name, &step))
@@ -88,10 +107,10 @@ pub(super) async fn push_file(
 async fn push_to_server(
     context: &Context,
     address: &Address,
-    file: &Path,
     name: &str,
-    now: bool,
+    how: &Push,
 ) -> anyhow::Result<()> {
+    let file = how.file.as_path();
     let bytes = read_component(file)?;
     let server = RemoteBroker::connect(address).await?;
     let tenant = &context.config.tenant;
@@ -104,7 +123,7 @@ async fn push_to_server(
     }
     let spinner = context.out.spinner("");
     spinner.set_message(format!("pushing `{name}`"));
-    let pushed = server.push(name, bytes, now).await;
+    let pushed = server.push(name, bytes, how.now, how.grant).await;
     spinner.finish_and_clear();
     let pushed = pushed.map_err(|e| match e {
         remote::PushError::Broker(e) => e.into(),
@@ -117,6 +136,7 @@ async fn push_to_server(
         release: pushed.release,
         manifest: pushed.manifest,
         readiness: pushed.workers,
+        awaits: pushed.awaits,
     };
     report(context, name, &pushed)
 }
@@ -148,8 +168,19 @@ fn report(context: &Context, name: &str, pushed: &Pushed) -> anyhow::Result<()> 
         release,
         manifest,
         readiness,
+        awaits,
     } = pushed;
-    let json = json!({"module": name, "release": ReleaseView::of(release), "manifest": manifest, "workers": readiness});
+    let mut json = json!({"module": name, "release": ReleaseView::of(release), "manifest": manifest, "workers": readiness});
+    if !awaits.is_empty() {
+        json["awaits"] = json!(awaits);
+        let (module, release) = (name.to_owned(), release.number);
+        context.out.print(&json, || {
+            let each = awaits.iter().map(|it| format!("\n    {it}"));
+            let each: String = each.collect();
+            format!("release {release} of `{module}` newly wants{each}")
+        })?;
+        return Err(Verdict::Awaits { module, release }.into());
+    }
     context.out.print(&json, || {
         let rows = manifest.tasks.iter().map(|task| {
             let doc = task.doc.lines().next().unwrap_or_default().to_owned();

@@ -39,7 +39,7 @@ impl Rollback {
                 self.module
             ))
         })?;
-        broker.activate(tenant, &self.module, to).await?;
+        client.activate(&self.module, to).await?;
         let json = json!({"module": self.module, "active": to, "before": active});
         context.out.print(&json, || {
             format!(

@@ -5,8 +5,10 @@
 
 use std::fmt;
 
+use lovage_queue::grant::Grants;
 use lovage_queue::registry::Digest;
 use lovage_queue::task::TaskInfo;
+use serde::{Deserialize, Serialize};
 
 use super::load::LoadError;
 use super::module::{Refusal, check_header};
@@ -28,7 +30,7 @@ pub trait Compiler: fmt::Debug + Send + Sync {
 pub struct Work<'a> {
     /// The module.
     pub source: Source<'a>,
-    /// Whether it is asked for its tasks too.
+    /// Whether it is asked for what it says of itself too.
     pub describe: bool,
     /// Whether all cores may be used.
     pub parallel: bool,
@@ -53,30 +55,47 @@ pub enum Source<'a> {
 pub struct Compiled {
     /// Its artifact; empty where the source was one.
     pub artifact: Vec<u8>,
-    /// Its tasks, where they were asked for.
+    /// What it says of itself, where that was asked for.
+    pub said: Said,
+}
+
+/// What a module says of itself.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Said {
+    /// Its tasks.
     pub tasks: Vec<TaskInfo>,
+    /// What it wants to reach.
+    pub wants: Grants,
 }
 
 impl Engine {
-    /// A module's tasks, and nothing else of it: where there is a compiler apart, no code
+    /// What a module says of itself, and nothing else of it: where there is a compiler apart, no code
     /// of the module comes into this process.
     ///
     /// # Errors
     /// See [`LoadError`].
-    pub async fn inspect(&self, module: Vec<u8>) -> Result<Vec<TaskInfo>, LoadError<EngineError>> {
+    pub async fn inspect(&self, module: Vec<u8>) -> Result<Said, LoadError<EngineError>> {
         if self.0.settings.compiler.is_some() {
             let engine = self.clone();
-            let tasks = self.aside(move || engine.inspect_apart(&module)).await;
-            return tasks
+            let said = self.aside(move || engine.inspect_apart(&module)).await;
+            return said
                 .and_then(|it| it)
                 .map_err(LoadError::Engine)?
                 .map_err(LoadError::Refused);
         }
         let module = self.compile_aside(module).await?;
-        self.describe(&module).await.map_err(LoadError::Refused)
+        self.ask(&module).await.map_err(LoadError::Refused)
     }
 
-    fn inspect_apart(&self, module: &[u8]) -> Result<Result<Vec<TaskInfo>, Refusal>, EngineError> {
+    /// Asks a module for all that it says of itself.
+    pub(crate) async fn ask(&self, module: &Module) -> Result<Said, Refusal> {
+        Ok(Said {
+            tasks: self.describe(module).await?,
+            wants: self.wants(module).await?,
+        })
+    }
+
+    fn inspect_apart(&self, module: &[u8]) -> Result<Result<Said, Refusal>, EngineError> {
         let Some(compiler) = &self.0.settings.compiler else {
             return Err(EngineError::Compiler("there is none".into()));
         };
@@ -105,7 +124,7 @@ impl Engine {
             cache.put(digest, module.len() as u64, &compiled.artifact);
         }
         // Whoever called `describe` may have been taken over by it.
-        Ok(describe::check(&compiled.tasks).map(|()| compiled.tasks))
+        Ok(describe::check(&compiled.said).map(|()| compiled.said))
     }
 
     /// Compiles a module in this process: the artifact, and the module that it makes.

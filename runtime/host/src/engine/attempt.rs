@@ -38,9 +38,10 @@ pub(super) async fn run(
         limits,
         cancel,
         log,
+        grants,
     } = invocation;
     let started = Instant::now();
-    let state = State::new(context, limits, cancel, log, host);
+    let state = State::new(context, limits, cancel, log, grants, host);
     let mut store = store(engine, state);
     let work = guarded(&mut store, async |store| {
         let instance = module.pre.instantiate_async(&mut *store).await?;
@@ -67,26 +68,59 @@ pub(super) async fn describe(
     digest: Digest,
     host: Arc<dyn Host>,
 ) -> Result<(Vec<types::TaskInfo>, Vec<Batched>), Refusal> {
+    let asked = asked(engine, module, digest, host, async |store, instance| {
+        let handler = &module.handler;
+        function::<(&str, &[u8]), Run>(store, instance, &handler.run)?;
+        let describe = function::<(), (Vec<types::TaskInfo>,)>(store, instance, &handler.describe)?;
+        let (tasks,) = describe.call_async(&mut *store, ()).await?;
+        Ok((tasks, batch::describe(store, instance, module).await?))
+    });
+    asked.await.map_err(|e| e.unwrap_or_else(Refusal::Describe))
+}
+
+/// Calls `wants` in an instance of its own, where there is one.
+pub(super) async fn wants(
+    engine: &Engine,
+    module: &Linked,
+    digest: Digest,
+    host: Arc<dyn Host>,
+) -> Result<Vec<String>, Refusal> {
+    let Some(wants) = &module.wants else {
+        return Ok(Vec::new());
+    };
+    let asked = asked(engine, module, digest, host, async |store, instance| {
+        let wants = function::<(), (Vec<String>,)>(store, instance, wants)?;
+        let (lines,) = wants.call_async(&mut *store, ()).await?;
+        Ok(lines)
+    });
+    asked.await.map_err(|e| e.unwrap_or_else(Refusal::Wants))
+}
+
+/// Asks a module for what it says of itself, in an instance of its own. It may be of
+/// another shape; or what it did instead is told.
+async fn asked<T>(
+    engine: &Engine,
+    module: &Linked,
+    digest: Digest,
+    host: Arc<dyn Host>,
+    ask: impl AsyncFnOnce(&mut Store<State>, &Instance) -> wasmtime::Result<T>,
+) -> Result<T, Result<Refusal, String>> {
     let limits = Limits::of_describe();
     let context = JobContext::local(digest, "");
     let started = Instant::now();
     let (cancel, log) = (Cancel::default(), Tap::default());
-    let mut store = store(engine, State::new(context, limits, cancel, log, host));
+    let state = State::new(context, limits, cancel, log, Arc::default(), host);
+    let mut store = store(engine, state);
     store.set_hostcall_fuel(DESCRIPTION);
     let answer = guarded(&mut store, async |store| {
         let instance = module.pre.instantiate_async(&mut *store).await?;
-        let handler = &module.handler;
-        function::<(&str, &[u8]), Run>(store, &instance, &handler.run)?;
-        let describe =
-            function::<(), (Vec<types::TaskInfo>,)>(store, &instance, &handler.describe)?;
-        let (tasks,) = describe.call_async(&mut *store, ()).await?;
-        Ok((tasks, batch::describe(store, &instance, module).await?))
+        ask(store, &instance).await
     })
     .await;
     let error = match answer {
         Ok(Ok(told)) => return Ok(told),
         Ok(Err(error)) => match error.downcast_ref::<Misfit>() {
-            Some(misfit) => return Err(Refusal::World(misfit.to_string())),
+            Some(misfit) => return Err(Ok(Refusal::World(misfit.to_string()))),
             None => error,
         },
         Err(stop) => stop.into(),
@@ -94,7 +128,7 @@ pub(super) async fn describe(
     let outcome = conclude(store, started, Duration::ZERO, |_| Err(error));
     let failure = outcome.end.failure();
     let message = failure.map_or("was stopped", |failure| &failure.message);
-    Err(Refusal::Describe(message.to_owned()))
+    Err(Err(message.to_owned()))
 }
 
 /// A function of an export, which must have the type that the contract says.

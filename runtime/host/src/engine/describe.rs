@@ -4,14 +4,17 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use lovage_queue::clock::Millis;
+use lovage_queue::grant::{GrantError, Grants, MAX_GRANTS};
 use lovage_queue::job::{Conflict, MAX_PRIORITY, Until};
 use lovage_queue::retry::{Backoff, Retry};
 use lovage_queue::schedule::{CatchUp, Overlap, TaskSchedule, Trigger};
 use lovage_queue::task::{Batch, Failure, Rate, TaskInfo, TaskOptions, check_name};
 use serde_json::Value;
 
+use super::apart::Said;
 use super::batch::Batched;
 use super::bindings::lovage::task::types;
+use super::host::Capability;
 use super::module::Refusal;
 use super::outcome::cut;
 
@@ -66,7 +69,12 @@ pub(super) fn read(
 }
 
 /// Looks again at what another process has read of `describe`, as at what anybody says.
-pub(super) fn check(tasks: &[TaskInfo]) -> Result<(), Refusal> {
+pub(super) fn check(said: &Said) -> Result<(), Refusal> {
+    if said.wants.0.len() > MAX_GRANTS {
+        let text = format!("names more than {MAX_GRANTS} grants");
+        return Err(Refusal::Wants(text));
+    }
+    let tasks = &said.tasks;
     let mut names = HashSet::new();
     if tasks.is_empty() || tasks.len() > TASKS {
         return refuse(format!("names {} tasks, not 1 to {TASKS}", tasks.len()));
@@ -139,6 +147,25 @@ fn batch(batched: Batched, tasks: &mut [TaskInfo]) -> Result<(), Refusal> {
 
 fn refuse<T>(text: impl Into<String>) -> Result<T, Refusal> {
     Err(Refusal::Describe(text.into()))
+}
+
+/// Reads the answer of `wants`. What is imported without being wanted would only ever be
+/// denied.
+pub(super) fn wants(lines: &[String], reaches: &[Capability]) -> Result<Grants, Refusal> {
+    if lines.len() > MAX_GRANTS {
+        let text = format!("names {} grants, more than {MAX_GRANTS}", lines.len());
+        return Err(Refusal::Wants(text));
+    }
+    let wants: Result<_, _> = lines.iter().map(|line| line.parse()).collect();
+    let wants = wants.map_err(|e: GrantError| Refusal::Wants(format!("has a wrong line: {e}")))?;
+    let wants = Grants(wants);
+    match reaches.iter().find(|it| !it.is_among(&wants)) {
+        None => Ok(wants),
+        Some(it) => Err(Refusal::Unwanted {
+            import: it.import.into(),
+            what: it.what.into(),
+        }),
+    }
 }
 
 fn task_info(task: types::TaskInfo) -> Result<TaskInfo, Refusal> {

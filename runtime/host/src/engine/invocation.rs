@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use lovage_queue::clock::Millis;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::JobId;
 use lovage_queue::registry::Digest;
 use tokio::sync::Notify;
@@ -72,6 +73,8 @@ pub struct Invocation {
     pub cancel: Cancel,
     /// Shows what it writes, while it runs.
     pub log: Tap,
+    /// What it may reach beside the queue.
+    pub grants: Arc<Grants>,
 }
 
 impl Invocation {
@@ -84,6 +87,7 @@ impl Invocation {
             limits: Limits::default(),
             cancel: Cancel::default(),
             log: Tap::default(),
+            grants: Arc::default(),
         }
     }
 }

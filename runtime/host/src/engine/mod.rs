@@ -45,11 +45,12 @@ mod ticker;
 
 use std::sync::Arc;
 
+use lovage_queue::grant::Grants;
 use lovage_queue::task::TaskInfo;
 use tokio::sync::{Mutex, Semaphore, SemaphorePermit};
 use wasmtime::component::Linker;
 
-pub use self::apart::{Compiled, Compiler, Source, Work};
+pub use self::apart::{Compiled, Compiler, Said, Source, Work};
 pub use self::batch::{BatchCall, BatchOutcome};
 pub use self::config::Settings;
 pub use self::counts::ModuleCounts;
@@ -227,6 +228,20 @@ impl Engine {
         let host = Arc::new(NoHost::default());
         let (tasks, batched) = attempt::describe(self, linked, module.digest(), host).await?;
         describe::read(tasks, batched)
+    }
+
+    /// Asks a module for what it wants to reach, as [`describe`](Self::describe) does for
+    /// its tasks. What it imports and does not want, it is refused for.
+    pub async fn wants(&self, module: &Module) -> Result<Grants, Refusal> {
+        let Some(linked) = self.made(module) else {
+            let text = "cannot be called: the module was compiled by another engine";
+            return Err(Refusal::Wants(text.into()));
+        };
+        let _slot = self.slot().await;
+        let _working = self.0.ticker.working();
+        let host = Arc::new(NoHost::default());
+        let lines = attempt::wants(self, linked, module.digest(), host).await?;
+        describe::wants(&lines, &linked.reaches)
     }
 
     /// A module's code, if this engine made it.

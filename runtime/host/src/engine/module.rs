@@ -7,13 +7,15 @@ use lovage_queue::registry::blob::MAX_MODULE;
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
-use super::host::{self, State};
+use super::host::{self, Capability, State};
 use super::outcome::{bytes, cut};
 
 /// What every module exports. A name of a compatible version is found by it.
 const HANDLER: &str = "lovage:task/handler@0.1.0";
 /// What a module exports besides that may have batched tasks.
 const BATCHES: &str = "lovage:task/batches@0.1.0";
+/// What a module exports besides that wants to reach more than the queue.
+const WANTS: &str = "lovage:task/wants@0.1.0";
 
 /// Bytes of a refusal's text that another process says.
 const TEXT: usize = 16 * 1024;
@@ -66,6 +68,17 @@ pub enum Refusal {
     /// Its `describe` did not answer, or answered nonsense.
     #[error("`describe` {0}")]
     Describe(String),
+    /// It brings in a capability that it does not want.
+    #[error("imports `{import}`, but wants no {what}: name it in `wants`")]
+    Unwanted {
+        /// The import.
+        import: String,
+        /// What the import is of no use without.
+        what: String,
+    },
+    /// Its `wants` did not answer, or answered nonsense.
+    #[error("`wants` {0}")]
+    Wants(String),
     /// It is nested deeper than any compiler should follow.
     #[error("nested too deep: {0}")]
     TooDeep(String),
@@ -83,6 +96,11 @@ impl Refusal {
             Refusal::World(it) => Refusal::World(text(it)),
             Refusal::Needs(it) => Refusal::Needs(text(it)),
             Refusal::Describe(it) => Refusal::Describe(text(it)),
+            Refusal::Unwanted { import, what } => Refusal::Unwanted {
+                import: text(import),
+                what: text(what),
+            },
+            Refusal::Wants(it) => Refusal::Wants(text(it)),
             Refusal::TooDeep(it) => Refusal::TooDeep(text(it)),
             Refusal::Exhausts(it) => Refusal::Exhausts(text(it)),
             Refusal::Imports(some) => {
@@ -116,6 +134,9 @@ pub(super) struct Linked {
     pub(super) pre: InstancePre<State>,
     pub(super) handler: Functions,
     pub(super) batches: Option<Functions>,
+    pub(super) wants: Option<ComponentExportIndex>,
+    /// The capabilities that it imports.
+    pub(super) reaches: Vec<Capability>,
 }
 
 /// The exports of an interface, found once, so that a call looks up no names.
@@ -168,12 +189,21 @@ impl Module {
             let (run, describe) = (export("run")?, export("describe")?);
             Ok(Functions { run, describe })
         };
+        let wants = component.get_export_index(None, WANTS).map(|it| {
+            let index = component.get_export_index(Some(&it), "wants");
+            index.ok_or_else(|| Refusal::World("its `wants` lacks `wants`".into()))
+        });
+        let imports = ty.imports(component.engine());
+        let reaches = imports.filter_map(|(name, _)| host::capability(name));
+        let reaches = reaches.collect();
         let batches = component.get_export_index(None, BATCHES);
         let batches = batches.map(|it| functions(&it, "its `batches`"));
         let form = Form::Linked(Linked {
             pre,
             handler: functions(&handler, "its handler")?,
             batches: batches.transpose()?,
+            wants: wants.transpose()?,
+            reaches,
         });
         Ok(Module(Arc::new(Inner { digest, size, form })))
     }

@@ -117,7 +117,7 @@ impl Apart {
                     }
                     artifact.extend_from_slice(&part);
                 }
-                Answer::Done(tasks) => return Ok(Ok(Compiled { artifact, tasks })),
+                Answer::Done(said) => return Ok(Ok(Compiled { artifact, said })),
                 Answer::Refused(refusal) => return Ok(Err(refusal.bounded())),
                 Answer::Ready(_) => {
                     return Err(WireError::Nonsense("it is ready again".into()));

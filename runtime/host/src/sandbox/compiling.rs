@@ -8,13 +8,12 @@ use std::thread;
 
 use lovage_queue::registry::Digest;
 use lovage_queue::registry::blob::MAX_MODULE;
-use lovage_queue::task::TaskInfo;
 use serde::{Deserialize, Serialize};
 use serde_bytes::{ByteBuf, Bytes};
 
 use super::confine::{self, Bounds};
 use super::wire;
-use crate::engine::{Engine, Module, Refusal, Settings};
+use crate::engine::{Engine, Module, Refusal, Said, Settings};
 
 /// Bytes of an artifact in one message.
 const PART: usize = 1024 * 1024;
@@ -46,8 +45,8 @@ pub(super) enum Answer {
     Ready(Vec<String>),
     /// The next bytes of the artifact.
     Part(ByteBuf),
-    /// That was all of it; and the tasks, if they were asked for.
-    Done(Vec<TaskInfo>),
+    /// That was all of it; and what the module says of itself, if that was asked for.
+    Done(Said),
     /// The verdict.
     Refused(Refusal),
 }
@@ -62,12 +61,12 @@ pub(super) fn serve(mut pipe: UnixStream, bounds: Bounds) -> io::Result<()> {
         return Ok(());
     };
     let end = match work(asked) {
-        Ok((artifact, tasks)) => {
+        Ok((artifact, said)) => {
             for part in artifact.chunks(PART) {
                 let part = Answer::Part(ByteBuf::from(part));
                 wire::send(&mut pipe, &part).map_err(failed)?;
             }
-            Answer::Done(tasks)
+            Answer::Done(said)
         }
         Err(refusal) => Answer::Refused(refusal),
     };
@@ -91,7 +90,7 @@ fn listen(mut pipe: UnixStream) -> io::Result<mpsc::Receiver<Heard>> {
     Ok(heard)
 }
 
-fn work(asked: Heard) -> Result<(Vec<u8>, Vec<TaskInfo>), Refusal> {
+fn work(asked: Heard) -> Result<(Vec<u8>, Said), Refusal> {
     let broken = |what: String| Refusal::Exhausts(format!("could not begin: {what}"));
     let engine = Engine::new(Settings {
         instances: 1,
@@ -104,11 +103,11 @@ fn work(asked: Heard) -> Result<(Vec<u8>, Vec<TaskInfo>), Refusal> {
         None => engine.translate(&asked.bytes)?,
     };
     if !asked.describe {
-        return Ok((artifact, Vec::new()));
+        return Ok((artifact, Said::default()));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build();
     let runtime = runtime.map_err(|e| broken(e.to_string()))?;
-    Ok((artifact, runtime.block_on(engine.describe(&module))?))
+    Ok((artifact, runtime.block_on(engine.ask(&module))?))
 }

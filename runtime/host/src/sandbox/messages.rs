@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use lovage_queue::clock::Millis;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::JobId;
 use lovage_queue::registry::Digest;
 use serde::{Deserialize, Serialize};
@@ -69,6 +71,7 @@ pub(super) struct Attempt<'a> {
     headers: Cow<'a, BTreeMap<String, String>>,
     input: Cow<'a, Bytes>,
     limits: Cow<'a, Limits>,
+    grants: Cow<'a, Grants>,
     /// The jobs of a batch.
     batch: Option<Vec<Call>>,
 }
@@ -104,6 +107,7 @@ impl<'a> Attempt<'a> {
             headers: Cow::Borrowed(&context.headers),
             input: Cow::Borrowed(Bytes::new(&invocation.input)),
             limits: Cow::Borrowed(&invocation.limits),
+            grants: Cow::Borrowed(&invocation.grants),
             batch: batch.map(calls),
         }
     }
@@ -129,6 +133,7 @@ impl<'a> Attempt<'a> {
             limits: self.limits.into_owned(),
             cancel: Cancel::default(),
             log: Tap::default(),
+            grants: Arc::new(self.grants.into_owned()),
         };
         let calls = |calls: Vec<Call>| calls.into_iter().map(BatchCall::from).collect();
         (invocation, self.batch.map(calls))

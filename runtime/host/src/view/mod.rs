@@ -2,14 +2,15 @@
 //!
 //! # Layout
 //! - this file: moments, and MessagePack as JSON
-//! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`, `audit`,
-//!   `usage`, `tenants`: one kind of thing each
+//! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`, `grants`,
+//!   `audit`, `usage`, `tenants`: one kind of thing each
 //!
 //! Names and shapes are part of the interface: what programs read may gain fields, and
 //! loses none.
 
 pub mod audit;
 pub mod flows;
+pub mod grants;
 pub mod hooks;
 pub mod jobs;
 pub mod modules;

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use lovage_queue::broker::{BrokerError, Claimed};
 use lovage_queue::client::MAX_INPUT;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::{Action, Attempt, Ending, Job, Payload};
-use lovage_queue::registry::Digest;
+use lovage_queue::registry::{Digest, Manifest};
 use lovage_queue::retry::Policy;
 use lovage_queue::task::{Batch, Failure, TaskOptions};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::batch;
 use super::delivery::{BROKEN, Delivery, Offspring, Unrun};
+use super::grants;
 use super::hands::Grip;
 use super::hooks;
 use super::host::JobHost;
@@ -78,6 +80,7 @@ pub(super) struct Prepared {
     pub(super) digest: Digest,
     pub(super) release: u32,
     pub(super) module: Module,
+    pub(super) manifest: Arc<Manifest>,
     pub(super) policy: Policy,
     pub(super) limits: Limits,
     /// Where its task is batched.
@@ -99,6 +102,7 @@ async fn prepare(delivery: &Delivery, job: &Job) -> Result<Prepared, Unrun> {
         limits: resolve::limits(&delivery.session.settings, job, options),
         batch: options.batch,
         module: loaded.module,
+        manifest: loaded.manifest,
     })
 }
 
@@ -117,6 +121,7 @@ pub(super) async fn alone(
         // Whatever it waits for.
         () = delivery.grip.cancel.stopped() => return Err(Unrun::GiveBack(Duration::ZERO)),
     };
+    let grants = granted(delivery, job, prepared).await?;
     let carried = trace::of_children(delivery, job);
     let host = JobHost::new(session.clone(), job, prepared.batch.is_some(), carried);
     let host = Arc::new(host);
@@ -127,6 +132,7 @@ pub(super) async fn alone(
         cancel: delivery.grip.cancel.clone(),
         context: resolve::context(job, prepared.digest, &prepared.policy),
         log: delivery.grip.log.clone(),
+        grants,
     };
     let outcome = if session.settings.echo {
         Outcome::unrun(End::Completed(invocation.input))
@@ -146,6 +152,20 @@ pub(super) async fn alone(
     drop(slot);
     let age = delivery.started.since(job.enqueued) + outcome.wall;
     done(delivery, job, prepared, age, outcome)
+}
+
+/// What the attempt may reach. While nobody can say, it does not begin.
+pub(super) async fn granted(
+    delivery: &Delivery,
+    job: &Job,
+    prepared: &Prepared,
+) -> Result<Arc<Grants>, Unrun> {
+    let (session, tenant, module) = (&delivery.session, &delivery.tenant, &job.call.module);
+    let granted = grants::of(session, tenant, module, prepared.digest, &prepared.manifest).await;
+    granted.map_err(|e| {
+        tracing::warn!(job = %delivery.id, task = delivery.task(), attempt = delivery.attempt, error = %e, "could not look up what a module was granted; the job goes back");
+        Unrun::GiveBack(BROKEN)
+    })
 }
 
 /// A slot, and what the job was given.

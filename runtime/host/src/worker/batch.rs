@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::{Ending, Job, JobId};
 use lovage_queue::registry::Digest;
 use lovage_queue::task::Batch;
 
-use super::attempt::{self, PATIENCE, Prepared, done, input, slot};
+use super::attempt::{self, PATIENCE, Prepared, done, granted, input, slot};
 use super::collect::{Collector, Timer};
 use super::delivery::{Delivery, Offspring, Unrun};
 use super::host::BatchHost;
@@ -178,7 +179,12 @@ async fn run(members: Vec<Boxed>) {
     let Some((mut members, calls)) = inputs(members).await else {
         return;
     };
-    let outcome = together(&session, &mut members, calls).await;
+    let first = &members[0];
+    let granted = granted(&first.delivery, &first.job, &first.prepared).await;
+    let Ok(granted) = granted else {
+        return go_back(members);
+    };
+    let outcome = together(&session, &mut members, calls, granted).await;
     drop(slot);
     match outcome {
         Ok(outcome) => settle(members, outcome).await,
@@ -226,6 +232,7 @@ async fn together(
     session: &Arc<Session>,
     members: &mut [Boxed],
     inputs: Vec<Vec<u8>>,
+    grants: Arc<Grants>,
 ) -> Result<BatchOutcome, Duration> {
     let jobs = members
         .iter()
@@ -241,7 +248,7 @@ async fn together(
     });
     let calls = calls.collect();
     let cancel = Cancel::default();
-    let invocation = invocation(members, cancel.clone());
+    let invocation = invocation(members, cancel.clone(), grants);
     let module = members[0].prepared.module.clone();
     let (host, engine) = (Arc::new(host), session.modules.engine());
     let run = async {
@@ -273,7 +280,7 @@ async fn all_stopped(members: &[Boxed]) {
 }
 
 /// What the run is told of its job is told of the first.
-fn invocation(members: &mut [Boxed], cancel: Cancel) -> Invocation {
+fn invocation(members: &mut [Boxed], cancel: Cancel, grants: Arc<Grants>) -> Invocation {
     let log = members.iter().map(|it| it.prepared.limits.log).max();
     let Member {
         delivery,
@@ -292,6 +299,7 @@ fn invocation(members: &mut [Boxed], cancel: Cancel) -> Invocation {
         // The record is not written again from it: these words may move.
         context: resolve::context(job, prepared.digest, &prepared.policy),
         log: delivery.grip.log.clone(),
+        grants,
     }
 }
 

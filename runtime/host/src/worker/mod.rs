@@ -10,7 +10,7 @@
 //! - `attempt`: one job from claim to settlement; `delivery`: how that ends;
 //!   `resolve`: what it may use; `host`: what it may call
 //! - `batch`: many jobs of one task in one run; `collect`: how they come together
-//! - `modules`: from a digest to something that runs
+//! - `modules`: from a digest to something that runs; `grants`: what that may reach
 //! - `settle`: settlements on their way to the broker; `live`: logs before them
 //! - `hooks`: who is told of a job's end
 //! - `series`: what is counted of jobs; `tally`: how the broker hears of it; `gauges`: how
@@ -28,6 +28,7 @@ mod claim;
 mod collect;
 mod delivery;
 mod gauges;
+mod grants;
 mod guests;
 mod hands;
 mod hooks;

@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::batch::Batches;
+use super::grants::Granting;
 use super::hands::Hands;
 use super::hooks::Hooks;
 use super::lease::Pulse;
@@ -75,6 +76,7 @@ pub struct Session {
     /// Those of them that wait for others of their kind.
     pub(super) batches: Batches,
     pub(super) hooks: Hooks,
+    pub(super) granting: Granting,
     /// The worker's own threads: guests have others, and the heartbeat too.
     pub(super) threads: Handle,
     clients: Mutex<HashMap<String, Client>>,
@@ -112,6 +114,7 @@ impl Session {
             hands: Hands::default(),
             batches: Batches::default(),
             hooks: Hooks::default(),
+            granting: Granting::default(),
             threads: Handle::current(),
             clients: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::audit::Act;
 use crate::clock::Millis;
+use crate::granted::Granted;
 use crate::job::{Checkpoint, Job, JobId, NewJob, Partition, Settlement, State, WorkerId};
 use crate::limits::{Limit, Limited, Scope};
 use crate::registry::{Digest, Manifest, Readiness, Registry, Release};
@@ -106,6 +107,10 @@ fn told(shelf: Shelf, bytes: &[u8]) -> String {
         Shelf::Hooks => {
             rmp_serde::from_slice(bytes).map_or_else(|_| String::new(), |it: Hook| it.url)
         }
+        Shelf::Grants => Granted::decode(bytes).map_or_else(String::new, |it| {
+            let lines: Vec<String> = it.iter().map(|(grant, _)| grant.to_string()).collect();
+            lines.join(", ")
+        }),
     }
 }
 
@@ -114,6 +119,7 @@ fn kind(shelf: Shelf) -> &'static str {
     match shelf {
         Shelf::Tokens => "token",
         Shelf::Hooks => "hook",
+        Shelf::Grants => "grants",
     }
 }
 

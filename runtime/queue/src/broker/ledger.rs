@@ -48,6 +48,8 @@ pub enum Shelf {
     Tokens,
     /// Who is told of events.
     Hooks,
+    /// What modules were granted.
+    Grants,
 }
 
 impl Shelf {
@@ -56,6 +58,7 @@ impl Shelf {
         match self {
             Shelf::Tokens => "tokens",
             Shelf::Hooks => "hooks",
+            Shelf::Grants => "grants",
         }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
-use super::{Client, ClientError};
+use super::{Client, ClientError, grants};
 use crate::broker::remote::Operation;
 use crate::broker::remote::wire::{
     self, About, Activate, Behind, Bytes, Days, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ,
@@ -21,8 +21,10 @@ use crate::broker::{
     BrokerError, Filter, Firing, FlowNode, MAX_BATCH, NewFlow, Owner, Result, Shelf,
 };
 use crate::flow::check_flow_name;
+use crate::granted::{Approver, Granted};
 use crate::hook::Hook;
 use crate::job::{JobId, NewJob};
+use crate::task::check_name;
 
 /// Schedules of one request.
 const MAX_SCHEDULES: u32 = 1_000;
@@ -83,6 +85,7 @@ fn other(operation: Operation) -> Result<Vec<u8>> {
 fn refused(e: ClientError) -> BrokerError {
     match e {
         ClientError::Broker(e) => e,
+        e @ ClientError::Ungranted { .. } => BrokerError::Denied(e.to_string()),
         e => BrokerError::Invalid(e.to_string()),
     }
 }
@@ -299,7 +302,7 @@ async fn registry(client: &Client, operation: Operation, body: &[u8]) -> Result<
         }
         Operation::Activate => {
             let Activate { name, number } = request(body)?;
-            done(broker.activate(tenant, &name, number).await?)
+            done(client.activate(&name, number).await.map_err(refused)?)
         }
         operation => other(operation),
     }
@@ -325,6 +328,9 @@ async fn shelf(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec
             if shelf == Shelf::Hooks && !Hook::decode(&bytes).is_some_and(sound) {
                 return Err(BrokerError::Invalid(format!("`{name}` is no hook")));
             }
+            if shelf == Shelf::Grants {
+                check_granted(client, &name, &bytes).await?;
+            }
             done(broker.put_entry(tenant, shelf, &name, &bytes).await?)
         }
         Operation::RemoveEntry => {
@@ -333,6 +339,16 @@ async fn shelf(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec
         }
         operation => other(operation),
     }
+}
+
+/// Whether an administrator may have a module granted this.
+async fn check_granted(client: &Client, module: &str, bytes: &[u8]) -> Result<()> {
+    let invalid = || BrokerError::Invalid(format!("`{module}` is granted what is no grant"));
+    check_name(module, "module").map_err(|e| BrokerError::Invalid(e.to_string()))?;
+    let granted = Granted::decode(bytes).ok_or_else(invalid)?;
+    let before = client.granted(module).await.map_err(refused)?;
+    let new = granted.iter().map(|(it, _)| it);
+    grants::may(Approver::Admin, new.filter(|it| !before.has(it)))
 }
 
 async fn ledger(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec<u8>> {

@@ -22,6 +22,7 @@
 //! - `results`: inputs that are put together from the results of others; `splice`: of
 //!   their bytes
 //! - `trace`: what jobs carry of their traces
+//! - `grants`: what modules were granted, and the way to an active release
 //! - `schedules`: to keep them, to look at them, and to fire them
 //! - `answer`: the requests of those who call over HTTP; `check`: the jobs that they send
 
@@ -30,6 +31,7 @@ mod call;
 mod check;
 mod encoded;
 mod flows;
+mod grants;
 mod known;
 mod results;
 mod schedules;
@@ -54,6 +56,7 @@ use crate::broker::{
     Audited, Broker, BrokerError, Cancelled, Enqueued, FlowState, MAX_ABOUT, Place, Requeued,
 };
 use crate::flow::FlowError;
+use crate::grant::Grant;
 use crate::job::{DEFAULT_PRIORITY, Job, JobId, Key, NewJob, Partition, Payload, Pin};
 use crate::limits::{Limit, Scope};
 use crate::registry::Digest;
@@ -147,6 +150,16 @@ pub enum ClientError {
     /// Results that could not be put together.
     #[error(transparent)]
     Bound(#[from] BoundError),
+    /// A release wants what its module was not granted.
+    #[error("release {release} of `{module}` newly wants {}", quoted(.lacks))]
+    Ungranted {
+        /// The module.
+        module: String,
+        /// The release.
+        release: u32,
+        /// What was not granted.
+        lacks: Vec<Grant>,
+    },
 }
 
 /// A tenant's way to a broker. Cheap to clone; all clones share a connection.
@@ -452,6 +465,11 @@ impl Client {
     pub async fn delete(&self, ids: &[JobId]) -> Result<Vec<bool>, ClientError> {
         Ok(self.broker.delete(&self.tenant, ids).await?)
     }
+}
+
+fn quoted(grants: &[Grant]) -> String {
+    let grants: Vec<_> = grants.iter().map(|it| format!("`{it}`")).collect();
+    grants.join(", ")
 }
 
 fn listed(problems: &[Misfit]) -> String {

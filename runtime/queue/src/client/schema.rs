@@ -117,6 +117,7 @@ pub fn misfits(schema: &Value, arguments: &mut Arguments) -> Vec<Misfit> {
     let known = Known::new(Manifest {
         size: 0,
         tasks: vec![task],
+        wants: Grants::default(),
     });
     let wrong = known.decode("task", arguments);
     match wrong.is_empty() {

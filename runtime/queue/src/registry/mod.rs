@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::broker::BrokerError;
 use crate::clock::Millis;
+use crate::grant::Grants;
 use crate::task::TaskInfo;
 
 /// How many releases of a name are kept.
@@ -90,6 +91,9 @@ pub struct Manifest {
     pub size: u64,
     /// What its `describe` said when it was pushed.
     pub tasks: Vec<TaskInfo>,
+    /// What it wants to reach beside the queue.
+    #[serde(default, skip_serializing_if = "Grants::is_empty")]
+    pub wants: Grants,
 }
 
 impl Manifest {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use lovage_queue::broker::QueueCounts;
 use lovage_queue::client::Client;
+use lovage_queue::granted::Approver;
 use lovage_queue::job::{Job, JobId, NewJob, Partition, State};
 
 use super::Context;
@@ -207,6 +208,7 @@ pub(super) async fn push(
         bytes,
         by,
         patience,
+        approver: Some(Approver::Operator),
     };
     deploy::push(engine, client, push, |_| ()).await?;
     Ok(())

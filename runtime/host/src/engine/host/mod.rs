@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use lovage_queue::grant::{Grant, Grants};
 use lovage_queue::job::{Checkpoint, JobId, Progress};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{HasSelf, Linker};
@@ -155,6 +156,8 @@ pub(crate) struct State {
     soft_deadline: Option<Instant>,
     pub(crate) limiter: Limiter,
     pub(crate) machine: wasi::Machine,
+    /// What it may reach beside the queue.
+    pub(crate) grants: Arc<Grants>,
     host: Arc<dyn Host>,
     calls: u32,
     /// Bytes that those calls have moved.
@@ -178,6 +181,7 @@ impl State {
         limits: Limits,
         cancel: Cancel,
         log: log::Tap,
+        grants: Arc<Grants>,
         host: Arc<dyn Host>,
     ) -> Self {
         let now = Instant::now();
@@ -189,6 +193,7 @@ impl State {
             limits,
             cancel,
             machine: wasi::Machine::new(log),
+            grants,
             host,
             calls: 0,
             moved: 0,
@@ -258,6 +263,41 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 impl types::Host for State {}
+
+/// An import that is of no use without a grant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Capability {
+    /// The interface, without its version.
+    pub(crate) import: &'static str,
+    /// What a grant for it is of.
+    pub(crate) what: &'static str,
+    is_of: fn(&Grant) -> bool,
+}
+
+impl Capability {
+    /// Whether any of these grants makes it useful.
+    pub(crate) fn is_among(&self, grants: &Grants) -> bool {
+        grants.0.iter().any(self.is_of)
+    }
+}
+
+/// The imports that are of no use without a grant. WASI's sockets are not among them: every
+/// toolchain's standard library imports those.
+const CAPABILITIES: &[(&str, &str, fn(&Grant) -> bool)] =
+    &[("wasi:http/outgoing-handler", "host", |it| {
+        matches!(it, Grant::Http { .. })
+    })];
+
+/// What an import of this name (with its version) is the way to.
+pub(crate) fn capability(import: &str) -> Option<Capability> {
+    let interface = import.split_once('@').map_or(import, |(name, _)| name);
+    let found = CAPABILITIES.iter().find(|(name, ..)| *name == interface);
+    found.map(|&(import, what, is_of)| Capability {
+        import,
+        what,
+        is_of,
+    })
+}
 
 /// Whether an import of this name (with its version) is offered.
 pub(crate) fn offers(import: &str) -> bool {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::RemoteBroker;
 use crate::broker::BrokerError;
 use crate::clock::Millis;
+use crate::grant::Grant;
 use crate::registry::{Manifest, Readiness, Release};
 
 /// How long a server may take to compile a module and to wait for its workers, beside
@@ -23,6 +24,8 @@ pub struct Pushed {
     pub manifest: Manifest,
     /// How many live workers had compiled it when it became active.
     pub workers: Readiness,
+    /// What it newly wants: unless there is none, it is not active.
+    pub awaits: Vec<Grant>,
 }
 
 /// A module that did not become a release.
@@ -38,15 +41,21 @@ pub enum PushError {
 
 impl RemoteBroker {
     /// Makes a component the active release of a name; with `now`, without waiting for
-    /// the live workers.
+    /// the live workers; with `grant`, approving of all that it wants.
     ///
     /// # Errors
     /// See [`PushError`].
-    pub async fn push(&self, module: &str, bytes: Vec<u8>, now: bool) -> Result<Pushed, PushError> {
+    pub async fn push(
+        &self,
+        module: &str,
+        bytes: Vec<u8>,
+        now: bool,
+        grant: bool,
+    ) -> Result<Pushed, PushError> {
         // It becomes part of a path.
         let invalid = |e: crate::task::NameError| BrokerError::Invalid(e.to_string());
         crate::task::check_name(module, "module").map_err(invalid)?;
-        let path = format!("/v1/modules/{module}/releases?now={now}");
+        let path = format!("/v1/modules/{module}/releases?now={now}&grant={grant}");
         let connection = &self.connection;
         let request = connection.request(
             &path,
@@ -65,6 +74,7 @@ impl RemoteBroker {
                 release: serde_json::from_value(answer.release)?,
                 manifest: answer.manifest,
                 workers: answer.workers,
+                awaits: answer.awaits,
             })
         };
         read(&answer).map_err(|e: serde_json::Error| {
@@ -81,6 +91,8 @@ struct Answer {
     release: Value,
     manifest: Manifest,
     workers: Readiness,
+    #[serde(default)]
+    awaits: Vec<Grant>,
 }
 
 /// A time as people read it, in milliseconds since the Unix epoch.

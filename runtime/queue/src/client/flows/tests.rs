@@ -26,6 +26,7 @@ fn module(tasks: &[(&str, Value, Value)]) -> Modules {
     let manifest = Manifest {
         tasks: tasks.collect(),
         size: 0,
+        wants: Default::default(),
     };
     Modules::of("m", Known::new(manifest))
 }

@@ -12,7 +12,12 @@ const LISTED = 10;
 export const page = {
   title: (view) => `Module ${view.params.module}`,
   wants: (event) => ['release', 'gap'].includes(event.type),
-  load: (view, signal) => get(path('modules', view.params.module), signal),
+  async load(view, signal) {
+    const name = view.params.module;
+    const asked = [path('modules', name), path('modules', name, 'grants')];
+    const [module, grants] = await Promise.all(asked.map((at) => get(at, signal)));
+    return { ...module, grants };
+  },
   view(view, it) {
     const active = it.releases.find((release) => release.active);
     const older = it.releases.some((release) => release.number < (active?.number ?? 0));
@@ -56,6 +61,7 @@ export const page = {
             view.redraw();
           }),
       ),
+      (it.grants.granted.length > 0 || it.grants.awaits.length > 0) && reach(it.grants),
       panel(
         'Tasks',
         {},
@@ -64,6 +70,25 @@ export const page = {
     ];
   },
 };
+
+// What it may reach, and what its newest release wants beside that.
+function reach({ granted, awaits, release }) {
+  const waits = awaits.map((grant) => ({ grant, by: `awaited by release ${release}` }));
+  return panel(
+    'Grants',
+    {},
+    table(
+      'Grants',
+      [
+        { head: 'Grant', cell: (it) => h('code', null, it.grant) },
+        { head: 'Approved', cell: (it) => (it.at ? time(it.at) : badge('pending', 'awaits approval')) },
+        { head: 'By', cell: (it) => it.by },
+      ],
+      [...granted, ...waits],
+      (it) => it.grant,
+    ),
+  );
+}
 
 function one(view, task) {
   const required = new Set(task.input_schema?.required ?? []);

@@ -34,6 +34,7 @@ async fn an_idle_worker_hears_of_another_process_work() {
             &Manifest {
                 size: 8,
                 tasks: vec![],
+                wants: Default::default(),
             },
         )
         .await

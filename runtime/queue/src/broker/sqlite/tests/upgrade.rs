@@ -98,6 +98,7 @@ impl Old {
         let manifest = Manifest {
             size: 8,
             tasks: vec![task],
+            wants: Default::default(),
         };
         self.run("INSERT INTO upload VALUES (1, 0)", []);
         for chunk in blob::pack(bytes).unwrap() {
