@@ -16,6 +16,7 @@ pub(super) use self::steps::Steps;
 use super::Misfit;
 use super::known::Known;
 use crate::arguments::Arguments;
+use crate::grant::Grants;
 use crate::registry::Manifest;
 use crate::task::{TaskInfo, TaskOptions};
 
