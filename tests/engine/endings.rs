@@ -244,5 +244,10 @@ async fn a_guests_cpu_time_is_what_it_computes_and_not_what_it_waits_for() {
     assert_eq!(spun.end.ending(), Ending::Deadline);
     assert!(spun.cpu > Duration::from_millis(5), "{:?}", spun.cpu);
     let slack = Duration::from_millis(1);
-    assert!(spun.cpu <= spun.wall + slack, "{:?} of {:?}", spun.cpu, spun.wall);
+    assert!(
+        spun.cpu <= spun.wall + slack,
+        "{:?} of {:?}",
+        spun.cpu,
+        spun.wall
+    );
 }

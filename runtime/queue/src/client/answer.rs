@@ -13,9 +13,9 @@ use serde_bytes::ByteBuf;
 use super::{Client, ClientError};
 use crate::broker::remote::Operation;
 use crate::broker::remote::wire::{
-    self, About, Activate, Behind, Bytes, Days, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ, MAX_WAIT,
-    Minutes, Named, Nodes, OfDigest, OfFlow, PauseSchedule, Places, Seen, Stretch, Wait, Waited,
-    pack, request,
+    self, About, Activate, Behind, Bytes, Days, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ,
+    MAX_WAIT, Minutes, Named, Nodes, OfDigest, OfFlow, PauseSchedule, Places, Seen, Stretch, Wait,
+    Waited, pack, request,
 };
 use crate::broker::{BrokerError, Filter, Firing, FlowNode, MAX_BATCH, NewFlow, Owner, Result};
 use crate::flow::check_flow_name;
