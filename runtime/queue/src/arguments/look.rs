@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn values_of_json_are_counted_outside_its_texts() {
         let text = br#"{"a,[{": ["\",:", 1, {"b": []}]}"#;
-        assert_eq!(bounded_json(text, 9), Ok(()));
-        assert_eq!(bounded_json(text, 8), Err(ArgumentsError::Values(8)));
+        assert_eq!(bounded_json(text, 8), Ok(()));
+        assert_eq!(bounded_json(text, 7), Err(ArgumentsError::Values(7)));
     }
 }

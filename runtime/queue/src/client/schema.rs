@@ -360,8 +360,8 @@ mod tests {
         assert!(said.contains("more than 100000 schemas"), "{said}");
         let links = |n: usize| json!({"properties": {"x": {"$ref": format!("#/$defs/{}", n + 1)}}});
         let mut defs: serde_json::Map<String, Value> =
-            (0..5_000).map(|n| (n.to_string(), links(n))).collect();
-        defs.insert("5000".into(), json!({}));
+            (0..2_000).map(|n| (n.to_string(), links(n))).collect();
+        defs.insert("2000".into(), json!({}));
         let said = refused(json!({"$ref": "#/$defs/0", "$defs": defs}));
         assert!(said.contains("200 deep"), "{said}");
         // All of some refer to all of them: a path through them has no end in sight.

@@ -86,8 +86,8 @@ const HARM: [(&str, &str); 7] = [
         (loop $fill
             (i32.store (local.get $task) (local.get $input))
             (local.set $task (i32.add (local.get $task) (i32.const 4)))
-            (br_if $fill (i32.lt_u (local.get $task) (i32.const 171072))))
-        (loop $on (call $poll (i32.const 131072) (i32.const 10000) (i32.const 128)) (br $on))",
+            (br_if $fill (i32.lt_u (local.get $task) (i32.const 167072))))
+        (loop $on (call $poll (i32.const 131072) (i32.const 9000) (i32.const 128)) (br $on))",
     ),
 ];
 

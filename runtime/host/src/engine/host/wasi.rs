@@ -5,11 +5,8 @@
 //! than its programs use; what is not there answers with the error that a
 //! program gets on a machine that lacks it.
 
-use wasmtime::component::{Linker, Resource, ResourceTable, WasmList};
-use wasmtime::{StoreContextMut, bail};
+use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_io::bindings::wasi::io::poll;
-use wasmtime_wasi_io::poll::DynPollable;
 
 use super::State;
 use super::log::{Log, Sink, Tap};
@@ -18,9 +15,6 @@ use crate::engine::limits::HANDLES;
 /// Bytes of randomness that one call may ask for: the host makes them while the
 /// guest waits, so no more than a tick's worth.
 const RANDOM: u64 = 1024 * 1024;
-
-/// The interface that is bounded here, as wasmtime's own linking names it.
-const POLL: &str = "wasi:io/poll@0.2.12";
 
 /// A guest's WASI state, made at its first WASI call: most tasks make none, and
 /// it would be a third of what a fresh instance costs.
@@ -74,32 +68,7 @@ fn make(sink: Sink) -> (WasiCtx, ResourceTable) {
 
 /// Offers it to all modules.
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    linker.allow_shadowing(true);
-    let bounded = bound_poll(linker);
-    linker.allow_shadowing(false);
-    bounded
-}
-
-/// Puts a bound on how many things one call may wait for. A list may name the same one
-/// millions of times over, and no tick comes before all of it has been looked at.
-fn bound_poll(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    type Polled = WasmList<Resource<DynPollable>>;
-    linker.instance(POLL)?.func_wrap_async(
-        "poll",
-        |mut store: StoreContextMut<'_, State>, (list,): (Polled,)| {
-            Box::new(async move {
-                if list.len() > HANDLES {
-                    bail!("it waits for more than {HANDLES} things in one call");
-                }
-                let all = list
-                    .iter(&mut store)?
-                    .collect::<wasmtime::Result<Vec<_>>>()?;
-                let table = store.data_mut().ctx().table;
-                Ok((poll::Host::poll(table, all).await?,))
-            })
-        },
-    )
+    wasmtime_wasi::p2::add_to_linker_async(linker)
 }
 
 /// The interfaces it consists of, without their version.
