@@ -90,6 +90,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
+    ("host/vault", &[]),
     ("host/units", &["queue/clock", "queue/job", "queue/units"]),
     // What people and programs are shown, by whichever door they come.
     (
@@ -114,6 +115,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/api",
         &[
+            "host/vault",
             "host/webhook",
             "host/deploy",
             "host/engine",
@@ -166,6 +168,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/worker",
         &[
+            "host/vault",
             "host/engine",
             "host/telemetry",
             "host/webhook",
@@ -202,6 +205,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/config",
         &[
+            "host/vault",
             "host/api",
             "host/engine",
             "host/timetable",
@@ -217,6 +221,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/cli",
         &[
+            "host/vault",
             "host/api",
             "host/config",
             "host/deploy",

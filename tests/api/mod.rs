@@ -27,6 +27,7 @@ mod remote;
 mod schedules;
 mod tls;
 mod tokens;
+mod values;
 mod visitor;
 mod workers;
 

@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 26] = [
+const COMMANDS: [(&str, &[&str]); 28] = [
     (
         "serve",
         &[
@@ -73,6 +73,11 @@ const COMMANDS: [(&str, &[&str]); 26] = [
     ("push", &["digest", "--name", "--now"]),
     ("releases", &["active release"]),
     ("rollback", &["--to", "retried"]),
+    ("config", &["list", "get", "set", "remove", "wasi:config"]),
+    (
+        "secrets",
+        &["set", "rotate", "key", "never shown again", "Examples:"],
+    ),
     (
         "grants",
         &["list", "approve", "revoke", "docs/grants.md", "wants"],

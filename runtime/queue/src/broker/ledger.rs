@@ -48,6 +48,10 @@ pub enum Shelf {
     Hooks,
     /// What modules were granted.
     Grants,
+    /// Values that modules read by name.
+    Config,
+    /// Those of them that are encrypted, with a key that is not here.
+    Secrets,
 }
 
 impl Shelf {
@@ -57,6 +61,8 @@ impl Shelf {
             Shelf::Tokens => "tokens",
             Shelf::Hooks => "hooks",
             Shelf::Grants => "grants",
+            Shelf::Config => "config",
+            Shelf::Secrets => "secrets",
         }
     }
 }
