@@ -98,6 +98,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
+    ("host/vault", &[]),
     ("host/units", &["queue/clock", "queue/job", "queue/units"]),
     // What people and programs are shown, by whichever door they come.
     (
@@ -124,6 +125,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/api",
         &[
+            "host/vault",
             "host/webhook",
             "host/deploy",
             "host/engine",
@@ -189,6 +191,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/worker",
         &[
+            "host/vault",
             "host/engine",
             "host/sandbox",
             "host/telemetry",
@@ -226,6 +229,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/config",
         &[
+            "host/vault",
             "host/api",
             "host/engine",
             "host/sandbox",
@@ -242,6 +246,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/cli",
         &[
+            "host/vault",
             "host/api",
             "host/config",
             "host/deploy",

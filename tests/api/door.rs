@@ -54,6 +54,7 @@ pub(crate) fn settings() -> Settings {
         tls: None,
         grace: Duration::from_secs(5),
         patience: Patience::default(),
+        vault: None,
     }
 }
 

@@ -29,6 +29,7 @@ mod schedules;
 mod tenant;
 mod tls;
 mod tokens;
+mod values;
 pub(crate) mod visitor;
 mod workers;
 

@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 29] = [
+const COMMANDS: [(&str, &[&str]); 31] = [
     (
         "serve",
         &[
@@ -88,6 +88,11 @@ const COMMANDS: [(&str, &[&str]); 29] = [
     ("push", &["digest", "--name", "--now"]),
     ("releases", &["active release"]),
     ("rollback", &["--to", "retried"]),
+    ("config", &["list", "get", "set", "remove", "wasi:config"]),
+    (
+        "secrets",
+        &["set", "rotate", "key", "never shown again", "Examples:"],
+    ),
     (
         "grants",
         &["list", "approve", "revoke", "docs/grants.md", "wants"],

@@ -12,6 +12,7 @@
 //! - [`api`]: the HTTP API and the dashboard
 //! - [`view`]: what commands and the HTTP API show
 //! - [`telemetry`]: metrics and traces; [`webhook`]: requests to those who are told
+//! - [`vault`]: secrets, encrypted with the operator's key
 //! - [`cli`]: the commands, one a file
 
 pub mod api;
@@ -23,6 +24,7 @@ pub mod sandbox;
 pub mod telemetry;
 pub mod timetable;
 pub mod units;
+pub mod vault;
 pub mod view;
 pub mod webhook;
 pub mod worker;

@@ -256,7 +256,11 @@ fn read_methods(text: &str) -> Result<BTreeSet<String>, String> {
     methods.collect()
 }
 
-fn check_key(key: &str) -> Result<String, String> {
+/// A key, or the name of a bucket or a connection.
+///
+/// # Errors
+/// What such a name is.
+pub fn check_key(key: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let begins = key.starts_with(|c: char| c.is_ascii_alphanumeric());
     match begins && key.len() <= MAX_KEY && key.bytes().all(plain) {
@@ -294,6 +298,14 @@ impl Grants {
     /// that is new.
     pub fn without(&self, others: &Grants) -> Vec<&Grant> {
         self.0.iter().filter(|it| !others.0.contains(it)).collect()
+    }
+
+    /// Whether a value of this name may be read, be it a secret or none.
+    pub fn value(&self, key: &str) -> bool {
+        self.0.iter().any(|it| match it {
+            Grant::Config(own) | Grant::Secret(own) => own == key,
+            _ => false,
+        })
     }
 
     /// The grant under which a request may be made.

@@ -2144,6 +2144,303 @@ pub mod lovage {
 }
 #[rustfmt::skip]
 #[allow(dead_code, clippy::all)]
+pub mod wasi {
+    pub mod config {
+        /// As in https://github.com/WebAssembly/wasi-runtime-config.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod store {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[derive(Clone)]
+            pub enum Error {
+                /// Where the values come from said so.
+                Upstream(_rt::String),
+                /// It could not be reached.
+                Io(_rt::String),
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Error::Upstream(e) => {
+                            f.debug_tuple("Error::Upstream").field(e).finish()
+                        }
+                        Error::Io(e) => f.debug_tuple("Error::Io").field(e).finish(),
+                    }
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            #[allow(unused_unsafe, clippy::all)]
+            /// A value by its name, if there is one.
+            #[allow(async_fn_in_trait)]
+            pub fn get(
+                key: &str,
+            ) -> ::core::result::Result<::core::option::Option<_rt::String>, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:config/store@0.2.0-rc.1")]
+                    unsafe extern "C" {
+                        #[link_name = "get"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result16 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                match l4 {
+                                    0 => None,
+                                    1 => {
+                                        let e = {
+                                            let l5 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l6 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len7 = l6;
+                                            let bytes7 = _rt::Vec::from_raw_parts(
+                                                l5.cast(),
+                                                len7,
+                                                len7,
+                                            );
+                                            _rt::string_lift(bytes7)
+                                        };
+                                        Some(e)
+                                    }
+                                    _ => _rt::invalid_enum_discriminant(),
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l8 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v15 = match l8 {
+                                    0 => {
+                                        let e15 = {
+                                            let l9 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l10 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        Error::Upstream(e15)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e15 = {
+                                            let l12 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l13 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len14 = l13;
+                                            let bytes14 = _rt::Vec::from_raw_parts(
+                                                l12.cast(),
+                                                len14,
+                                                len14,
+                                            );
+                                            _rt::string_lift(bytes14)
+                                        };
+                                        Error::Io(e15)
+                                    }
+                                };
+                                v15
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result16
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// All values that the module may read.
+            #[allow(async_fn_in_trait)]
+            pub fn get_all() -> ::core::result::Result<
+                _rt::Vec<(_rt::String, _rt::String)>,
+                Error,
+            > {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:config/store@0.2.0-rc.1")]
+                    unsafe extern "C" {
+                        #[link_name = "get-all"]
+                        fn wit_import1(_: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import1(_: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import1(ptr0);
+                    let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                    let result20 = match l2 {
+                        0 => {
+                            let e = {
+                                let l3 = *ptr0
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l4 = *ptr0
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base11 = l3;
+                                let len11 = l4;
+                                let mut result11 = _rt::Vec::with_capacity(len11);
+                                for i in 0..len11 {
+                                    let base = base11
+                                        .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                                    let e11 = {
+                                        let l5 = *base.add(0).cast::<*mut u8>();
+                                        let l6 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len7 = l6;
+                                        let bytes7 = _rt::Vec::from_raw_parts(
+                                            l5.cast(),
+                                            len7,
+                                            len7,
+                                        );
+                                        let l8 = *base
+                                            .add(2 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<*mut u8>();
+                                        let l9 = *base
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len10 = l9;
+                                        let bytes10 = _rt::Vec::from_raw_parts(
+                                            l8.cast(),
+                                            len10,
+                                            len10,
+                                        );
+                                        (_rt::string_lift(bytes7), _rt::string_lift(bytes10))
+                                    };
+                                    result11.push(e11);
+                                }
+                                _rt::cabi_dealloc(
+                                    base11,
+                                    len11 * (4 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                result11
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l12 = i32::from(
+                                    *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v19 = match l12 {
+                                    0 => {
+                                        let e19 = {
+                                            let l13 = *ptr0
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l14 = *ptr0
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len15 = l14;
+                                            let bytes15 = _rt::Vec::from_raw_parts(
+                                                l13.cast(),
+                                                len15,
+                                                len15,
+                                            );
+                                            _rt::string_lift(bytes15)
+                                        };
+                                        Error::Upstream(e19)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e19 = {
+                                            let l16 = *ptr0
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l17 = *ptr0
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len18 = l17;
+                                            let bytes18 = _rt::Vec::from_raw_parts(
+                                                l16.cast(),
+                                                len18,
+                                                len18,
+                                            );
+                                            _rt::string_lift(bytes18)
+                                        };
+                                        Error::Io(e19)
+                                    }
+                                };
+                                v19
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result20
+                }
+            }
+        }
+    }
+}
+#[rustfmt::skip]
+#[allow(dead_code, clippy::all)]
 pub mod exports {
     pub mod lovage {
         pub mod task {
@@ -3564,6 +3861,13 @@ mod _rt {
             unsafe { String::from_utf8_unchecked(bytes) }
         }
     }
+    pub unsafe fn invalid_enum_discriminant<T>() -> T {
+        if cfg!(debug_assertions) {
+            panic!("invalid enum discriminant")
+        } else {
+            unsafe { core::hint::unreachable_unchecked() }
+        }
+    }
     pub unsafe fn cabi_dealloc(ptr: *mut u8, size: usize, align: usize) {
         if size == 0 {
             return;
@@ -3599,13 +3903,6 @@ mod _rt {
         #[inline]
         fn as_f64(self) -> f64 {
             self as f64
-        }
-    }
-    pub unsafe fn invalid_enum_discriminant<T>() -> T {
-        if cfg!(debug_assertions) {
-            panic!("invalid enum discriminant")
-        } else {
-            unsafe { core::hint::unreachable_unchecked() }
         }
     }
     pub fn as_i32<T: AsI32>(t: T) -> i32 {
@@ -3740,57 +4037,61 @@ pub(crate) use __export_wanting_module_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2161] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xec\x0f\x01A\x02\x01\
-A\x0f\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\0\
-\x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\
-\x04\0\x07failure\x03\0\x03\x01r\x03\x07base-msw\x06factoru\x06max-msw\x04\0\x07\
-backoff\x03\0\x05\x01r\x02\x05county\x09period-msw\x04\0\x04rate\x03\0\x07\x01q\x03\
-\x05start\0\0\x04done\0\0\x06for-ms\x01w\0\x04\0\x05until\x03\0\x09\x01m\x03\x08\
-existing\x06reject\x07replace\x04\0\x08conflict\x03\0\x0b\x01r\x02\x05until\x0a\x08\
-conflict\x0c\x04\0\x06unique\x03\0\x0d\x01k}\x01ky\x01k\x06\x01kw\x01k\x7f\x01k\x0e\
-\x01k\x08\x01r\x0f\x05queue\x02\x08priority\x0f\x0cmax-attempts\x10\x07backoff\x11\
-\x0amax-age-ms\x12\x0fretry-exhausted\x13\x0atimeout-ms\x12\x0fsoft-timeout-ms\x12\
-\x09expiry-ms\x12\x0dresult-ttl-ms\x12\x06unique\x14\x04fuel\x12\x06memory\x12\x04\
-rate\x15\x0bconcurrency\x10\x04\0\x0ctask-options\x03\0\x16\x01q\x02\x08every-ms\
-\x01w\0\x04cron\x01s\0\x04\0\x07trigger\x03\0\x18\x01q\x03\x04none\0\0\x04last\0\
-\0\x03all\x01y\0\x04\0\x08catch-up\x03\0\x1a\x01m\x04\x05allow\x04skip\x05queue\x07\
-replace\x04\0\x07overlap\x03\0\x1c\x01r\x05\x07trigger\x19\x04zone\x02\x09jitter\
--msw\x08catch-up\x1b\x07overlap\x1d\x04\0\x08schedule\x03\0\x1e\x01p\x1f\x01r\x06\
-\x04names\x03docs\x0cinput-schemas\x0doutput-schemas\x07options\x17\x09schedules\
-\x20\x04\0\x09task-info\x03\0!\x01q\x04\x06denied\x01s\0\x07invalid\x01s\0\x05li\
-mit\x01s\0\x0bunavailable\x01s\0\x04\0\x0acall-error\x03\0#\x03\0\x17lovage:task\
-/types@0.1.0\x05\0\x02\x03\0\0\x0acall-error\x01B\x1a\x02\x03\x02\x01\x01\x04\0\x0a\
-call-error\x03\0\0\x01o\x02ss\x01p\x02\x01r\x0a\x02ids\x06tenants\x06modules\x04\
-tasks\x05queues\x06digests\x07attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07he\
-aders\x03\x04\0\x03job\x03\0\x04\x01p}\x01r\x02\x06digests\x05state\x06\x04\0\x05\
-saved\x03\0\x07\x01@\0\0\x05\x04\0\x07current\x01\x09\x01@\0\0w\x04\0\x0cremaini\
-ng-ms\x01\x0a\x01@\0\0\x7f\x04\0\x09cancelled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\
-\x01@\x02\x05share\x0c\x07message\x0d\0\x0e\x04\0\x08progress\x01\x0f\x01@\x01\x05\
-state\x06\0\x0e\x04\0\x0acheckpoint\x01\x10\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\
-\0\x12\x04\0\x07restore\x01\x13\x03\0\x19lovage:task/context@0.1.0\x05\x02\x01B\x1a\
-\x02\x03\x02\x01\x01\x04\0\x0acall-error\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01\
-o\x02ss\x01p\x07\x01r\x0a\x04tasks\x05input\x02\x03key\x03\x05queue\x03\x04lane\x03\
-\x08priority\x04\x08delay-ms\x05\x0cmax-attempts\x06\x07headers\x08\x07at-once\x7f\
-\x04\0\x07new-job\x03\0\x09\x01r\x03\x04flows\x03key\x03\x07at-once\x7f\x04\0\x08\
-new-flow\x03\0\x0b\x01p\x0a\x01r\x03\x04jobs\x0d\x06cursor\x02\x04openy\x04\0\x08\
-new-page\x03\0\x0e\x01ps\x01j\x01\x10\x01\x01\x01@\x01\x04jobs\x0d\0\x11\x04\0\x07\
-enqueue\x01\x12\x01j\x01s\x01\x01\x01@\x01\x04flow\x0c\0\x13\x04\0\x0cenqueue-fl\
-ow\x01\x14\x01j\0\x01\x01\x01@\x01\x04page\x0f\0\x15\x04\0\x0cenqueue-page\x01\x16\
-\x03\0\x16lovage:task/jobs@0.1.0\x05\x03\x01B\x03\x01ps\x01@\0\0\0\x04\0\x05want\
-s\x01\x01\x04\0\x17lovage:task/wants@0.1.0\x05\x04\x02\x03\0\0\x07failure\x01B\x11\
-\x02\x03\x02\x01\x05\x04\0\x07failure\x03\0\0\x01r\x03\x04tasks\x03maxy\x07wait-\
-msw\x04\0\x07batched\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x06\x02ids\x07atte\
-mpty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x05\x05input\x06\x04\0\x04ca\
-ll\x03\0\x07\x01p\x03\x01@\0\0\x09\x04\0\x08describe\x01\x0a\x01p\x08\x01j\x01\x06\
-\x01\x01\x01p\x0c\x01@\x02\x04tasks\x05calls\x0b\0\x0d\x04\0\x03run\x01\x0e\x04\0\
-\x19lovage:task/batches@0.1.0\x05\x06\x02\x03\0\0\x09task-info\x01B\x0b\x02\x03\x02\
-\x01\x05\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x07\x04\0\x09task-info\x03\0\x02\
-\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\x01@\
-\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lovage:task/handl\
-er@0.1.0\x05\x08\x04\0\x20lovage:task/wanting-module@0.1.0\x04\0\x0b\x14\x01\0\x0e\
-wanting-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x07\
-0.262.0\x10wit-bindgen-rust\x060.63.0";
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2287] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xea\x10\x01A\x02\x01\
+A\x11\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01\
+ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01\
+p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:c\
+onfig/store@0.2.0-rc.1\x05\0\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01\
+w\0\x05never\0\0\x04\0\x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06d\
+etail\x02\x05retry\x01\x04\0\x07failure\x03\0\x03\x01r\x03\x07base-msw\x06factor\
+u\x06max-msw\x04\0\x07backoff\x03\0\x05\x01r\x02\x05county\x09period-msw\x04\0\x04\
+rate\x03\0\x07\x01q\x03\x05start\0\0\x04done\0\0\x06for-ms\x01w\0\x04\0\x05until\
+\x03\0\x09\x01m\x03\x08existing\x06reject\x07replace\x04\0\x08conflict\x03\0\x0b\
+\x01r\x02\x05until\x0a\x08conflict\x0c\x04\0\x06unique\x03\0\x0d\x01k}\x01ky\x01\
+k\x06\x01kw\x01k\x7f\x01k\x0e\x01k\x08\x01r\x0f\x05queue\x02\x08priority\x0f\x0c\
+max-attempts\x10\x07backoff\x11\x0amax-age-ms\x12\x0fretry-exhausted\x13\x0atime\
+out-ms\x12\x0fsoft-timeout-ms\x12\x09expiry-ms\x12\x0dresult-ttl-ms\x12\x06uniqu\
+e\x14\x04fuel\x12\x06memory\x12\x04rate\x15\x0bconcurrency\x10\x04\0\x0ctask-opt\
+ions\x03\0\x16\x01q\x02\x08every-ms\x01w\0\x04cron\x01s\0\x04\0\x07trigger\x03\0\
+\x18\x01q\x03\x04none\0\0\x04last\0\0\x03all\x01y\0\x04\0\x08catch-up\x03\0\x1a\x01\
+m\x04\x05allow\x04skip\x05queue\x07replace\x04\0\x07overlap\x03\0\x1c\x01r\x05\x07\
+trigger\x19\x04zone\x02\x09jitter-msw\x08catch-up\x1b\x07overlap\x1d\x04\0\x08sc\
+hedule\x03\0\x1e\x01p\x1f\x01r\x06\x04names\x03docs\x0cinput-schemas\x0doutput-s\
+chemas\x07options\x17\x09schedules\x20\x04\0\x09task-info\x03\0!\x01q\x04\x06den\
+ied\x01s\0\x07invalid\x01s\0\x05limit\x01s\0\x0bunavailable\x01s\0\x04\0\x0acall\
+-error\x03\0#\x03\0\x17lovage:task/types@0.1.0\x05\x01\x02\x03\0\x01\x0acall-err\
+or\x01B\x1a\x02\x03\x02\x01\x02\x04\0\x0acall-error\x03\0\0\x01o\x02ss\x01p\x02\x01\
+r\x0a\x02ids\x06tenants\x06modules\x04tasks\x05queues\x06digests\x07attempty\x0c\
+max-attemptsy\x0eenqueued-at-msw\x07headers\x03\x04\0\x03job\x03\0\x04\x01p}\x01\
+r\x02\x06digests\x05state\x06\x04\0\x05saved\x03\0\x07\x01@\0\0\x05\x04\0\x07cur\
+rent\x01\x09\x01@\0\0w\x04\0\x0cremaining-ms\x01\x0a\x01@\0\0\x7f\x04\0\x09cance\
+lled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\x01@\x02\x05share\x0c\x07message\x0d\0\x0e\
+\x04\0\x08progress\x01\x0f\x01@\x01\x05state\x06\0\x0e\x04\0\x0acheckpoint\x01\x10\
+\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\0\x12\x04\0\x07restore\x01\x13\x03\0\x19lo\
+vage:task/context@0.1.0\x05\x03\x01B\x1a\x02\x03\x02\x01\x02\x04\0\x0acall-error\
+\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01o\x02ss\x01p\x07\x01r\x0a\x04tasks\x05\
+input\x02\x03key\x03\x05queue\x03\x04lane\x03\x08priority\x04\x08delay-ms\x05\x0c\
+max-attempts\x06\x07headers\x08\x07at-once\x7f\x04\0\x07new-job\x03\0\x09\x01r\x03\
+\x04flows\x03key\x03\x07at-once\x7f\x04\0\x08new-flow\x03\0\x0b\x01p\x0a\x01r\x03\
+\x04jobs\x0d\x06cursor\x02\x04openy\x04\0\x08new-page\x03\0\x0e\x01ps\x01j\x01\x10\
+\x01\x01\x01@\x01\x04jobs\x0d\0\x11\x04\0\x07enqueue\x01\x12\x01j\x01s\x01\x01\x01\
+@\x01\x04flow\x0c\0\x13\x04\0\x0cenqueue-flow\x01\x14\x01j\0\x01\x01\x01@\x01\x04\
+page\x0f\0\x15\x04\0\x0cenqueue-page\x01\x16\x03\0\x16lovage:task/jobs@0.1.0\x05\
+\x04\x01B\x03\x01ps\x01@\0\0\0\x04\0\x05wants\x01\x01\x04\0\x17lovage:task/wants\
+@0.1.0\x05\x05\x02\x03\0\x01\x07failure\x01B\x11\x02\x03\x02\x01\x06\x04\0\x07fa\
+ilure\x03\0\0\x01r\x03\x04tasks\x03maxy\x07wait-msw\x04\0\x07batched\x03\0\x02\x01\
+o\x02ss\x01p\x04\x01p}\x01r\x06\x02ids\x07attempty\x0cmax-attemptsy\x0eenqueued-\
+at-msw\x07headers\x05\x05input\x06\x04\0\x04call\x03\0\x07\x01p\x03\x01@\0\0\x09\
+\x04\0\x08describe\x01\x0a\x01p\x08\x01j\x01\x06\x01\x01\x01p\x0c\x01@\x02\x04ta\
+sks\x05calls\x0b\0\x0d\x04\0\x03run\x01\x0e\x04\0\x19lovage:task/batches@0.1.0\x05\
+\x07\x02\x03\0\x01\x09task-info\x01B\x0b\x02\x03\x02\x01\x06\x04\0\x07failure\x03\
+\0\0\x02\x03\x02\x01\x08\x04\0\x09task-info\x03\0\x02\x01p\x03\x01@\0\0\x04\x04\0\
+\x08describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\x01@\x02\x04tasks\x05input\x06\0\
+\x07\x04\0\x03run\x01\x08\x04\0\x19lovage:task/handler@0.1.0\x05\x09\x04\0\x20lo\
+vage:task/wanting-module@0.1.0\x04\0\x0b\x14\x01\0\x0ewanting-module\x03\0\0\0G\x09\
+producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rus\
+t\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -18,6 +18,7 @@ use crate::{
 };
 use bindings::exports::lovage::task::{batches, handler, wants};
 use bindings::lovage::task::{context, jobs, types};
+use bindings::wasi::config::store;
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
@@ -115,6 +116,17 @@ pub(crate) fn current() -> Job {
         enqueued_at: SystemTime::UNIX_EPOCH + Duration::from_millis(job.enqueued_at_ms),
         headers: job.headers,
     }
+}
+
+pub(crate) fn config(key: &str) -> Result<Option<String>, CallError> {
+    store::get(key).map_err(|error| {
+        let (store::Error::Upstream(text) | store::Error::Io(text)) = error;
+        // That interface has no case of its own for it; the host says it first.
+        match text.strip_prefix("denied: ") {
+            Some(text) => CallError::Denied(text.into()),
+            None => CallError::Unavailable(text),
+        }
+    })
 }
 
 pub(crate) fn remaining() -> Duration {

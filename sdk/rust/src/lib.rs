@@ -42,6 +42,7 @@
 //!
 //! - [`task`] and [`data`]: the attributes · [`wants!`]: what the module reaches
 //! - [`Bytes`]: binary arguments and results · [`Failure`]: why a task did not succeed, and what to do next
+//! - [`config`]: values and secrets that it was granted
 //! - [`context`]: the job that runs: attempt, deadline, progress, checkpoint
 //! - [`jobs`]: enqueue further jobs, flows of them, and sources of jobs without an end
 //! - `testing`: what a worker would do, for tests that run natively
@@ -63,6 +64,7 @@ mod bytes;
 mod call_error;
 #[cfg(target_family = "wasm")]
 mod component;
+pub mod config;
 pub mod context;
 mod failure;
 pub mod jobs;

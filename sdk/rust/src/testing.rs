@@ -142,6 +142,7 @@ pub struct Context {
     remaining: Duration,
     cancelled: bool,
     saved: Option<Saved<Vec<u8>>>,
+    config: Vec<(String, String)>,
     record: Record,
 }
 
@@ -165,6 +166,7 @@ impl Default for Context {
             remaining: Duration::from_secs(60),
             cancelled: false,
             saved: None,
+            config: Vec::new(),
             record: Record::default(),
         }
     }
@@ -204,6 +206,12 @@ impl Context {
     /// Adds one header.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.job.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a value that [`crate::config::get`] answers with.
+    pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.push((key.into(), value.into()));
         self
     }
 
@@ -278,6 +286,14 @@ pub(crate) mod host {
             let jobs = &mut context.batch;
             jobs.retain(|_| taken.next().is_none_or(|taken| *taken));
         });
+    }
+
+    pub(crate) fn config(key: &str) -> Result<Option<String>, CallError> {
+        CONTEXT.with_borrow(|context| {
+            let mut all = context.config.iter();
+            let found = all.find(|(name, _)| name == key);
+            Ok(found.map(|(_, value)| value.clone()))
+        })
     }
 
     pub(crate) fn remaining() -> Duration {

@@ -28,10 +28,11 @@ a problem document (RFC 9457) whose `type` stays the same. Enqueueing is safe to
 `Idempotency-Key`.";
 
 /// Kinds of things, in the order in which they are read about.
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 15] = [
     ("jobs", "Calls of tasks, and what became of them"),
     ("dead list", "Jobs that were given up"),
     ("modules", "Components, their releases and their tasks"),
+    ("grants", "What modules may reach beside the queue"),
     ("queues", "Queues and lanes, and what is limited or paused"),
     ("flows", "Calls that wait for others"),
     ("schedules", "Jobs that nobody calls"),
@@ -40,6 +41,7 @@ const TAGS: [(&str, &str); 13] = [
     ("history", "What has happened"),
     ("tokens", "Who may do what"),
     ("hooks", "Who is told of ends of jobs"),
+    ("config", "Values and secrets that modules read"),
     ("audit", "Who did what"),
     ("server", "The server itself"),
 ];

@@ -23,7 +23,7 @@ const MOST: usize = lovage_queue::grant::MAX_GRANTS;
 /// Show a module's grants
 ///
 /// Beside what its newest release wants.
-#[utoipa::path(get, path = "/v1/modules/{module}/grants", tag = "modules", params(("module" = String, Path)),
+#[utoipa::path(get, path = "/v1/modules/{module}/grants", tag = "grants", params(("module" = String, Path)),
     responses((status = 200, description = "What it was granted", body = GrantsView)))]
 pub(super) async fn show(caller: Caller<Look>, Path(module): Path<String>) -> Reply {
     let view = view(&caller.client, &module, None).await?;
@@ -78,7 +78,7 @@ pub(super) struct GrantsSet {
 /// Approves of what a release wants; and makes it active, where that is asked for. What
 /// begins with `http private` or `tcp private` is the operator's to grant, at the broker
 /// itself.
-#[utoipa::path(put, path = "/v1/modules/{module}/grants", tag = "modules",
+#[utoipa::path(put, path = "/v1/modules/{module}/grants", tag = "grants",
     params(("module" = String, Path, pattern = "^[a-z0-9][a-z0-9_-]{0,63}$")),
     request_body(content((GrantsBody = "application/json"), (GrantsBody = "application/msgpack"))),
     responses((status = 200, description = "It is granted", body = GrantsSet)))]
@@ -137,7 +137,7 @@ pub(super) struct RevokeParams {
 /// Take grants of a module back
 ///
 /// Its releases stay what they are: attempts that begin a moment later go without.
-#[utoipa::path(delete, path = "/v1/modules/{module}/grants", tag = "modules",
+#[utoipa::path(delete, path = "/v1/modules/{module}/grants", tag = "grants",
     params(("module" = String, Path), RevokeParams),
     responses((status = 204, description = "They are gone")))]
 pub(super) async fn revoke(

@@ -8,7 +8,7 @@
 //! - `body`: forms of bodies and answers; `problem`: what could not be done
 //! - `docs`: the OpenAPI document, with `document` and `shapes`; `ui`: the dashboard's files
 //! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `grants`, `queues`,
-//!   `workers`, `schedules`, `flows`, `tokens`, `hooks`, `audit`, `tenant`
+//!   `workers`, `schedules`, `flows`, `tokens`, `hooks`, `values`, `audit`, `tenant`
 //! - `events` with `feed`: what happens, as it happens; `history`: what has happened
 //! - `health`: whether all is well; `metrics`: in numbers; `remote`: what Lovage's own client speaks
 //!
@@ -46,6 +46,7 @@ pub mod token;
 mod tokens;
 mod ui;
 mod usage;
+mod values;
 mod workers;
 
 use std::collections::HashMap;
@@ -72,6 +73,7 @@ use self::feed::Feeds;
 use self::history::Backlogs;
 use crate::engine::Engine;
 use crate::telemetry::{FrontMetrics, Telemetry};
+use crate::vault::Keyring;
 
 /// Tenants whose clients are remembered.
 const CLIENTS: usize = 1_000;
@@ -97,6 +99,8 @@ pub struct Settings {
     pub grace: Duration,
     /// How long clients may take to say what they want.
     pub patience: Patience,
+    /// What encrypts secrets, where there is anything.
+    pub vault: Option<Arc<Keyring>>,
 }
 
 /// What holds clients to their time: whoever sends a byte now and then is not waited for.
@@ -256,6 +260,10 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(hooks::list))
         .routes(routes!(hooks::put, hooks::remove))
         .routes(routes!(audit::list))
+        .routes(routes!(values::list))
+        .routes(routes!(values::put, values::remove))
+        .routes(routes!(values::list_secrets))
+        .routes(routes!(values::put_secret, values::remove_secret))
 }
 
 /// Everything that the port answers to, for whoever has no port.

@@ -14,6 +14,7 @@ use crate::deploy::PushError;
 use crate::engine::{EngineError, LoadError, Refusal};
 use crate::telemetry::traces::TracesError;
 use crate::units::{Span, UnitError};
+use crate::vault::VaultError;
 use crate::worker::WorkerError;
 
 /// What a command ends with when nothing is broken and the answer is still no.
@@ -117,6 +118,7 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
     }
     let refused = e.is::<Refusal>() || e.is::<ArgumentsError>();
     let usage = e.is::<ConfigError>()
+        || e.is::<VaultError>()
         || e.is::<TlsError>()
         || e.is::<TracesError>()
         || e.is::<NameError>()

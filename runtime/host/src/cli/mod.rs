@@ -43,6 +43,7 @@ mod tenant;
 mod terms;
 mod token;
 mod usage;
+mod values;
 mod worker;
 mod workers;
 
@@ -153,6 +154,8 @@ enum Command {
     Releases(releases::Releases),
     Rollback(rollback::Rollback),
     Grants(grants::GrantsCommand),
+    Config(values::ConfigCommand),
+    Secrets(values::SecretsCommand),
     Run(run::Run),
     // It has so many flags that it would make all commands large.
     Call(Box<call::Call>),
@@ -344,6 +347,8 @@ impl Command {
             Command::Releases(it) => it.run(context).await,
             Command::Rollback(it) => it.run(context).await,
             Command::Grants(it) => it.run(context).await,
+            Command::Config(it) => it.run(context).await,
+            Command::Secrets(it) => it.run(context).await,
             Command::Run(it) => it.run(context).await,
             Command::Call(it) => it.run(context).await,
             Command::Job(it) => it.run(context).await,

@@ -1,6 +1,7 @@
 //! `lovage serve`: the HTTP API and the dashboard.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
@@ -110,7 +111,8 @@ pub(super) async fn start(
         ))
     })?;
     let listen = listener.local_addr().context("no address")?;
-    let settings = context.config.serve(listen, authentication);
+    let mut settings = context.config.serve(listen, authentication);
+    settings.vault = context.config.keyring()?.map(Arc::new);
     let scheme = if settings.tls.is_some() {
         "https"
     } else {

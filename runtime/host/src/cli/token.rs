@@ -14,10 +14,10 @@ use crate::view::queues::read_rate;
 
 const ROLES: &str = "\
 Roles, each with what those before it may:
-    viewer      look at everything but tokens and hooks
+    viewer      look at everything but tokens, hooks, values and secrets
     producer    enqueue, cancel and requeue jobs and flows
     deployer    push and activate modules; pause, limit and schedule
-    admin       make tokens and hooks
+    admin       make tokens and hooks; grant; set values and secrets
 
 Examples:
     lovage token create --name ci --role deployer --expires 90d

@@ -1,5 +1,7 @@
 //! `lovage worker`: a worker until it is told to stop.
 
+use std::sync::Arc;
+
 use anyhow::Context as _;
 use clap::Args;
 use figment::value::Value;
@@ -89,7 +91,8 @@ pub(super) async fn run(
         let stop = async move { drop(stop.await) };
         tokio::spawn(listen::run(listener, telemetry.metrics.clone(), stop));
     }
-    let settings = context.config.worker();
+    let mut settings = context.config.worker();
+    settings.vault = context.config.keyring()?.map(Arc::new);
     let ran = worker::run(place, engine, settings, telemetry, phase).await;
     drop(ended);
     Ok(ran?)

@@ -30,6 +30,7 @@ use crate::sandbox::compiler::Apart;
 use crate::sandbox::pool;
 use crate::timetable::Entry;
 use crate::units::{Size, Span};
+use crate::vault::Keyring;
 use crate::view::queues::read_rate;
 use crate::worker;
 
@@ -79,6 +80,8 @@ pub struct Config {
     pub retention: RetentionConfig,
     /// What a process tells of itself, and to whom.
     pub telemetry: TelemetryConfig,
+    /// What encrypts secrets.
+    pub secrets: SecretsConfig,
     /// Schedules by name, which a worker declares when it starts. Where there is no
     /// such section it leaves those that are there alone.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,6 +138,7 @@ impl Default for Config {
                 sample: 1.0,
                 log: LogFormat::Text,
             },
+            secrets: SecretsConfig::default(),
             schedules: None,
         }
     }
@@ -302,6 +306,7 @@ impl Config {
             },
             sandboxes: self.sandboxes(),
             echo: false,
+            vault: None,
         }
     }
 
@@ -322,7 +327,33 @@ impl Config {
             },
             grace: self.serve.grace.0,
             patience: api::Patience::default(),
+            vault: None,
         }
+    }
+
+    /// The keys of secrets, if it says where they are.
+    ///
+    /// # Errors
+    /// A file that cannot be read, and what is no key.
+    pub fn keyring(&self) -> Result<Option<Keyring>, ConfigError> {
+        let SecretsConfig { key_file, key } = &self.secrets;
+        let wrong = |place: &str, problem: String| ConfigError {
+            place: place.to_owned(),
+            problem,
+        };
+        if let Some(key) = key {
+            let read = Keyring::read(&key.0);
+            let read = read.map_err(|e| wrong("secrets.key", e.to_string()))?;
+            return Ok(Some(read));
+        }
+        let Some(file) = key_file else {
+            return Ok(None);
+        };
+        let place = file.display().to_string();
+        let text = std::fs::read_to_string(file);
+        let text = text.map_err(|e| wrong(&place, format!("cannot read the key: {e}")))?;
+        let read = Keyring::read(&text).map_err(|e| wrong(&place, e.to_string()))?;
+        Ok(Some(read))
     }
 
     /// The schedules that the file declares; `None` where it says nothing of any.

@@ -4,7 +4,7 @@
 
 wasmtime::component::bindgen!({
     path: "../../wit",
-    world: "batch-module",
+    world: "wanting-module",
     imports: {
         "lovage:task/context.progress": async,
         "lovage:task/context.checkpoint": async,
@@ -12,6 +12,8 @@ wasmtime::component::bindgen!({
         "lovage:task/jobs.enqueue": async,
         "lovage:task/jobs.enqueue-flow": async,
         "lovage:task/jobs.enqueue-page": async,
+        "wasi:config/store.get": async,
+        "wasi:config/store.get-all": async,
     },
     exports: { default: async },
 });

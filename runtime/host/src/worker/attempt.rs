@@ -123,7 +123,8 @@ pub(super) async fn alone(
     };
     let grants = granted(delivery, job, prepared).await?;
     let carried = trace::of_children(delivery, job);
-    let host = JobHost::new(session.clone(), job, prepared.batch.is_some(), carried);
+    let batched = prepared.batch.is_some();
+    let host = JobHost::new(session.clone(), job, batched, carried, grants.clone());
     let host = Arc::new(host);
     let invocation = Invocation {
         task: job.call.task.clone(),

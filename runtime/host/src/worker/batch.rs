@@ -237,7 +237,8 @@ async fn together(
     let jobs = members
         .iter()
         .map(|it| (it.delivery.id, it.delivery.number));
-    let host = BatchHost::new(session.clone(), &members[0].delivery.tenant, jobs.collect());
+    let tenant = &members[0].delivery.tenant;
+    let host = BatchHost::new(session.clone(), tenant, jobs.collect(), grants.clone());
     let calls = members.iter().zip(inputs).map(|(it, input)| BatchCall {
         id: it.delivery.id,
         attempt: it.job.attempt + 1,

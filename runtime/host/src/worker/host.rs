@@ -7,10 +7,12 @@ use lovage_queue::arguments::Arguments;
 use lovage_queue::broker::{BrokerError, Note};
 use lovage_queue::client::{Call, ClientError, Line, TRACEPARENT};
 use lovage_queue::flow::Flow;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::{Job, JobId, JobOptions, NewJob, When};
 use lovage_queue::task::TaskName;
 
 use super::delivery::Offspring;
+use super::reach::Reach;
 use super::session::Session;
 use crate::engine::{CallError, ChildFlow, ChildJob, ChildPage, Host, Reply, Request};
 
@@ -33,6 +35,8 @@ pub(super) struct JobHost {
     flow_calls: AtomicUsize,
     /// Bytes of those that begin with its completion, as they were written.
     flow_bytes: AtomicUsize,
+    /// What it may reach beside the queue.
+    reach: Reach,
 }
 
 /// The longest line of children and their children.
@@ -51,8 +55,10 @@ impl JobHost {
         job: &Job,
         batched: bool,
         traceparent: Option<String>,
+        grants: Arc<Grants>,
     ) -> Self {
         JobHost {
+            reach: Reach::new(session.clone(), &job.tenant, grants),
             session,
             tenant: job.tenant.clone(),
             id: job.call.id,
@@ -101,6 +107,8 @@ impl Host for JobHost {
             Request::Enqueue(children) => self.enqueue(children).await,
             Request::EnqueueFlow(flow) => self.enqueue_flow(flow).await,
             Request::EnqueuePage(page) => self.enqueue_page(page).await,
+            Request::Value(key) => self.reach.value(&key).await.map(Reply::Value),
+            Request::Values => self.reach.values().await.map(Reply::Values),
         }
     }
 }
@@ -281,11 +289,18 @@ pub(super) struct BatchHost {
     tenant: String,
     /// Each with its delivery.
     jobs: Vec<(JobId, u32)>,
+    reach: Reach,
 }
 
 impl BatchHost {
-    pub(super) fn new(session: Arc<Session>, tenant: &str, jobs: Vec<(JobId, u32)>) -> Self {
+    pub(super) fn new(
+        session: Arc<Session>,
+        tenant: &str,
+        jobs: Vec<(JobId, u32)>,
+        grants: Arc<Grants>,
+    ) -> Self {
         BatchHost {
+            reach: Reach::new(session.clone(), tenant, grants),
             session,
             tenant: tenant.into(),
             jobs,
@@ -297,8 +312,11 @@ impl BatchHost {
 impl Host for BatchHost {
     async fn call(&self, request: Request) -> Result<Reply, CallError> {
         batched(&request)?;
-        let Request::Progress(progress) = request else {
-            return Ok(Reply::Restored(None));
+        let progress = match request {
+            Request::Progress(progress) => progress,
+            Request::Value(key) => return self.reach.value(&key).await.map(Reply::Value),
+            Request::Values => return self.reach.values().await.map(Reply::Values),
+            _ => return Ok(Reply::Restored(None)),
         };
         // How far the run is, each of its jobs is.
         let notes = self.jobs.iter().map(|(id, delivery)| Note {
@@ -320,6 +338,7 @@ impl Host for BatchHost {
 fn batched(request: &Request) -> Result<(), CallError> {
     let why = match request {
         Request::Progress(_) | Request::Restore => return Ok(()),
+        Request::Value(_) | Request::Values => return Ok(()),
         Request::Checkpoint(_) => {
             "a batched task saves no checkpoint: its next run may be of other jobs"
         }
@@ -331,7 +350,7 @@ fn batched(request: &Request) -> Result<(), CallError> {
 }
 
 /// What the module's author hears: of the broker no more than that it is away.
-fn unavailable(e: &BrokerError) -> CallError {
+pub(super) fn unavailable(e: &BrokerError) -> CallError {
     tracing::warn!(error = %e, "could not do what a job asked for");
     CallError::Unavailable("the queue cannot be reached just now".into())
 }

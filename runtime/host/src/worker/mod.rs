@@ -10,7 +10,8 @@
 //! - `attempt`: one job from claim to settlement; `delivery`: how that ends;
 //!   `resolve`: what it may use; `host`: what it may call
 //! - `batch`: many jobs of one task in one run; `collect`: how they come together
-//! - `modules`: from a digest to something that runs; `grants`: what that may reach
+//! - `modules`: from a digest to something that runs; `grants`: what that may
+//!   reach; `reach`: what of it lies in the broker
 //! - `settle`: settlements on their way to the broker; `live`: logs before them
 //! - `hooks`: who is told of a job's end
 //! - `series`: what is counted of jobs; `tally`: how the broker hears of it; `gauges`: how
@@ -38,6 +39,7 @@ mod lease;
 mod live;
 mod load;
 mod modules;
+mod reach;
 mod resolve;
 mod scheduler;
 mod series;
@@ -62,6 +64,7 @@ use self::session::{Ended, Session};
 use crate::engine::{Ceilings, Engine, Limits};
 use crate::sandbox::pool::{self, Sandboxes};
 use crate::telemetry::Telemetry;
+use crate::vault::Keyring;
 
 /// How long a worker that stops waits for a broker that is away.
 const GOODBYE: Duration = Duration::from_secs(5);
@@ -92,6 +95,8 @@ pub struct Settings {
     /// Has an echo stand in for the engine: each job is done at once, with its own
     /// input for a result. For benchmarks alone, which tell the engine's share so.
     pub echo: bool,
+    /// What opens secrets, where there is anything.
+    pub vault: Option<Arc<Keyring>>,
 }
 
 impl Default for Settings {
@@ -109,6 +114,7 @@ impl Default for Settings {
             retention: Retention::default(),
             sandboxes: None,
             echo: false,
+            vault: None,
         }
     }
 }

@@ -111,6 +111,8 @@ fn told(shelf: Shelf, bytes: &[u8]) -> String {
             let lines: Vec<String> = it.iter().map(|(grant, _)| grant.to_string()).collect();
             lines.join(", ")
         }),
+        // What they hold is nobody's to read here.
+        Shelf::Config | Shelf::Secrets => String::new(),
     }
 }
 
@@ -120,6 +122,8 @@ fn kind(shelf: Shelf) -> &'static str {
         Shelf::Tokens => "token",
         Shelf::Hooks => "hook",
         Shelf::Grants => "grants",
+        Shelf::Config => "config",
+        Shelf::Secrets => "secret",
     }
 }
 

@@ -50,6 +50,10 @@ pub enum Shelf {
     Hooks,
     /// What modules were granted.
     Grants,
+    /// Values that modules read by name.
+    Config,
+    /// Those of them that are encrypted, with a key that is not here.
+    Secrets,
 }
 
 impl Shelf {
@@ -59,6 +63,8 @@ impl Shelf {
             Shelf::Tokens => "tokens",
             Shelf::Hooks => "hooks",
             Shelf::Grants => "grants",
+            Shelf::Config => "config",
+            Shelf::Secrets => "secrets",
         }
     }
 }

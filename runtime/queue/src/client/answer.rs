@@ -21,6 +21,7 @@ use crate::broker::{
     BrokerError, Filter, Firing, FlowNode, MAX_BATCH, NewFlow, Owner, Result, Shelf,
 };
 use crate::flow::check_flow_name;
+use crate::grant::check_key;
 use crate::granted::{Approver, Granted};
 use crate::hook::Hook;
 use crate::job::{JobId, NewJob};
@@ -313,20 +314,28 @@ async fn shelf(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec
     match operation {
         Operation::Entry => {
             let OfShelf { shelf, name } = request(body)?;
+            open(shelf)?;
             let bytes = broker.entry(tenant, shelf, &name).await?;
             done(bytes.map(ByteBuf::from))
         }
         Operation::Entries => {
-            let entries = broker.entries(tenant, request(body)?).await?;
+            let shelf = request(body)?;
+            open(shelf)?;
+            let entries = broker.entries(tenant, shelf).await?;
             let entry = |(name, it): (String, Vec<u8>)| (name, ByteBuf::from(it));
             done(entries.into_iter().map(entry).collect::<Vec<_>>())
         }
         Operation::PutEntry => {
             let PutEntry { shelf, name, bytes } = request(body)?;
+            open(shelf)?;
             // Workers take a hook as it lies there.
             let sound = |it: Hook| it.name == *name && it.check().is_ok();
             if shelf == Shelf::Hooks && !Hook::decode(&bytes).is_some_and(sound) {
                 return Err(BrokerError::Invalid(format!("`{name}` is no hook")));
+            }
+            let text = || std::str::from_utf8(&bytes).is_ok();
+            if shelf == Shelf::Config && !(check_key(&name).is_ok() && text()) {
+                return Err(BrokerError::Invalid(format!("`{name}` is no value")));
             }
             if shelf == Shelf::Grants {
                 check_granted(client, &name, &bytes).await?;
@@ -335,9 +344,21 @@ async fn shelf(client: &Client, operation: Operation, body: &[u8]) -> Result<Vec
         }
         Operation::RemoveEntry => {
             let OfShelf { shelf, name } = request(body)?;
+            open(shelf)?;
             done(broker.remove_entry(tenant, shelf, &name).await?)
         }
         operation => other(operation),
+    }
+}
+
+/// Nobody over HTTP gets a secret out of the broker, as it lies there either; and what is
+/// put there is encrypted by the server.
+fn open(shelf: Shelf) -> Result<()> {
+    match shelf {
+        Shelf::Secrets => Err(BrokerError::Denied(
+            "secrets are set at the broker itself, or by `PUT /v1/secrets/{key}`".into(),
+        )),
+        _ => Ok(()),
     }
 }
 

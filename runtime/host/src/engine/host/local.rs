@@ -24,6 +24,8 @@ impl Host for NoHost {
                 Ok(Reply::Done)
             }
             Request::Restore => Ok(Reply::Restored(saved.clone())),
+            Request::Value(_) => Ok(Reply::Value(None)),
+            Request::Values => Ok(Reply::Values(Vec::new())),
             Request::Enqueue(_) | Request::EnqueueFlow(_) | Request::EnqueuePage(_) => {
                 Err(CallError::Denied(
                     "this run has no queue behind it, so it cannot enqueue jobs".into(),

@@ -5,10 +5,12 @@
 //! - this file: the messages to the [`Host`], and the state of one instance
 //! - `context`: `lovage:task/context`, the job and what it says of itself
 //! - `jobs`: `lovage:task/jobs`, enqueueing more
+//! - `config`: `wasi:config`, values and secrets by name
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
 //! - [`local`]: a host for runs that no queue stands behind
 
+mod config;
 mod context;
 mod jobs;
 pub mod local;
@@ -67,6 +69,10 @@ pub enum Request {
     EnqueueFlow(ChildFlow),
     /// A page of jobs, after which the job runs again; answered with [`Reply::Done`].
     EnqueuePage(ChildPage),
+    /// A value by its name; answered with [`Reply::Value`].
+    Value(String),
+    /// All values that the module may read; answered with [`Reply::Values`].
+    Values,
 }
 
 impl Request {
@@ -96,6 +102,21 @@ pub enum Reply {
     Restored(Option<Checkpoint>),
     /// The new jobs' ids, in the order of the request; or a flow's.
     Enqueued(Vec<JobId>),
+    /// The value, if there is one.
+    Value(Option<Hidden>),
+    /// Values by their names.
+    Values(Vec<(String, Hidden)>),
+}
+
+/// What may be a secret: it goes to the guest, and is formatted nowhere.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden(pub String);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
 }
 
 impl Reply {
@@ -256,6 +277,8 @@ impl State {
 /// Offers everything to all modules.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use super::bindings::lovage::task;
+    use super::bindings::wasi::config::store;
+    store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi::link(linker)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
@@ -283,10 +306,14 @@ impl Capability {
 
 /// The imports that are of no use without a grant. WASI's sockets are not among them: every
 /// toolchain's standard library imports those.
-const CAPABILITIES: &[(&str, &str, fn(&Grant) -> bool)] =
-    &[("wasi:http/outgoing-handler", "host", |it| {
+const CAPABILITIES: &[(&str, &str, fn(&Grant) -> bool)] = &[
+    ("wasi:http/outgoing-handler", "host", |it| {
         matches!(it, Grant::Http { .. })
-    })];
+    }),
+    ("wasi:config/store", "value", |it| {
+        matches!(it, Grant::Config(_) | Grant::Secret(_))
+    }),
+];
 
 /// What an import of this name (with its version) is the way to.
 pub(crate) fn capability(import: &str) -> Option<Capability> {
@@ -306,6 +333,8 @@ pub(crate) fn offers(import: &str) -> bool {
         "lovage:task/types" | "lovage:task/context" | "lovage:task/jobs" => {
             version.starts_with("0.1.")
         }
+        // Of a draft no other version is compatible.
+        "wasi:config/store" => version == "0.2.0-rc.1",
         _ => version.starts_with("0.2.") && wasi::INTERFACES.contains(&interface),
     }
 }
@@ -322,6 +351,8 @@ mod tests {
         assert!(!offers("wasi:http/outgoing-handler@0.2.3"));
         assert!(!offers("lovage:task/context@0.2.0"));
         assert!(!offers("env"));
+        assert!(offers("wasi:config/store@0.2.0-rc.1"));
+        assert!(!offers("wasi:config/store@0.2.0"));
     }
 
     #[test]
@@ -335,5 +366,9 @@ mod tests {
         let error = CallError::Limit("too much".into());
         let bytes = rmp_serde::to_vec_named(&error).unwrap();
         assert_eq!(rmp_serde::from_slice::<CallError>(&bytes).unwrap(), error);
+        let reply = Reply::Values(vec![("key".into(), Hidden("hunter2".into()))]);
+        let bytes = rmp_serde::to_vec_named(&reply).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Reply>(&bytes).unwrap(), reply);
+        assert!(!format!("{reply:?}").contains("hunter2"));
     }
 }

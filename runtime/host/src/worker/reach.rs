@@ -1,0 +1,97 @@
+//! What a job's module may reach that lies in the broker: values and secrets of its tenant.
+//!
+//! The engine has looked at the grants; they are looked at again here, since what runs a
+//! module may have been taken over by it.
+
+use std::sync::Arc;
+
+use lovage_queue::broker::Shelf;
+use lovage_queue::grant::{Grant, Grants};
+
+use super::host::unavailable;
+use super::session::Session;
+use crate::engine::{CallError, Hidden};
+
+/// One tenant's values, as far as a module was granted them.
+pub(super) struct Reach {
+    session: Arc<Session>,
+    tenant: String,
+    grants: Arc<Grants>,
+}
+
+impl Reach {
+    pub(super) fn new(session: Arc<Session>, tenant: &str, grants: Arc<Grants>) -> Self {
+        Reach {
+            session,
+            tenant: tenant.to_owned(),
+            grants,
+        }
+    }
+
+    /// A value by its name. A secret goes before what has its name and is none.
+    pub(super) async fn value(&self, key: &str) -> Result<Option<Hidden>, CallError> {
+        let has = |grant: Grant| self.grants.0.contains(&grant);
+        let (secret, config) = (
+            has(Grant::Secret(key.to_owned())),
+            has(Grant::Config(key.to_owned())),
+        );
+        if !(secret || config) {
+            let text = format!("the module was not granted the value `{key}`");
+            return Err(CallError::Denied(text));
+        }
+        if secret && let Some(value) = self.secret(key).await? {
+            return Ok(Some(value));
+        }
+        match config {
+            true => self.config(key).await,
+            false => Ok(None),
+        }
+    }
+
+    /// All values that it was granted and that are there, by name.
+    pub(super) async fn values(&self) -> Result<Vec<(String, Hidden)>, CallError> {
+        let mut values: Vec<(String, Hidden)> = Vec::new();
+        for grant in &self.grants.0 {
+            let (Grant::Config(key) | Grant::Secret(key)) = grant else {
+                continue;
+            };
+            if values.iter().all(|(known, _)| known != key)
+                && let Some(value) = self.value(key).await?
+            {
+                values.push((key.clone(), value));
+            }
+        }
+        Ok(values)
+    }
+
+    async fn entry(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, CallError> {
+        let entry = self.session.broker.entry(&self.tenant, shelf, key).await;
+        entry.map_err(|e| unavailable(&e))
+    }
+
+    async fn config(&self, key: &str) -> Result<Option<Hidden>, CallError> {
+        let bytes = self.entry(Shelf::Config, key).await?;
+        let text = bytes.map(|it| String::from_utf8_lossy(&it).into_owned());
+        Ok(text.map(Hidden))
+    }
+
+    async fn secret(&self, key: &str) -> Result<Option<Hidden>, CallError> {
+        let Some(sealed) = self.entry(Shelf::Secrets, key).await? else {
+            return Ok(None);
+        };
+        let cannot = || CallError::Unavailable(format!("this worker cannot open secret `{key}`"));
+        let Some(vault) = &self.session.settings.vault else {
+            tracing::warn!(
+                tenant = self.tenant,
+                key,
+                "a job asks for a secret, and this worker has no key for them: `secrets.key_file` says which"
+            );
+            return Err(cannot());
+        };
+        let opened = vault.open(&self.tenant, key, &sealed).map_err(|e| {
+            tracing::warn!(tenant = self.tenant, key, error = %e, "could not open a secret");
+            cannot()
+        })?;
+        Ok(Some(Hidden(opened)))
+    }
+}
