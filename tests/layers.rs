@@ -20,7 +20,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ("queue/about", &["queue/clock"]),
     ("queue/event", &["queue/job"]),
     ("queue/hook", &["queue/broker", "queue/job", "queue/task"]),
-    ("host/webhook", &["queue/hook"]),
+    // Who lets anything out knows what was granted, and not who was granted it.
+    ("host/net", &["queue/grant"]),
+    ("host/webhook", &["host/net", "queue/hook"]),
     (
         "queue/job",
         &["queue/clock", "queue/retry", "queue/task", "queue/registry"],
@@ -144,7 +146,9 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/engine",
         &[
+            "host/net",
             "queue/clock",
+            "queue/grant",
             "queue/job",
             "queue/registry",
             "queue/retry",
@@ -158,6 +162,7 @@ const TABLE: &[(&str, &[&str])] = &[
         "host/worker",
         &[
             "host/engine",
+            "host/net",
             "host/telemetry",
             "host/webhook",
             "queue/about",
@@ -167,6 +172,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/clock",
             "queue/event",
             "queue/flow",
+            "queue/grant",
             "queue/hook",
             "queue/job",
             "queue/registry",
@@ -191,6 +197,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "host/api",
             "host/engine",
+            "host/net",
             "host/timetable",
             "host/units",
             "host/view",

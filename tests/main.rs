@@ -9,6 +9,7 @@ mod engine;
 mod examples;
 mod fixtures;
 mod layers;
+mod net;
 mod remote;
 mod schema;
 mod support;

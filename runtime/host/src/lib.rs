@@ -10,6 +10,7 @@
 //!   [`timetable`]: schedules as people write them
 //! - [`api`]: the HTTP API and the dashboard
 //! - [`view`]: what commands and the HTTP API show
+//! - [`net`]: what leaves this host for others: judged by address and by grant
 //! - [`telemetry`]: metrics and traces; [`webhook`]: requests to those who are told
 //! - [`cli`]: the commands, one a file
 
@@ -18,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod deploy;
 pub mod engine;
+pub mod net;
 pub mod telemetry;
 pub mod timetable;
 pub mod units;

@@ -24,6 +24,7 @@ use self::located::located;
 pub use self::sections::*;
 use crate::api;
 use crate::engine::{self, Limits};
+use crate::net::Bounds;
 use crate::timetable::Entry;
 use crate::units::{Size, Span};
 use crate::view::queues::read_rate;
@@ -65,6 +66,10 @@ pub struct Config {
     pub serve: ServeConfig,
     /// What an attempt may use where neither the call nor the task says.
     pub limits: LimitsConfig,
+    /// What tasks' requests to other hosts are held to.
+    pub http: HttpConfig,
+    /// Where web-hooks may go.
+    pub hooks: HooksConfig,
     /// How long finished jobs are kept.
     pub retention: RetentionConfig,
     /// What a process tells of itself, and to whom.
@@ -103,6 +108,13 @@ impl Default for Config {
                 result: Size(limits.result as u64),
                 log: Size(limits.log as u64),
             },
+            http: HttpConfig {
+                requests: limits.http.requests,
+                body: Size(limits.http.body as u64),
+                timeout: Span(limits.http.time),
+                ca: None,
+            },
+            hooks: HooksConfig::default(),
             retention: RetentionConfig {
                 completed: Span(retention.completed),
                 discarded: Span(retention.discarded),
@@ -243,6 +255,8 @@ impl Config {
                 count: self.retention.count,
                 bytes: self.retention.bytes.0,
             },
+            ca: self.http.ca.clone(),
+            private_hooks: self.hooks.private,
             echo: false,
         }
     }
@@ -286,6 +300,12 @@ impl Config {
             deadline: self.limits.timeout.0.max(Duration::from_millis(1)),
             result: self.limits.result.0 as usize,
             log: self.limits.log.0 as usize,
+            http: Bounds {
+                requests: self.http.requests,
+                body: self.http.body.0 as usize,
+                time: self.http.timeout.0.max(Duration::from_millis(1)),
+                ..Bounds::default()
+            },
             ..Limits::default()
         }
     }

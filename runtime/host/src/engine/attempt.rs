@@ -35,9 +35,10 @@ pub(super) async fn run(
         limits,
         cancel,
         log,
+        grants,
     } = invocation;
     let started = Instant::now();
-    let state = State::new(context, limits, cancel, log, host);
+    let state = State::new(context, limits, cancel, log, grants, host);
     let mut store = store(engine, state);
     let answer = guarded(&mut store, async |store| {
         let instance = module.pre().instantiate_async(&mut *store).await?;
@@ -67,7 +68,9 @@ pub(super) async fn describe(
     let context = JobContext::local(module.digest(), "");
     let started = Instant::now();
     let (cancel, log) = (Cancel::default(), Tap::default());
-    let mut store = store(engine, State::new(context, limits, cancel, log, host));
+    let grants = Arc::default();
+    let state = State::new(context, limits, cancel, log, grants, host);
+    let mut store = store(engine, state);
     let answer = guarded(&mut store, async |store| {
         let instance = module.pre().instantiate_async(&mut *store).await?;
         let handler = module.handler();

@@ -114,11 +114,13 @@ pub(super) async fn run(
         limits,
         cancel,
         log,
+        grants,
         ..
     } = invocation;
     let calls: Vec<_> = calls.into_iter().map(batches::Call::from).collect();
     let started = Instant::now();
-    let mut store = store(engine, State::new(context, limits, cancel, log, host));
+    let state = State::new(context, limits, cancel, log, grants, host);
+    let mut store = store(engine, state);
     let answer = guarded(&mut store, async |store| {
         let instance = module.pre().instantiate_async(&mut *store).await?;
         let run = function::<(&str, &[batches::Call]), Run>(store, &instance, &functions.run)?;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use lovage_queue::clock::Millis;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::JobId;
 use lovage_queue::registry::Digest;
 use tokio::sync::Notify;
@@ -72,10 +73,12 @@ pub struct Invocation {
     pub cancel: Cancel,
     /// Shows what it writes, while it runs.
     pub log: Tap,
+    /// What it may reach.
+    pub grants: Arc<Grants>,
 }
 
 impl Invocation {
-    /// A call that no job stands behind, with the default limits.
+    /// A call that no job stands behind, with the default limits and no grants.
     pub fn local(digest: Digest, task: &str, input: Vec<u8>) -> Self {
         Invocation {
             context: JobContext::local(digest, task),
@@ -84,6 +87,7 @@ impl Invocation {
             limits: Limits::default(),
             cancel: Cancel::default(),
             log: Tap::default(),
+            grants: Arc::default(),
         }
     }
 }

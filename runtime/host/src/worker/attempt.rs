@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lovage_queue::broker::{BrokerError, Claimed};
 use lovage_queue::client::MAX_INPUT;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::{Action, Attempt, Ending, Job, Payload};
 use lovage_queue::registry::Digest;
 use lovage_queue::retry::Policy;
@@ -81,6 +82,8 @@ pub(super) struct Prepared {
     pub(super) limits: Limits,
     /// Where its task is batched.
     pub(super) batch: Option<Batch>,
+    /// What its module may reach.
+    pub(super) grants: Arc<Grants>,
 }
 
 async fn prepare(delivery: &Delivery, job: &Job) -> Result<Prepared, Unrun> {
@@ -97,6 +100,8 @@ async fn prepare(delivery: &Delivery, job: &Job) -> Result<Prepared, Unrun> {
         policy: resolve::policy(job, options),
         limits: resolve::limits(&delivery.session.settings.limits, job, options),
         batch: options.batch,
+        // Nobody can approve any yet.
+        grants: Arc::default(),
         module: loaded.module,
     })
 }
@@ -117,7 +122,14 @@ pub(super) async fn alone(
         () = delivery.grip.cancel.stopped() => return Err(Unrun::GiveBack(Duration::ZERO)),
     };
     let carried = trace::of_children(delivery, job);
-    let host = JobHost::new(session.clone(), job, prepared.batch.is_some(), carried);
+    let grants = prepared.grants.clone();
+    let host = JobHost::new(
+        session.clone(),
+        job,
+        prepared.batch.is_some(),
+        carried,
+        grants.clone(),
+    );
     let host = Arc::new(host);
     let invocation = Invocation {
         task: job.call.task.clone(),
@@ -126,6 +138,7 @@ pub(super) async fn alone(
         cancel: delivery.grip.cancel.clone(),
         context: resolve::context(job, prepared.digest, &prepared.policy),
         log: delivery.grip.log.clone(),
+        grants,
     };
     let engine = session.modules.engine();
     let outcome = if session.settings.echo {

@@ -227,7 +227,13 @@ async fn together(
     let jobs = members
         .iter()
         .map(|it| (it.delivery.id, it.delivery.number));
-    let host = BatchHost::new(session.clone(), &members[0].delivery.tenant, jobs.collect());
+    let first = &members[0];
+    let host = BatchHost::new(
+        session.clone(),
+        &first.delivery.tenant,
+        jobs.collect(),
+        first.prepared.grants.clone(),
+    );
     let calls = members.iter().zip(inputs).map(|(it, input)| BatchCall {
         id: it.delivery.id,
         attempt: it.job.attempt + 1,
@@ -284,6 +290,7 @@ fn invocation(members: &mut [Boxed], cancel: Cancel) -> Invocation {
         // The record is not written again from it: these words may move.
         context: resolve::context(job, prepared.digest, &prepared.policy),
         log: delivery.grip.log.clone(),
+        grants: prepared.grants.clone(),
     }
 }
 

@@ -7,12 +7,14 @@ use lovage_queue::arguments::Arguments;
 use lovage_queue::broker::{BrokerError, Note};
 use lovage_queue::client::{Call, ClientError, Line, TRACEPARENT};
 use lovage_queue::flow::Flow;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::{Job, JobId, JobOptions, NewJob, When};
 use lovage_queue::task::TaskName;
 
 use super::delivery::Offspring;
 use super::session::Session;
 use crate::engine::{CallError, ChildFlow, ChildJob, ChildPage, Host, Reply, Request};
+use crate::net::Gate;
 
 /// Answers one attempt.
 pub(super) struct JobHost {
@@ -33,6 +35,8 @@ pub(super) struct JobHost {
     flow_calls: AtomicUsize,
     /// Bytes of those that begin with its completion, as they were written.
     flow_bytes: AtomicUsize,
+    /// Its way to other hosts.
+    gate: Gate,
 }
 
 /// The longest line of children and their children.
@@ -51,8 +55,10 @@ impl JobHost {
         job: &Job,
         batched: bool,
         traceparent: Option<String>,
+        grants: Arc<Grants>,
     ) -> Self {
         JobHost {
+            gate: session.gate(grants),
             session,
             tenant: job.tenant.clone(),
             id: job.call.id,
@@ -101,6 +107,7 @@ impl Host for JobHost {
             Request::Enqueue(children) => self.enqueue(children).await,
             Request::EnqueueFlow(flow) => self.enqueue_flow(flow).await,
             Request::EnqueuePage(page) => self.enqueue_page(page).await,
+            Request::Http(request) => Ok(Reply::Http(self.gate.http(request).await)),
         }
     }
 }
@@ -281,11 +288,19 @@ pub(super) struct BatchHost {
     tenant: String,
     /// Each with its delivery.
     jobs: Vec<(JobId, u32)>,
+    /// Their way to other hosts.
+    gate: Gate,
 }
 
 impl BatchHost {
-    pub(super) fn new(session: Arc<Session>, tenant: &str, jobs: Vec<(JobId, u32)>) -> Self {
+    pub(super) fn new(
+        session: Arc<Session>,
+        tenant: &str,
+        jobs: Vec<(JobId, u32)>,
+        grants: Arc<Grants>,
+    ) -> Self {
         BatchHost {
+            gate: session.gate(grants),
             session,
             tenant: tenant.into(),
             jobs,
@@ -297,8 +312,10 @@ impl BatchHost {
 impl Host for BatchHost {
     async fn call(&self, request: Request) -> Result<Reply, CallError> {
         batched(&request)?;
-        let Request::Progress(progress) = request else {
-            return Ok(Reply::Restored(None));
+        let progress = match request {
+            Request::Progress(progress) => progress,
+            Request::Http(request) => return Ok(Reply::Http(self.gate.http(request).await)),
+            _ => return Ok(Reply::Restored(None)),
         };
         // How far the run is, each of its jobs is.
         let notes = self.jobs.iter().map(|(id, delivery)| Note {
@@ -319,7 +336,7 @@ impl Host for BatchHost {
 /// what works with one call must work with a hundred.
 fn batched(request: &Request) -> Result<(), CallError> {
     let why = match request {
-        Request::Progress(_) | Request::Restore => return Ok(()),
+        Request::Progress(_) | Request::Restore | Request::Http(_) => return Ok(()),
         Request::Checkpoint(_) => {
             "a batched task saves no checkpoint: its next run may be of other jobs"
         }

@@ -45,6 +45,7 @@ mod settle;
 mod tally;
 mod trace;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +60,9 @@ use self::guests::Guests;
 use self::series::AllSeries;
 use self::session::{Ended, Session};
 use crate::engine::{Engine, Limits};
+use crate::net::Dialer;
+use crate::net::dial::{CaError, read_certificates};
+use crate::net::names::SystemNames;
 use crate::telemetry::Telemetry;
 
 /// How long a worker that stops waits for a broker that is away.
@@ -83,6 +87,11 @@ pub struct Settings {
     pub limits: Limits,
     /// How long finished jobs are kept.
     pub retention: Retention,
+    /// A PEM file with certificates that tasks' requests and web-hooks trust beside the
+    /// system's.
+    pub ca: Option<PathBuf>,
+    /// Whether web-hooks may go to addresses that are not public.
+    pub private_hooks: bool,
     /// Has an echo stand in for the engine: each job is done at once, with its own
     /// input for a result. For benchmarks alone, which tell the engine's share so.
     pub echo: bool,
@@ -100,6 +109,8 @@ impl Default for Settings {
             grace: Duration::from_secs(30),
             limits: Limits::default(),
             retention: Retention::default(),
+            ca: None,
+            private_hooks: false,
             echo: false,
         }
     }
@@ -141,6 +152,9 @@ pub enum WorkerError {
     /// The operating system gave no thread.
     #[error("the worker could not start a thread: {0}")]
     Thread(#[from] std::io::Error),
+    /// Further certificates were named that cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] CaError),
 }
 
 /// Runs a worker until `phase` says otherwise. An outage of the broker does not
@@ -156,6 +170,9 @@ pub async fn run(
     telemetry: Telemetry,
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(), WorkerError> {
+    let trusted = settings.ca.as_deref().map(read_certificates).transpose()?;
+    let dialer = Dialer::over(Arc::new(SystemNames), trusted.unwrap_or_default());
+    let dialer = Arc::new(dialer);
     let broker = place.connect().await?;
     let guests = Guests::start(settings.threads)?;
     let series = Arc::new(AllSeries::new(telemetry.metrics.clone()));
@@ -168,6 +185,7 @@ pub async fn run(
             settings.clone(),
             telemetry.clone(),
             series.clone(),
+            dialer.clone(),
         );
         tracing::info!(worker = %session.worker, place = %place, "working");
         match serve(&session, place, &guests, &mut phase).await? {

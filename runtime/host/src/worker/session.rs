@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use lovage_queue::broker::{Broker, Signal};
 use lovage_queue::client::Client;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::{JobId, Settlement, WorkerId};
 use lovage_queue::registry::Digest;
 use tokio::runtime::Handle;
@@ -20,6 +21,7 @@ use super::modules::Modules;
 use super::series::{AllSeries, Series};
 use super::{Phase, Settings};
 use crate::engine::Engine;
+use crate::net::{Dialer, Gate};
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::Span;
 
@@ -70,6 +72,8 @@ pub struct Session {
     /// Those of them that wait for others of their kind.
     pub(super) batches: Batches,
     pub(super) hooks: Hooks,
+    /// Makes the connections that tasks ask for.
+    dialer: Arc<Dialer>,
     /// The worker's own threads: guests have others, and the heartbeat too.
     pub(super) threads: Handle,
     clients: Mutex<HashMap<String, Client>>,
@@ -85,6 +89,7 @@ impl Session {
         settings: Settings,
         telemetry: Telemetry,
         series: Arc<AllSeries>,
+        dialer: Arc<Dialer>,
     ) -> Arc<Self> {
         let (settlements, unsettled) = mpsc::unbounded_channel();
         let (pulse, staged) = Pulse::new();
@@ -95,6 +100,8 @@ impl Session {
             load: Load::default(),
             slots: Semaphore::new(settings.concurrency),
             about: settings.about().encode(),
+            hooks: Hooks::new(&dialer, settings.private_hooks),
+            dialer,
             settings,
             telemetry,
             series,
@@ -104,7 +111,6 @@ impl Session {
             staged: Mutex::new(Some(staged)),
             hands: Hands::default(),
             batches: Batches::default(),
-            hooks: Hooks::default(),
             threads: Handle::current(),
             clients: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
@@ -126,6 +132,12 @@ impl Session {
         let client = Client::over(self.broker.clone(), tenant);
         clients.insert(tenant.to_owned(), client.clone());
         client
+    }
+
+    /// An attempt's way to other hosts.
+    pub(super) fn gate(&self, grants: Arc<Grants>) -> Gate {
+        let bounds = self.settings.limits.http.clone();
+        Gate::new(self.dialer.clone(), self.threads.clone(), grants, bounds)
     }
 
     /// Sends a settlement on its way.

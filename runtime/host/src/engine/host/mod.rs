@@ -5,11 +5,13 @@
 //! - this file: the messages to the [`Host`], and the state of one instance
 //! - `context`: `lovage:task/context`, the job and what it says of itself
 //! - `jobs`: `lovage:task/jobs`, enqueueing more
+//! - `http`: requests to other hosts, by `wasi:http`
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
 //! - [`local`]: a host for runs that no queue stands behind
 
 mod context;
+mod http;
 mod jobs;
 pub mod local;
 pub mod log;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::{Checkpoint, JobId, Progress};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::{HasSelf, Linker};
@@ -29,6 +32,7 @@ use super::bindings::lovage::task::types;
 use super::invocation::{Cancel, JobContext};
 use super::limits::{Limiter, Limits};
 use super::outcome::bytes;
+use crate::net::{HttpAnswer, HttpFailure, HttpRequest};
 
 /// A deadline so far off that it stands for none.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -64,6 +68,8 @@ pub enum Request {
     EnqueueFlow(ChildFlow),
     /// A page of jobs, after which the job runs again; answered with [`Reply::Done`].
     EnqueuePage(ChildPage),
+    /// A request to another host; answered with [`Reply::Http`].
+    Http(HttpRequest),
 }
 
 /// What the host answers.
@@ -76,6 +82,8 @@ pub enum Reply {
     Restored(Option<Checkpoint>),
     /// The new jobs' ids, in the order of the request; or a flow's.
     Enqueued(Vec<JobId>),
+    /// What the other host said, or why it did not.
+    Http(Result<HttpAnswer, HttpFailure>),
 }
 
 /// Why the host did not do it. The texts reach the module's author.
@@ -127,6 +135,8 @@ pub(crate) struct State {
     soft_deadline: Option<Instant>,
     pub(crate) limiter: Limiter,
     pub(crate) machine: wasi::Machine,
+    http: http::Http,
+    grants: Arc<Grants>,
     host: Arc<dyn Host>,
     calls: u32,
     children: u64,
@@ -145,6 +155,7 @@ impl State {
         limits: Limits,
         cancel: Cancel,
         log: log::Tap,
+        grants: Arc<Grants>,
         host: Arc<dyn Host>,
     ) -> Self {
         let now = Instant::now();
@@ -156,6 +167,8 @@ impl State {
             limits,
             cancel,
             machine: wasi::Machine::new(log),
+            http: http::Http::default(),
+            grants,
             host,
             calls: 0,
             children: 0,
@@ -194,6 +207,7 @@ impl State {
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use super::bindings::lovage::task;
     wasi::link(linker)?;
+    http::link(linker)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     task::jobs::add_to_linker::<_, HasSelf<State>>(linker, |state| state)
@@ -208,20 +222,26 @@ pub(crate) fn offers(import: &str) -> bool {
         "lovage:task/types" | "lovage:task/context" | "lovage:task/jobs" => {
             version.starts_with("0.1.")
         }
-        _ => version.starts_with("0.2.") && wasi::INTERFACES.contains(&interface),
+        _ => {
+            let mut known = wasi::INTERFACES.iter().chain(http::INTERFACES);
+            version.starts_with("0.2.") && known.any(|it| *it == interface)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Part;
 
     #[test]
     fn offers_go_by_interface_and_compatible_version() {
         assert!(offers("wasi:cli/stdout@0.2.9"));
         assert!(offers("lovage:task/context@0.1.0"));
         assert!(!offers("wasi:cli/stdout@0.3.0"));
-        assert!(!offers("wasi:http/outgoing-handler@0.2.3"));
+        assert!(offers("wasi:http/outgoing-handler@0.2.3"));
+        assert!(!offers("wasi:http/incoming-handler@0.2.3"));
+        assert!(!offers("wasi:nn/inference@0.2.3"));
         assert!(!offers("lovage:task/context@0.2.0"));
         assert!(!offers("env"));
     }
@@ -231,6 +251,17 @@ mod tests {
         let request = Request::Progress(Progress {
             share: Some(0.5),
             message: None,
+        });
+        let bytes = rmp_serde::to_vec_named(&request).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Request>(&bytes).unwrap(), request);
+        let reply = Reply::Http(Err(HttpFailure::TooLarge(Part::AnswerBody, 7)));
+        let bytes = rmp_serde::to_vec_named(&reply).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Reply>(&bytes).unwrap(), reply);
+        let request = Request::Http(HttpRequest {
+            method: "GET".into(),
+            headers: vec![("a".into(), serde_bytes::ByteBuf::from(b"\xff"))],
+            patience: Some(Duration::from_millis(1500)),
+            ..HttpRequest::default()
         });
         let bytes = rmp_serde::to_vec_named(&request).unwrap();
         assert_eq!(rmp_serde::from_slice::<Request>(&bytes).unwrap(), request);
