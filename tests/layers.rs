@@ -21,7 +21,9 @@ const TABLE: &[(&str, &[&str])] = &[
     ("queue/audit", &[]),
     ("queue/event", &["queue/job"]),
     ("queue/hook", &["queue/broker", "queue/job", "queue/task"]),
-    ("host/webhook", &["queue/hook"]),
+    // Who lets anything out knows what was granted, and not who was granted it.
+    ("host/net", &["queue/grant"]),
+    ("host/webhook", &["host/net", "queue/hook"]),
     (
         "queue/job",
         &["queue/clock", "queue/retry", "queue/task", "queue/registry"],
@@ -165,6 +167,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/engine",
         &[
+            "host/net",
             "queue/clock",
             "queue/grant",
             "queue/job",
@@ -193,6 +196,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "host/vault",
             "host/engine",
+            "host/net",
             "host/sandbox",
             "host/telemetry",
             "host/webhook",
@@ -232,6 +236,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "host/vault",
             "host/api",
             "host/engine",
+            "host/net",
             "host/sandbox",
             "host/timetable",
             "host/units",

@@ -10,6 +10,7 @@ mod examples;
 mod fixtures;
 mod hostile;
 mod layers;
+mod net;
 mod remote;
 mod sandbox;
 mod schema;

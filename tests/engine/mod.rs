@@ -4,6 +4,7 @@ mod batches;
 mod cache;
 mod capabilities;
 mod endings;
+mod http;
 mod neighbours;
 mod refusals;
 mod spending;

@@ -30,11 +30,11 @@ fn bytes_that_are_no_component_are_told_apart() {
 #[test]
 fn all_missing_imports_are_named() {
     let text = r#"(component
-        (import "wasi:http/types@0.2.3" (instance (export "x" (func))))
+        (import "wasi:nn/tensor@0.2.3" (instance (export "x" (func))))
         (import "wasi:cli/stdin@0.2.3" (instance))
         (import "acme:db/sql" (instance (export "query" (func)))))"#;
     let refusal = refusal(&component(text));
-    let names = vec!["`wasi:http/types@0.2.3`".to_owned(), "`acme:db/sql`".into()];
+    let names = vec!["`wasi:nn/tensor@0.2.3`".to_owned(), "`acme:db/sql`".into()];
     assert_eq!(refusal, Refusal::Imports(names));
     assert!(refusal.to_string().contains("`acme:db/sql`"));
 }

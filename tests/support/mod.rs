@@ -8,6 +8,7 @@
 //! - `guests`: task modules by what they do
 //! - `disk`: a disk that is full or read-only
 //! - `wasm`: modules that must be compiled by a guest toolchain
+//! - `web`: another host, as tasks meet one
 //! - `until`: waiting
 
 pub(crate) mod disk;
@@ -17,6 +18,7 @@ pub(crate) mod redis;
 pub(crate) mod site;
 mod until;
 pub(crate) mod wasm;
+pub(crate) mod web;
 
 pub(crate) use until::{PATIENCE, until};
 

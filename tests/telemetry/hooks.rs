@@ -156,6 +156,30 @@ site_test!(who_cannot_be_told_is_on_the_dead_list, |site| async move {
 });
 
 site_test!(
+    nobody_inside_is_told_unless_workers_say_so,
+    |site| async move {
+        let receiver = Receiver::start(&[]).await;
+        let named = receiver.url.replace("127.0.0.1", "localhost");
+        let mut hooks = [hook("literal", &receiver.url), hook("named", &named)];
+        for hook in &mut hooks {
+            hook.attempts = Some(1);
+            put(&site, hook).await;
+        }
+        site.push("app", &answering(7)).await;
+        let _worker = site.worker(&["LOVAGE_HOOKS__PRIVATE=false"]).await;
+        let id = site.enqueue("app", 1).await[0];
+        for hook in &hooks {
+            let told = delivered(&site, hook, id).await;
+            assert_eq!(told.state, State::Discarded, "{told:#?}");
+            let failure = told.attempts[0].failure.as_ref().unwrap();
+            let why = "leads to no public address";
+            assert!(failure.message.contains(why), "{failure:?}");
+        }
+        assert!(receiver.got().is_empty());
+    }
+);
+
+site_test!(
     a_hook_hears_of_its_tasks_and_ends_alone,
     |site| async move {
         let receiver = Receiver::start(&[]).await;

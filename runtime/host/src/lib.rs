@@ -11,6 +11,7 @@
 //!   [`timetable`]: schedules as people write them
 //! - [`api`]: the HTTP API and the dashboard
 //! - [`view`]: what commands and the HTTP API show
+//! - [`net`]: what leaves this host for others: judged by address and by grant
 //! - [`telemetry`]: metrics and traces; [`webhook`]: requests to those who are told
 //! - [`vault`]: secrets, encrypted with the operator's key
 //! - [`cli`]: the commands, one a file
@@ -20,6 +21,7 @@ pub mod cli;
 pub mod config;
 pub mod deploy;
 pub mod engine;
+pub mod net;
 pub mod sandbox;
 pub mod telemetry;
 pub mod timetable;

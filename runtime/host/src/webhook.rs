@@ -7,16 +7,24 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use lovage_queue::hook::SECRET;
-use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, StatusCode, Url};
 use ring::hmac;
+
+use crate::net::Dialer;
+use crate::net::dial::{AGENT, chain};
+use crate::net::http::literal;
+use crate::net::names::Judge;
 
 /// How long a receiver may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends requests. Cheap to clone.
 #[derive(Clone)]
-pub struct Sender(Client);
+pub struct Sender {
+    /// Or why there is none.
+    client: Result<Client, String>,
+    judge: Judge,
+}
 
 /// A request to be sent.
 pub struct Message<'a> {
@@ -42,19 +50,17 @@ pub enum Undelivered {
     Unanswered(String),
 }
 
-impl Default for Sender {
-    fn default() -> Self {
-        // What answers elsewhere is not who was named.
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .timeout(PATIENCE)
-            .user_agent(concat!("lovage/", env!("CARGO_PKG_VERSION")))
-            .build();
-        Sender(client.unwrap_or_default())
-    }
-}
-
 impl Sender {
+    /// Sends to public addresses, and to private ones where that is said. A redirect is no
+    /// yes: what answers elsewhere is not who was named.
+    pub fn new(dialer: &Dialer, private: bool) -> Self {
+        let builder = dialer.builder(private).timeout(PATIENCE).user_agent(AGENT);
+        Sender {
+            client: builder.build().map_err(|e| chain(&e).join(": ")),
+            judge: dialer.judge(private),
+        }
+    }
+
     /// Sends one; the answer's status.
     ///
     /// # Errors
@@ -66,8 +72,14 @@ impl Sender {
         message: Message<'_>,
     ) -> Result<StatusCode, Undelivered> {
         let signature = sign(secret, &message).ok_or(Undelivered::Secret)?;
-        let request = self
-            .0
+        let unanswered = Undelivered::Unanswered;
+        let client = self.client.as_ref().map_err(|e| unanswered(e.clone()))?;
+        let url = Url::parse(url).map_err(|e| unanswered(e.to_string()))?;
+        if let Some(address) = literal(&url) {
+            let allowed = self.judge.check(address);
+            allowed.map_err(|e| unanswered(e.to_string()))?;
+        }
+        let request = client
             .post(url)
             .header("content-type", "application/json")
             .header("webhook-id", message.id)
@@ -76,23 +88,12 @@ impl Sender {
             .body(message.body);
         let answer = request.send().await;
         // The URL may have a password in it.
-        let answer = answer.map_err(|e| Undelivered::Unanswered(all_of(&e.without_url())))?;
+        let answer = answer.map_err(|e| unanswered(chain(&e.without_url()).join(": ")))?;
         match answer.status() {
             status if status.is_success() => Ok(status),
             status => Err(Undelivered::Answered(status)),
         }
     }
-}
-
-/// An error with its causes: the first says the least.
-fn all_of(e: &dyn std::error::Error) -> String {
-    let mut text = e.to_string();
-    let mut cause = e.source();
-    while let Some(e) = cause {
-        text = format!("{text}: {e}");
-        cause = e.source();
-    }
-    text
 }
 
 /// The header's value; `None` where the secret is none.

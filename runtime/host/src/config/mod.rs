@@ -25,6 +25,7 @@ use self::located::located;
 pub use self::sections::*;
 use crate::api;
 use crate::engine::{self, Ceilings, Limits};
+use crate::net::Bounds;
 use crate::sandbox::Program;
 use crate::sandbox::compiler::Apart;
 use crate::sandbox::pool;
@@ -76,6 +77,10 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// What the compilation of a module may take.
     pub compile: CompileConfig,
+    /// What tasks' requests to other hosts are held to.
+    pub http: HttpConfig,
+    /// Where web-hooks may go.
+    pub hooks: HooksConfig,
     /// How long finished jobs are kept.
     pub retention: RetentionConfig,
     /// What a process tells of itself, and to whom.
@@ -127,6 +132,13 @@ impl Default for Config {
                 memory: Size(compile.memory),
                 timeout: Span(compile.timeout),
             },
+            http: HttpConfig {
+                requests: limits.http.requests,
+                body: Size(limits.http.body as u64),
+                timeout: Span(limits.http.time),
+                ca: None,
+            },
+            hooks: HooksConfig::default(),
             retention: RetentionConfig {
                 completed: Span(retention.completed),
                 discarded: Span(retention.discarded),
@@ -305,6 +317,8 @@ impl Config {
                 bytes: self.retention.bytes.0,
             },
             sandboxes: self.sandboxes(),
+            ca: self.http.ca.clone(),
+            private_hooks: self.hooks.private,
             echo: false,
             vault: None,
         }
@@ -384,6 +398,12 @@ impl Config {
             deadline: self.limits.timeout.0.max(Duration::from_millis(1)),
             result: self.limits.result.0 as usize,
             log: self.limits.log.0 as usize,
+            http: Bounds {
+                requests: self.http.requests,
+                body: self.http.body.0 as usize,
+                time: self.http.timeout.0.max(Duration::from_millis(1)),
+                ..Bounds::default()
+            },
             ..Limits::default()
         }
     }

@@ -138,6 +138,29 @@ pub struct CompileConfig {
     pub timeout: Span,
 }
 
+/// `[http]`: what tasks' requests to other hosts are held to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// How many an attempt may make.
+    pub requests: u32,
+    /// How large a request's body may be, and an answer's.
+    pub body: Size,
+    /// How long one may take.
+    pub timeout: Span,
+    /// A PEM file with certificates that are trusted beside the system's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+}
+
+/// `[hooks]`
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HooksConfig {
+    /// Whether web-hooks may go to addresses that are not public.
+    pub private: bool,
+}
+
 /// `[retention]`
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -78,7 +78,7 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// A call that no job stands behind, with the default limits.
+    /// A call that no job stands behind, with the default limits and no grants.
     pub fn local(digest: Digest, task: &str, input: Vec<u8>) -> Self {
         Invocation {
             context: JobContext::local(digest, task),

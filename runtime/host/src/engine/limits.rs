@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
 
+use crate::net::Bounds;
+
 /// Core instances that one component may hold. A Python component has 30-odd.
 pub(crate) const CORE_INSTANCES: u32 = 40;
 /// Linear memories that one component may hold.
@@ -15,6 +17,11 @@ pub(crate) const TABLES: u32 = 4;
 pub(crate) const TABLE_ELEMENTS: usize = 20_000;
 /// Resources (streams, pollables, ...) that an attempt may hold open.
 pub(crate) const HANDLES: usize = 10_000;
+/// Of WASI's own resources, each of which may hold some of the host's memory: a field of
+/// headers up to [`FIELDS`], a body that is written two chunks.
+pub(crate) const RESOURCES: usize = 1_000;
+/// Bytes of one list of headers.
+pub(crate) const FIELDS: usize = 64 * 1024;
 /// Bytes that a guest may hand over in one call, whatever its memory: more than
 /// this is refused before it is copied.
 const TRANSFER: usize = 128 * MIB as usize;
@@ -53,6 +60,8 @@ pub struct Limits {
     pub moved: u64,
     /// Calls of everything that a module imports, those that reach the host included.
     pub imports: u64,
+    /// Requests over HTTP.
+    pub http: Bounds,
 }
 
 impl Default for Limits {
@@ -70,6 +79,7 @@ impl Default for Limits {
             calls: 10_000,
             moved: 256 * MIB,
             imports: 10_000_000,
+            http: Bounds::default(),
         }
     }
 }

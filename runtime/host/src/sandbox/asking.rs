@@ -19,6 +19,7 @@ pub(super) struct Asking {
     began: Instant,
     progress: u128,
     calls: u32,
+    requests: u32,
     children: u64,
     flows: u64,
     paged: bool,
@@ -30,6 +31,7 @@ impl Asking {
             began: Instant::now(),
             progress: 0,
             calls: 0,
+            requests: 0,
             children: 0,
             flows: 0,
             paged: false,
@@ -58,11 +60,19 @@ impl Asking {
                 "progress",
             );
         }
+        if let Request::Http(request) = request {
+            self.requests += 1;
+            let bounds = &limits.http;
+            let fits = self.requests <= bounds.requests && request.body.len() <= bounds.body;
+            return sane(fits, "requests");
+        }
         self.calls += 1;
         sane(self.calls <= limits.calls, "calls of its host")?;
         let wrong = |e: crate::engine::CallError| format!("asks for what {e}");
         match request {
-            Request::Progress(_) | Request::Restore => Ok(()),
+            Request::Progress(_) | Request::Restore | Request::Http(_) => Ok(()),
+            // What it may read is for the host to say.
+            Request::Value(_) | Request::Values => Ok(()),
             Request::Checkpoint(it) => sane(
                 it.state.len() <= limits.checkpoint && it.digest == digest,
                 "a checkpoint",

@@ -164,6 +164,7 @@ impl Child {
                 call,
                 running: running.clone(),
                 reports: reports.clone(),
+                turn: Arc::default(),
             });
             let ended: Ended = match batch {
                 Some(calls) => engine
@@ -187,19 +188,30 @@ struct Upward {
     call: u64,
     running: Running,
     reports: mpsc::Sender<Report>,
+    /// Whose question is under way: an answer does not say which it is of.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 #[async_trait]
 impl Host for Upward {
     async fn call(&self, request: Request) -> Result<Reply, CallError> {
         let gone = || CallError::Unavailable("the host is gone".into());
+        let turn = self.turn.clone().lock_owned().await;
         let (answer, answered) = oneshot::channel();
         match lock(&self.running).get_mut(&self.call) {
             Some(run) => run.asks = Some(answer),
             None => return Err(gone()),
         }
         let _ = self.reports.send(Report::Asked(self.call, request));
-        answered.await.unwrap_or_else(|_| Err(gone()))
+        // It goes on where nobody waits for it any more: the next question must not be
+        // given this one's answer.
+        let done = tokio::spawn(async move {
+            let answer = answered.await;
+            drop(turn);
+            answer
+        });
+        let answer = done.await.map(|it| it.unwrap_or_else(|_| Err(gone())));
+        answer.unwrap_or_else(|_| Err(gone()))
     }
 }
 

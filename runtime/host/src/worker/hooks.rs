@@ -21,6 +21,7 @@ use super::delivery::{BROKEN, Delivery, Offspring, Unrun};
 use super::session::Session;
 use super::settle::AGAIN;
 use crate::engine::{End, Outcome};
+use crate::net::Dialer;
 use crate::webhook::{Message, Sender, Undelivered};
 
 /// For how long what is known of a tenant's hooks holds.
@@ -48,16 +49,6 @@ struct Known {
     since: Instant,
 }
 
-impl Default for Hooks {
-    fn default() -> Self {
-        Hooks {
-            tenants: Mutex::default(),
-            sender: Sender::default(),
-            turns: Semaphore::new(AT_ONCE),
-        }
-    }
-}
-
 /// What a delivery is given.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Input {
@@ -79,6 +70,15 @@ pub(super) struct Watched {
 }
 
 impl Hooks {
+    /// None that is known yet, of a worker that lets them go to private addresses or not.
+    pub(super) fn new(dialer: &Dialer, private: bool) -> Self {
+        Hooks {
+            tenants: Mutex::default(),
+            sender: Sender::new(dialer, private),
+            turns: Semaphore::new(AT_ONCE),
+        }
+    }
+
     fn known(&self, tenant: &str) -> Option<(Arc<[Hook]>, bool)> {
         let tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let known = tenants.get(tenant)?;

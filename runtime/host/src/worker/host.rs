@@ -15,6 +15,7 @@ use super::delivery::Offspring;
 use super::reach::Reach;
 use super::session::Session;
 use crate::engine::{CallError, ChildFlow, ChildJob, ChildPage, Host, Reply, Request};
+use crate::net::Gate;
 
 /// Answers one attempt.
 pub(super) struct JobHost {
@@ -37,6 +38,8 @@ pub(super) struct JobHost {
     flow_bytes: AtomicUsize,
     /// What it may reach beside the queue.
     reach: Reach,
+    /// Its way to other hosts.
+    gate: Gate,
 }
 
 /// The longest line of children and their children.
@@ -58,6 +61,7 @@ impl JobHost {
         grants: Arc<Grants>,
     ) -> Self {
         JobHost {
+            gate: session.gate(grants.clone()),
             reach: Reach::new(session.clone(), &job.tenant, grants),
             session,
             tenant: job.tenant.clone(),
@@ -109,6 +113,7 @@ impl Host for JobHost {
             Request::EnqueuePage(page) => self.enqueue_page(page).await,
             Request::Value(key) => self.reach.value(&key).await.map(Reply::Value),
             Request::Values => self.reach.values().await.map(Reply::Values),
+            Request::Http(request) => Ok(Reply::Http(self.gate.http(request).await)),
         }
     }
 }
@@ -290,6 +295,8 @@ pub(super) struct BatchHost {
     /// Each with its delivery.
     jobs: Vec<(JobId, u32)>,
     reach: Reach,
+    /// Their way to other hosts.
+    gate: Gate,
 }
 
 impl BatchHost {
@@ -300,6 +307,7 @@ impl BatchHost {
         grants: Arc<Grants>,
     ) -> Self {
         BatchHost {
+            gate: session.gate(grants.clone()),
             reach: Reach::new(session.clone(), tenant, grants),
             session,
             tenant: tenant.into(),
@@ -316,6 +324,7 @@ impl Host for BatchHost {
             Request::Progress(progress) => progress,
             Request::Value(key) => return self.reach.value(&key).await.map(Reply::Value),
             Request::Values => return self.reach.values().await.map(Reply::Values),
+            Request::Http(request) => return Ok(Reply::Http(self.gate.http(request).await)),
             _ => return Ok(Reply::Restored(None)),
         };
         // How far the run is, each of its jobs is.
@@ -337,7 +346,7 @@ impl Host for BatchHost {
 /// what works with one call must work with a hundred.
 fn batched(request: &Request) -> Result<(), CallError> {
     let why = match request {
-        Request::Progress(_) | Request::Restore => return Ok(()),
+        Request::Progress(_) | Request::Restore | Request::Http(_) => return Ok(()),
         Request::Value(_) | Request::Values => return Ok(()),
         Request::Checkpoint(_) => {
             "a batched task saves no checkpoint: its next run may be of other jobs"

@@ -48,6 +48,7 @@ mod settle;
 mod tally;
 mod trace;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,6 +63,9 @@ use self::guests::Guests;
 use self::series::AllSeries;
 use self::session::{Ended, Session};
 use crate::engine::{Ceilings, Engine, Limits};
+use crate::net::Dialer;
+use crate::net::dial::{CaError, read_certificates};
+use crate::net::names::SystemNames;
 use crate::sandbox::pool::{self, Sandboxes};
 use crate::telemetry::Telemetry;
 use crate::vault::Keyring;
@@ -92,6 +96,11 @@ pub struct Settings {
     pub retention: Retention,
     /// Has attempts run in processes of their own, and how those are made.
     pub sandboxes: Option<pool::Settings>,
+    /// A PEM file with certificates that tasks' requests and web-hooks trust beside the
+    /// system's.
+    pub ca: Option<PathBuf>,
+    /// Whether web-hooks may go to addresses that are not public.
+    pub private_hooks: bool,
     /// Has an echo stand in for the engine: each job is done at once, with its own
     /// input for a result. For benchmarks alone, which tell the engine's share so.
     pub echo: bool,
@@ -113,6 +122,8 @@ impl Default for Settings {
             ceilings: Ceilings::default(),
             retention: Retention::default(),
             sandboxes: None,
+            ca: None,
+            private_hooks: false,
             echo: false,
             vault: None,
         }
@@ -164,6 +175,9 @@ pub enum WorkerError {
     /// There can be no processes for attempts.
     #[error("cannot start a process for attempts: {0}")]
     Sandbox(std::io::Error),
+    /// Further certificates were named that cannot be used.
+    #[error(transparent)]
+    Certificates(#[from] CaError),
 }
 
 /// Runs a worker until `phase` says otherwise. An outage of the broker does not
@@ -179,6 +193,9 @@ pub async fn run(
     telemetry: Telemetry,
     mut phase: watch::Receiver<Phase>,
 ) -> Result<(), WorkerError> {
+    let trusted = settings.ca.as_deref().map(read_certificates).transpose()?;
+    let dialer = Dialer::over(Arc::new(SystemNames), trusted.unwrap_or_default());
+    let dialer = Arc::new(dialer);
     let broker = place.connect().await?;
     let guests = Guests::start(settings.threads)?;
     let sandboxes = settings.sandboxes.clone();
@@ -196,6 +213,7 @@ pub async fn run(
             settings.clone(),
             telemetry.clone(),
             series.clone(),
+            dialer.clone(),
         );
         tracing::info!(worker = %session.worker, place = %place, "working");
         match serve(&session, place, &guests, &mut phase).await? {

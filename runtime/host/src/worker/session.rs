@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use lovage_queue::broker::{Broker, Signal};
 use lovage_queue::client::Client;
+use lovage_queue::grant::Grants;
 use lovage_queue::job::{JobId, Settlement, WorkerId};
 use lovage_queue::registry::Digest;
 use tokio::runtime::Handle;
@@ -21,6 +22,7 @@ use super::modules::Modules;
 use super::series::{AllSeries, Series};
 use super::{Phase, Settings};
 use crate::engine::Engine;
+use crate::net::{Dialer, Gate};
 use crate::sandbox::pool::Sandboxes;
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::Span;
@@ -77,6 +79,8 @@ pub struct Session {
     pub(super) batches: Batches,
     pub(super) hooks: Hooks,
     pub(super) granting: Granting,
+    /// Makes the connections that tasks ask for.
+    dialer: Arc<Dialer>,
     /// The worker's own threads: guests have others, and the heartbeat too.
     pub(super) threads: Handle,
     clients: Mutex<HashMap<String, Client>>,
@@ -92,6 +96,7 @@ impl Session {
         settings: Settings,
         telemetry: Telemetry,
         series: Arc<AllSeries>,
+        dialer: Arc<Dialer>,
     ) -> Arc<Self> {
         let (settlements, unsettled) = mpsc::unbounded_channel();
         let (pulse, staged) = Pulse::new();
@@ -104,6 +109,8 @@ impl Session {
             slots: Semaphore::new(settings.concurrency),
             spare: Semaphore::new(settings.spare()),
             about: settings.about().encode(),
+            hooks: Hooks::new(&dialer, settings.private_hooks),
+            dialer,
             settings,
             telemetry,
             series,
@@ -113,7 +120,6 @@ impl Session {
             staged: Mutex::new(Some(staged)),
             hands: Hands::default(),
             batches: Batches::default(),
-            hooks: Hooks::default(),
             granting: Granting::default(),
             threads: Handle::current(),
             clients: Mutex::default(),
@@ -136,6 +142,12 @@ impl Session {
         let client = Client::over(self.broker.clone(), tenant);
         clients.insert(tenant.to_owned(), client.clone());
         client
+    }
+
+    /// An attempt's way to other hosts.
+    pub(super) fn gate(&self, grants: Arc<Grants>) -> Gate {
+        let bounds = self.settings.limits.http.clone();
+        Gate::new(self.dialer.clone(), self.threads.clone(), grants, bounds)
     }
 
     /// Sends a settlement on its way.

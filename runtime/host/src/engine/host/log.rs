@@ -90,7 +90,7 @@ impl Sink {
         Sink { log, most }
     }
 
-    fn append(&self, bytes: &[u8]) {
+    pub(super) fn append(&self, bytes: &[u8]) {
         self.log.lock().append(self.most, bytes);
     }
 }

@@ -6,12 +6,14 @@
 //! - `context`: `lovage:task/context`, the job and what it says of itself
 //! - `jobs`: `lovage:task/jobs`, enqueueing more
 //! - `config`: `wasi:config`, values and secrets by name
+//! - `http`: requests to other hosts, by `wasi:http`
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
 //! - [`local`]: a host for runs that no queue stands behind
 
 mod config;
 mod context;
+mod http;
 mod jobs;
 pub mod local;
 pub mod log;
@@ -34,6 +36,7 @@ use super::bindings::lovage::task::types;
 use super::invocation::{Cancel, JobContext};
 use super::limits::{Limiter, Limits};
 use super::outcome::bytes;
+use crate::net::{HttpAnswer, HttpFailure, HttpRequest};
 
 /// A deadline so far off that it stands for none.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -73,6 +76,8 @@ pub enum Request {
     Value(String),
     /// All values that the module may read; answered with [`Reply::Values`].
     Values,
+    /// A request to another host; answered with [`Reply::Http`].
+    Http(HttpRequest),
 }
 
 impl Request {
@@ -80,13 +85,15 @@ impl Request {
     fn size(&self) -> u64 {
         let input = |job: &ChildJob| job.input.len();
         let bytes = match self {
-            Request::Progress(_) | Request::Restore => 0,
+            Request::Progress(_) | Request::Restore | Request::Values => 0,
             Request::Checkpoint(saved) => saved.state.len(),
             Request::Enqueue(jobs) => jobs.iter().map(input).sum(),
             Request::EnqueueFlow(flow) => flow.flow.len(),
             Request::EnqueuePage(page) => {
                 page.cursor.state.len() + page.jobs.iter().map(input).sum::<usize>()
             }
+            Request::Value(key) => key.len(),
+            Request::Http(request) => request.body.len(),
         };
         bytes as u64
     }
@@ -106,6 +113,8 @@ pub enum Reply {
     Value(Option<Hidden>),
     /// Values by their names.
     Values(Vec<(String, Hidden)>),
+    /// What the other host said, or why it did not.
+    Http(Result<HttpAnswer, HttpFailure>),
 }
 
 /// What may be a secret: it goes to the guest, and is formatted nowhere.
@@ -121,10 +130,18 @@ impl std::fmt::Debug for Hidden {
 
 impl Reply {
     fn size(&self) -> u64 {
-        match self {
-            Reply::Restored(Some(saved)) => saved.state.len() as u64,
-            Reply::Restored(None) | Reply::Done | Reply::Enqueued(_) => 0,
-        }
+        let bytes = match self {
+            Reply::Restored(Some(saved)) => saved.state.len(),
+            Reply::Value(Some(value)) => value.0.len(),
+            Reply::Values(all) => all.iter().map(|(key, it)| key.len() + it.0.len()).sum(),
+            Reply::Http(Ok(answer)) => answer.body.len(),
+            Reply::Restored(None)
+            | Reply::Value(None)
+            | Reply::Http(Err(_))
+            | Reply::Done
+            | Reply::Enqueued(_) => 0,
+        };
+        bytes as u64
     }
 }
 
@@ -177,6 +194,7 @@ pub(crate) struct State {
     soft_deadline: Option<Instant>,
     pub(crate) limiter: Limiter,
     pub(crate) machine: wasi::Machine,
+    http: http::Http,
     /// What it may reach beside the queue.
     pub(crate) grants: Arc<Grants>,
     host: Arc<dyn Host>,
@@ -214,6 +232,7 @@ impl State {
             limits,
             cancel,
             machine: wasi::Machine::new(log),
+            http: http::Http::default(),
             grants,
             host,
             calls: 0,
@@ -280,6 +299,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use super::bindings::wasi::config::store;
     store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi::link(linker)?;
+    http::link(linker)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::jobs::add_to_linker::<_, HasSelf<State>>(linker, State::import)
@@ -335,20 +355,26 @@ pub(crate) fn offers(import: &str) -> bool {
         }
         // Of a draft no other version is compatible.
         "wasi:config/store" => version == "0.2.0-rc.1",
-        _ => version.starts_with("0.2.") && wasi::INTERFACES.contains(&interface),
+        _ => {
+            let mut known = wasi::INTERFACES.iter().chain(http::INTERFACES);
+            version.starts_with("0.2.") && known.any(|it| *it == interface)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::Part;
 
     #[test]
     fn offers_go_by_interface_and_compatible_version() {
         assert!(offers("wasi:cli/stdout@0.2.9"));
         assert!(offers("lovage:task/context@0.1.0"));
         assert!(!offers("wasi:cli/stdout@0.3.0"));
-        assert!(!offers("wasi:http/outgoing-handler@0.2.3"));
+        assert!(offers("wasi:http/outgoing-handler@0.2.3"));
+        assert!(!offers("wasi:http/incoming-handler@0.2.3"));
+        assert!(!offers("wasi:nn/inference@0.2.3"));
         assert!(!offers("lovage:task/context@0.2.0"));
         assert!(!offers("env"));
         assert!(offers("wasi:config/store@0.2.0-rc.1"));
@@ -360,6 +386,17 @@ mod tests {
         let request = Request::Progress(Progress {
             share: Some(0.5),
             message: None,
+        });
+        let bytes = rmp_serde::to_vec_named(&request).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Request>(&bytes).unwrap(), request);
+        let reply = Reply::Http(Err(HttpFailure::TooLarge(Part::AnswerBody, 7)));
+        let bytes = rmp_serde::to_vec_named(&reply).unwrap();
+        assert_eq!(rmp_serde::from_slice::<Reply>(&bytes).unwrap(), reply);
+        let request = Request::Http(HttpRequest {
+            method: "GET".into(),
+            headers: vec![("a".into(), serde_bytes::ByteBuf::from(b"\xff"))],
+            patience: Some(Duration::from_millis(1500)),
+            ..HttpRequest::default()
         });
         let bytes = rmp_serde::to_vec_named(&request).unwrap();
         assert_eq!(rmp_serde::from_slice::<Request>(&bytes).unwrap(), request);

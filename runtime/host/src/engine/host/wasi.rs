@@ -1,5 +1,5 @@
 //! WASI 0.2 as an empty, unconnected machine: clocks, random numbers, stdio;
-//! no arguments, no environment, no files, no network.
+//! no arguments, no environment, no files, no sockets.
 //!
 //! All of it links, because every toolchain's standard library imports more
 //! than its programs use; what is not there answers with the error that a
@@ -10,7 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 
 use super::State;
 use super::log::{Log, Sink, Tap};
-use crate::engine::limits::HANDLES;
+use crate::engine::limits::RESOURCES;
 
 /// Bytes of randomness that one call may ask for: the host makes them while the
 /// guest waits, so no more than a tick's worth.
@@ -32,27 +32,32 @@ impl Machine {
     pub(crate) fn log(&self) -> Log {
         self.log.take()
     }
+
+    /// The end that is written to, for what its host has to say to the author.
+    pub(super) fn sink(&self, most: usize) -> Sink {
+        Sink::new(self.log.clone(), most)
+    }
+
+    /// Its state and its resources, of which the log takes so many bytes.
+    pub(super) fn made(&mut self, most: usize) -> &mut (WasiCtx, ResourceTable) {
+        let log = &self.log;
+        let make = || Box::new(make(Sink::new(log.clone(), most)));
+        self.made.get_or_insert_with(make)
+    }
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // Each call of WASI comes by here once.
         self.imported += 1;
-        let most = self.limits.log;
-        let machine = &mut self.machine;
-        let made = machine
-            .made
-            .get_or_insert_with(|| Box::new(make(Sink::new(machine.log.clone(), most))));
-        WasiCtxView {
-            ctx: &mut made.0,
-            table: &mut made.1,
-        }
+        let (ctx, table) = self.machine.made(self.limits.log);
+        WasiCtxView { ctx, table }
     }
 }
 
 fn make(sink: Sink) -> (WasiCtx, ResourceTable) {
     let mut table = ResourceTable::new();
-    table.set_max_capacity(HANDLES);
+    table.set_max_capacity(RESOURCES);
     let ctx = WasiCtx::builder()
         .stdout(sink.clone())
         .stderr(sink)
