@@ -242,8 +242,8 @@ async fn who_waits_in_the_ring_of_an_earlier_lovage_is_found() {
     let b = Bench::redis().await;
     let ids = b.add_plain(2).await;
     b.leave(
-        "redis.call('DEL', 'lovage:{0}:@turns:default')
-        redis.call('RPUSH', 'lovage:{0}:@ring:default', 'default')",
+        "redis.call('DEL', root .. '@turns:default')
+        redis.call('RPUSH', root .. '@ring:default', 'default')",
     );
     let worker = Worker::new(&b);
     assert_eq!(worker.claim(2).await.len(), 0);
@@ -256,7 +256,7 @@ async fn minutes_of_an_earlier_lovage_are_read_and_added_to() {
     let b = Bench::redis().await;
     let minute = BEGIN.0 / 60_000;
     b.leave(&format!(
-        "redis.call('HSET', 'lovage:{{0}}:default:minute:{minute}',
+        "redis.call('HSET', root .. 'default:minute:{minute}',
             'default\\0basics.add', cmsgpack.pack({{1, 2, 3, 4, 5, 6, 7, 8}}))",
     ));
     let kept = async || {

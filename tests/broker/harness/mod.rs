@@ -238,12 +238,14 @@ impl Bench {
         }
     }
 
-    /// Leaves things on the Redis server as an earlier Lovage would, by a script.
+    /// Leaves things on the Redis server as an earlier Lovage would, by a script; `root`
+    /// is before all keys of the default tenant's partition.
     pub(crate) fn leave(&self, script: &str) {
         let Store::Redis(server) = &self.store else {
             panic!("there is no Redis");
         };
-        let script = format!("{script} return redis.status_reply('OK')");
+        let root = format!("local root = 'lovage:{{{}}}:'", self.home().0);
+        let script = format!("{root} {script} return redis.status_reply('OK')");
         server.meddle(&[b"EVAL", script.as_bytes(), b"0"]);
     }
 
