@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use crate::support::site::Site;
 use crate::support::site_test;
 
 site_test!(

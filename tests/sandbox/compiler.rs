@@ -88,8 +88,8 @@ async fn a_module_that_was_compiled_apart_runs_here() {
     let bytes = Guest::new(ECHO)
         .tasks(&[("go", "{}"), ("stop", "{}")])
         .build();
-    let tasks = engine.inspect(bytes.clone()).await.unwrap();
-    let names: Vec<_> = tasks.iter().map(|it| it.name.as_str()).collect();
+    let said = engine.inspect(bytes.clone()).await.unwrap();
+    let names: Vec<_> = said.tasks.iter().map(|it| it.name.as_str()).collect();
     assert_eq!(names, ["go", "stop"]);
     assert_eq!(engine.module_counts().compilations, 0, "not in here");
     let module = engine.compile_aside(bytes).await.unwrap();
@@ -111,10 +111,10 @@ async fn what_is_on_disk_is_described_without_compiling_it_again() {
     };
     let bytes = heavy();
     let since = Instant::now();
-    let tasks = engine(apart()).inspect(bytes.clone()).await.unwrap();
+    let said = engine(apart()).inspect(bytes.clone()).await.unwrap();
     let first = since.elapsed();
     let since = Instant::now();
-    assert_eq!(engine(apart()).inspect(bytes).await.unwrap(), tasks);
+    assert_eq!(engine(apart()).inspect(bytes).await.unwrap(), said);
     assert!(
         since.elapsed() < first / 2,
         "{:?} of {first:?}",

@@ -60,7 +60,7 @@ pub struct Compiled {
 }
 
 /// What a module says of itself.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Said {
     /// Its tasks.
     pub tasks: Vec<TaskInfo>,
