@@ -188,10 +188,9 @@ broker_test!(
     |b| async move {
         let name = tenant(&b, Quota::default()).await;
         add(&b, &name, 3).await.unwrap();
-        b.add_plain(1).await;
         let worker = Worker::new(&b);
-        let claimed = worker.claim(1).await;
-        let mine = claimed.iter().find(|it| it.tenant == name).unwrap();
+        let mine = &worker.claim(1).await[0];
+        b.add_plain(1).await;
         let suspend = async |it| {
             let change = TenantChange::Suspended(it);
             b.change_tenant(&name, &change).await.unwrap();

@@ -87,8 +87,7 @@ Exit codes:
     2  wrong usage or configuration
     3  the broker cannot be reached or used, is busy, or it, a queue or a quota is full
     4  what was named does not exist
-    5  a module, a call, a change, the token, or a suspended tenant was refused, or a push
-       awaits approval
+    5  a module, call, change, token or suspended tenant was refused, or a push awaits approval
     6  the time was up before the job, or the flow, ended
     7  anything else";
 

@@ -176,9 +176,10 @@ impl HttpRequest {
                 url,
             }),
             None => {
-                let port = (port != 443)
-                    .then(|| format!(":{port}"))
-                    .unwrap_or_default();
+                let port = match port {
+                    443 => String::new(),
+                    port => format!(":{port}"),
+                };
                 let grant = format!("http {} {host}{port}", self.method);
                 Err(HttpFailure::Denied(format!(
                     "the module was not granted `{grant}`"

@@ -314,7 +314,7 @@ pub(crate) struct Capability {
     pub(crate) import: &'static str,
     /// What a grant for it is of.
     pub(crate) what: &'static str,
-    is_of: fn(&Grant) -> bool,
+    is_of: IsOf,
 }
 
 impl Capability {
@@ -324,9 +324,12 @@ impl Capability {
     }
 }
 
+/// Whether a grant is of a kind.
+type IsOf = fn(&Grant) -> bool;
+
 /// The imports that are of no use without a grant. WASI's sockets are not among them: every
 /// toolchain's standard library imports those.
-const CAPABILITIES: &[(&str, &str, fn(&Grant) -> bool)] = &[
+const CAPABILITIES: &[(&str, &str, IsOf)] = &[
     ("wasi:http/outgoing-handler", "host", |it| {
         matches!(it, Grant::Http { .. })
     }),

@@ -53,7 +53,10 @@ async fn days_leave_when_they_are_kept_no_longer() {
     let keep = Retention::default();
     let day = millis(Duration::from_secs(24 * 3600));
     for left in [1, 2, 2] {
-        broker.tell(TENANT, &[tally.clone()], &[]).await.unwrap();
+        broker
+            .tell(TENANT, std::slice::from_ref(&tally), &[])
+            .await
+            .unwrap();
         broker.prune(Partition(0), &keep, 9).await.unwrap();
         assert_eq!(rows(&broker, DAYS).await, left);
         now.fetch_add(day * u64::from(USAGE_DAYS / 2 + 1), Ordering::SeqCst);
