@@ -265,6 +265,7 @@ impl Config {
 
     /// What the engine needs of it.
     pub fn engine(&self) -> engine::Settings {
+        let slots = self.worker.concurrency + worker::spare(self.worker.concurrency);
         engine::Settings {
             cache: Some(self.cache.join("modules")),
             compiler: Some(Arc::new(Apart {
@@ -272,9 +273,7 @@ impl Config {
                 timeout: self.compile.timeout.0,
                 ..Apart::default()
             })),
-            instances: u32::try_from(self.worker.concurrency + self.worker().spare())
-                .unwrap_or(u32::MAX)
-                .saturating_add(4),
+            instances: u32::try_from(slots).unwrap_or(u32::MAX).saturating_add(4),
             ..engine::Settings::default()
         }
     }

@@ -130,11 +130,16 @@ impl Default for Settings {
     }
 }
 
+/// How many jobs more may run while so many slots are all taken, of tenants alone that have
+/// less than their share of them: so one tenant's long jobs hold up nobody else's.
+pub fn spare(concurrency: usize) -> usize {
+    (concurrency / 4).max(2)
+}
+
 impl Settings {
-    /// How many jobs more may run while all slots are taken, of tenants alone that have
-    /// less than their share of them: so one tenant's long jobs hold up nobody else's.
+    /// Its [spare] slots.
     pub fn spare(&self) -> usize {
-        (self.concurrency / 4).max(2)
+        spare(self.concurrency)
     }
 
     /// What a worker's heartbeats tell of it.

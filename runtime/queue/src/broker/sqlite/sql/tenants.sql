@@ -158,7 +158,7 @@ DELETE FROM tenant_ring WHERE tenant = ?1;
 DELETE FROM fair WHERE tenant = ?1;
 
 -- name: drop_clock
-DELETE FROM clock WHERE tenant = ?1;
+DELETE FROM clock WHERE (queue, tenant) IN (SELECT queue, tenant FROM tally WHERE tenant = ?1);
 
 -- name: drop_passed
 DELETE FROM passed WHERE tenant = ?1;
