@@ -33,6 +33,17 @@ site_test!(
         site.lovage(&["audit", "--since", "soon"])
             .await
             .fails(2, &["no span of time"]);
+        // What is done to tenants is on the operator's own.
+        site.lovage(&["tenant", "create", "acme"]).await.ok();
+        let acts = site
+            .lovage(&["audit", "-n", "1", "--json"])
+            .await
+            .ok()
+            .json();
+        assert_eq!(
+            json!([acts[0]["action"], acts[0]["subject"]]),
+            json!(["tenant.create", "acme"])
+        );
         // Another tenant's log is another's.
         let other = site.lovage(&["audit", "--tenant", "other", "--json"]).await;
         assert_eq!(other.ok().json(), json!([]));

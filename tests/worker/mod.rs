@@ -15,6 +15,7 @@ mod limits;
 mod logs;
 mod order;
 mod outage;
+mod outbound;
 mod reach;
 mod retry;
 mod schedules;

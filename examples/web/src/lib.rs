@@ -5,6 +5,9 @@ mod http;
 use lovage::{Bytes, Failure};
 use std::collections::BTreeMap;
 
+// The second is a server of one's own machine, to try it out: `python3 -m http.server 47123`.
+lovage::wants!["http GET example.com", "http private 127.0.0.1:47123"];
+
 /// What a host answered.
 #[lovage::data]
 struct Answer {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use lovage_queue::broker::{Broker, MAX_TENANTS, TenantChange};
+use lovage_queue::broker::{Audited, Broker, MAX_TENANTS, TenantChange};
 use lovage_queue::task::Rate;
 use lovage_queue::tenant::{Deletion, Quota, Tenant as Record};
 use serde_json::json;
@@ -168,7 +168,7 @@ impl Terms {
 impl Tenant {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
         let broker = context.place_of_broker("tenant")?.connect().await?;
-        let broker = &*broker;
+        let broker = &Audited::by(broker, &format!("user {}", super::user()));
         match self.command {
             Command::Create(it) => create(context, broker, it).await,
             Command::List => list(context, broker).await,
