@@ -72,6 +72,8 @@ const TABLE: &[(&str, &[&str])] = &[
         "queue/broker",
         &[
             "queue/audit",
+            // The audit log says what was granted.
+            "queue/granted",
             "queue/clock",
             "queue/grant",
             "queue/job",

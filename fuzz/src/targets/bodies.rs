@@ -77,9 +77,11 @@ impl Bodies {
                 bytes: echo()?,
                 by: "fuzz",
                 patience: Duration::ZERO,
+                approver: None,
             };
             deploy::push(&engine, &client, push, |_| {}).await?;
             let settings = Settings {
+                vault: None,
                 listen: "127.0.0.1:0".parse()?,
                 authentication: false,
                 tenant: "default".into(),

@@ -66,7 +66,7 @@ fn read(bytes: &[u8]) -> bool {
 fn job(random: &mut Unstructured<'_>) -> arbitrary::Result<NewJob> {
     let id = JobId::child(JobId::new(Partition(0)), "fuzz");
     let (module, task) = (random.arbitrary::<String>()?, random.arbitrary::<String>()?);
-    let mut job = NewJob::new(id, &module, &task, random.arbitrary()?);
+    let mut job = NewJob::new(id, &module, &task, random.arbitrary::<Vec<u8>>()?);
     job.queue = random.arbitrary()?;
     job.lane = random.arbitrary()?;
     job.priority = random.int_in_range(0..=9)?;

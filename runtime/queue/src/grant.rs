@@ -23,6 +23,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::units::Size;
 
+/// The word that lets a connection lead to addresses that are not public.
+const PRIVATE: &str = "private";
 /// The port of a host that names none.
 const HTTPS: u16 = 443;
 /// The longest name of a host, in bytes (RFC 1035).
@@ -125,7 +127,7 @@ impl FromStr for Grant {
             Some((kind, rest)) => (*kind, rest),
             None => return Err(wrong(FORMS.into())),
         };
-        let private = matches!(kind, "http" | "tcp") && rest.first() == Some(&"private");
+        let private = matches!(kind, "http" | "tcp") && rest.first() == Some(&PRIVATE);
         if private {
             rest = &rest[1..];
         }
@@ -239,7 +241,9 @@ fn check_host(host: &str) -> Result<(), String> {
     // What ends in a number is an address to some readers, whatever it looks like.
     let last = name.rsplit('.').next().unwrap_or_default();
     let is_number = last.starts_with(|c: char| c.is_ascii_digit());
-    match name.len() <= MAX_HOST && name.split('.').all(label) && !is_number {
+    // Written without a port, it would be read as the word.
+    let is_word = host == PRIVATE;
+    match name.len() <= MAX_HOST && name.split('.').all(label) && !is_number && !is_word {
         true => Ok(()),
         false => Err(format!("`{host}` is no name of a host, and no address")),
     }
@@ -371,6 +375,8 @@ mod tests {
             "",
             "http",
             "http private",
+            // Found by random inputs: it was read as a host, and written as the word.
+            "http Private",
             "http api.example.com:0",
             "http api.example.com:99999",
             "http 0x7f.1",
