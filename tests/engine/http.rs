@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use lovage::engine::{
-    CallError, Cancel, End, Host, Invocation, Limits, Module, Outcome, Reply, Request,
+    Access, CallError, Cancel, End, Host, Invocation, Limits, Module, Outcome, Reply, Request,
 };
 use lovage::net::{Bounds, Gate, HttpAnswer, HttpFailure};
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ struct Worker(Gate);
 impl Host for Worker {
     async fn call(&self, request: Request) -> Result<Reply, CallError> {
         match request {
-            Request::Http(request) => Ok(Reply::Http(self.0.http(request).await)),
+            Request::Access(Access::Http(request)) => Ok(Reply::Http(self.0.http(request).await)),
             _ => Err(CallError::Denied("nothing else".into())),
         }
     }

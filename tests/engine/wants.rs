@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use lovage::engine::{CallError, End, Hidden, Host, Invocation, Refusal, Reply, Request};
+use lovage::engine::{Access, CallError, End, Hidden, Host, Invocation, Refusal, Reply, Request};
 use lovage_queue::grant::{Grants, MAX_GRANTS};
 
 use super::{ENGINE, invocation, module};
@@ -89,7 +89,7 @@ async fn only_what_was_granted_reaches_the_host() {
     assert_eq!(run(&[]).await, (denied.into(), vec![]));
     let others = ["config passport", "secret p", "bucket pass"];
     assert_eq!(run(&others).await, (denied.into(), vec![]));
-    let asked = vec![Request::Value("pass".into())];
+    let asked = vec![Request::Access(Access::Value("pass".into()))];
     assert_eq!(run(&["secret pass"]).await, ("hunter2".into(), asked));
 }
 

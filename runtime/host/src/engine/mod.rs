@@ -56,7 +56,9 @@ pub use self::config::Settings;
 pub use self::counts::ModuleCounts;
 pub use self::host::local::NoHost;
 pub use self::host::log::Tap;
-pub use self::host::{CallError, ChildFlow, ChildJob, ChildPage, Hidden, Host, Reply, Request};
+pub use self::host::{
+    Access, CallError, ChildFlow, ChildJob, ChildPage, Hidden, Host, Reply, Request,
+};
 pub use self::invocation::{Cancel, Invocation, JobContext};
 pub use self::limits::{Ceilings, Limits};
 pub use self::load::LoadError;

@@ -6,12 +6,15 @@ use std::time::{Duration, Instant};
 use lovage_queue::registry::Digest;
 
 use crate::engine::host::{CHILDREN, FLOWS, MESSAGE};
-use crate::engine::{Limits, Request};
+use crate::engine::{Access, Limits, Request};
 
 /// An engine tells of progress ten times a second, and once more at each end of the work.
 const PROGRESS: Duration = Duration::from_millis(50);
 /// Times that it may be ahead of that.
 const AHEAD: u128 = 20;
+
+/// Questions of an attempt that are under way at a time; the others wait.
+pub(super) const QUESTIONS: usize = 64;
 
 /// What an attempt has asked for so far.
 #[derive(Debug)]
@@ -60,7 +63,7 @@ impl Asking {
                 "progress",
             );
         }
-        if let Request::Http(request) = request {
+        if let Request::Access(Access::Http(request)) = request {
             self.requests += 1;
             let bounds = &limits.http;
             let fits = self.requests <= bounds.requests && request.body.len() <= bounds.body;
@@ -70,9 +73,9 @@ impl Asking {
         sane(self.calls <= limits.calls, "calls of its host")?;
         let wrong = |e: crate::engine::CallError| format!("asks for what {e}");
         match request {
-            Request::Progress(_) | Request::Restore | Request::Http(_) => Ok(()),
-            // What it may read is for the host to say.
-            Request::Value(_) | Request::Values => Ok(()),
+            Request::Progress(_) | Request::Restore => Ok(()),
+            // What it was granted is for the host to say.
+            Request::Access(_) => Ok(()),
             Request::Checkpoint(it) => sane(
                 it.state.len() <= limits.checkpoint && it.digest == digest,
                 "a checkpoint",

@@ -31,8 +31,12 @@ pub(super) enum Order<'a> {
     Forget([u8; 32]),
     /// An attempt, by the number that both call it by.
     Run(u64, Box<Attempt<'a>>),
-    /// What the host answers to the attempt's request.
-    Reply(u64, Result<Reply, CallError>),
+    /// What the host answers to a request of the attempt's.
+    Reply {
+        call: u64,
+        question: u32,
+        reply: Result<Reply, CallError>,
+    },
     /// It should stop; or it is stopped.
     Cancel { call: u64, now: bool },
     /// Whether anybody is there.
@@ -45,8 +49,14 @@ pub(super) enum Order<'a> {
 pub(super) enum Report {
     /// It is locked in, but for what the kernel lacks.
     Ready(Vec<String>),
-    /// An attempt asks its host. It waits for the answer, and asks nothing else meanwhile.
-    Asked(u64, Request),
+    /// An attempt asks its host: a question by a number that the answer brings back.
+    Asked {
+        call: u64,
+        question: u32,
+        request: Request,
+    },
+    /// Nobody waits for that answer any more.
+    Left { call: u64, question: u32 },
     /// What an attempt has written since the last time.
     Log(u64, ByteBuf),
     /// An attempt is over; of a batch with an end for each of its jobs.

@@ -17,7 +17,7 @@ use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::AbortHandle;
 
-use super::asking::Asking;
+use super::asking::{Asking, QUESTIONS};
 use super::child::{Child, ended};
 use super::messages::{Attempt, Order, Report};
 use super::pool::Settings;
@@ -82,8 +82,15 @@ struct Call {
     log: Tap,
     began: Instant,
     asking: Asking,
-    /// The request that its host is answering.
-    answering: Option<AbortHandle>,
+    /// What its host is answering, by the question's number.
+    answering: HashMap<u32, Answering>,
+}
+
+/// A request that a host answers.
+struct Answering {
+    task: AbortHandle,
+    /// Whether others may be answered beside it: what makes jobs counts them as it goes.
+    beside: bool,
 }
 
 impl std::fmt::Debug for Call {
@@ -96,9 +103,7 @@ impl std::fmt::Debug for Call {
 
 impl Drop for Call {
     fn drop(&mut self) {
-        if let Some(answering) = self.answering.take() {
-            answering.abort();
-        }
+        self.answering.values().for_each(|it| it.task.abort());
     }
 }
 
@@ -245,7 +250,7 @@ impl Runner {
             log: invocation.log.clone(),
             began: now,
             asking: Asking::new(),
-            answering: None,
+            answering: HashMap::new(),
         };
         let mut state = self.lock();
         if !state.open {
@@ -375,7 +380,19 @@ impl Runner {
                 }
                 Ok(())
             }
-            Report::Asked(call, request) => self.answer(call, request),
+            Report::Asked {
+                call,
+                question,
+                request,
+            } => self.answer(call, question, request),
+            Report::Left { call, question } => {
+                let mut state = self.lock();
+                let call = state.calls.get_mut(&call);
+                if let Some(it) = call.and_then(|it| it.answering.remove(&question)) {
+                    it.task.abort();
+                }
+                Ok(())
+            }
             Report::Ended(number, ended) => {
                 let call = {
                     let mut state = self.lock();
@@ -401,32 +418,43 @@ impl Runner {
     }
 
     /// Has the host of an attempt answer it, on a task that ends with the attempt.
-    fn answer(self: &Arc<Self>, number: u64, request: Request) -> Result<(), String> {
+    fn answer(
+        self: &Arc<Self>,
+        number: u64,
+        question: u32,
+        request: Request,
+    ) -> Result<(), String> {
         let mut state = self.lock();
         let Some(call) = state.calls.get_mut(&number) else {
             return Ok(());
         };
-        if call.answering.as_ref().is_some_and(|it| !it.is_finished()) {
-            return Err("an attempt asks two things at once".into());
+        let beside = matches!(request, Request::Access(_));
+        let alone = || call.answering.values().all(|it| it.beside);
+        let few = call.answering.len() < QUESTIONS && (beside || alone());
+        // A number that is taken would leave an answer that nobody can stop.
+        if !few || call.answering.contains_key(&question) {
+            return Err("an attempt asks too many things at once".into());
         }
         call.asking.check(&request, &call.limits, call.digest)?;
         let (runner, host) = (Arc::clone(self), call.host.clone());
         let is_page = matches!(request, Request::EnqueuePage(_));
         let answering = tokio::spawn(async move {
             let reply = host.call(request).await;
-            if let (true, Ok(Reply::Done)) = (is_page, &reply) {
-                let mut state = runner.lock();
-                if let Some(call) = state.calls.get_mut(&number) {
+            if let Some(call) = runner.lock().calls.get_mut(&number) {
+                if let (true, Ok(Reply::Done)) = (is_page, &reply) {
                     call.asking.made_page();
                 }
-            }
-            if let Some(call) = runner.lock().calls.get_mut(&number) {
                 // From the answer on it may ask again.
-                call.answering = None;
+                call.answering.remove(&question);
             }
-            runner.order(&Order::Reply(number, reply));
+            runner.order(&Order::Reply {
+                call: number,
+                question,
+                reply,
+            });
         });
-        call.answering = Some(answering.abort_handle());
+        let task = answering.abort_handle();
+        call.answering.insert(question, Answering { task, beside });
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io::{self, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -17,8 +18,9 @@ use lovage_queue::job::Ending;
 use lovage_queue::registry::Digest;
 use serde_bytes::ByteBuf;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 
+use super::asking::QUESTIONS;
 use super::confine::{self, Bounds};
 use super::messages::{Attempt, Ended, Order, Report};
 use super::wire;
@@ -42,8 +44,8 @@ struct Run {
     log: Tap,
     /// Bytes of it that were told.
     told: usize,
-    /// Waits for its host.
-    asks: Option<oneshot::Sender<Result<Reply, CallError>>>,
+    /// What it waits for of its host, by the question's number.
+    asks: HashMap<u32, oneshot::Sender<Result<Reply, CallError>>>,
 }
 
 /// Runs attempts until the pipe closes.
@@ -113,9 +115,14 @@ impl Child {
             }
             Order::Forget(digest) => drop(self.modules.remove(&digest)),
             Order::Run(call, attempt) => self.run(call, *attempt),
-            Order::Reply(call, reply) => {
+            Order::Reply {
+                call,
+                question,
+                reply,
+            } => {
                 let mut running = lock(&self.running);
-                let asks = running.get_mut(&call).and_then(|it| it.asks.take());
+                let run = running.get_mut(&call);
+                let asks = run.and_then(|it| it.asks.remove(&question));
                 if let Some(asks) = asks {
                     let _ = asks.send(reply);
                 }
@@ -151,7 +158,7 @@ impl Child {
             cancel: invocation.cancel.clone(),
             log: invocation.log.clone(),
             told: 0,
-            asks: None,
+            asks: HashMap::new(),
         };
         lock(&self.running).insert(call, run);
         let (engine, running, reports) = (
@@ -164,7 +171,8 @@ impl Child {
                 call,
                 running: running.clone(),
                 reports: reports.clone(),
-                turn: Arc::default(),
+                turns: Semaphore::new(QUESTIONS),
+                questions: AtomicU32::new(0),
             });
             let ended: Ended = match batch {
                 Some(calls) => engine
@@ -188,30 +196,54 @@ struct Upward {
     call: u64,
     running: Running,
     reports: mpsc::Sender<Report>,
-    /// Whose question is under way: an answer does not say which it is of.
-    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Questions that may be under way beside those that are.
+    turns: Semaphore,
+    questions: AtomicU32,
 }
 
 #[async_trait]
 impl Host for Upward {
     async fn call(&self, request: Request) -> Result<Reply, CallError> {
         let gone = || CallError::Unavailable("the host is gone".into());
-        let turn = self.turn.clone().lock_owned().await;
+        let question = self.questions.fetch_add(1, Ordering::Relaxed);
+        let turn = self.turns.acquire().await;
         let (answer, answered) = oneshot::channel();
         match lock(&self.running).get_mut(&self.call) {
-            Some(run) => run.asks = Some(answer),
+            Some(run) => run.asks.insert(question, answer),
             None => return Err(gone()),
-        }
-        let _ = self.reports.send(Report::Asked(self.call, request));
-        // It goes on where nobody waits for it any more: the next question must not be
-        // given this one's answer.
-        let done = tokio::spawn(async move {
-            let answer = answered.await;
-            drop(turn);
-            answer
+        };
+        let asked = Asked {
+            host: self,
+            question,
+            _turn: turn.ok(),
+        };
+        let call = self.call;
+        let _ = self.reports.send(Report::Asked {
+            call,
+            question,
+            request,
         });
-        let answer = done.await.map(|it| it.unwrap_or_else(|_| Err(gone())));
+        let answer = answered.await;
+        drop(asked);
         answer.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+/// A question under way. Where nobody waits for its answer any more, the host is told so.
+struct Asked<'a> {
+    host: &'a Upward,
+    question: u32,
+    _turn: Option<SemaphorePermit<'a>>,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let (call, question) = (self.host.call, self.question);
+        let mut running = lock(&self.host.running);
+        let left = running.get_mut(&call).map(|it| it.asks.remove(&question));
+        if left.flatten().is_some() {
+            let _ = self.host.reports.send(Report::Left { call, question });
+        }
     }
 }
 

@@ -15,7 +15,6 @@ use super::delivery::Offspring;
 use super::reach::Reach;
 use super::session::Session;
 use crate::engine::{CallError, ChildFlow, ChildJob, ChildPage, Host, Reply, Request};
-use crate::net::Gate;
 
 /// Answers one attempt.
 pub(super) struct JobHost {
@@ -38,8 +37,6 @@ pub(super) struct JobHost {
     flow_bytes: AtomicUsize,
     /// What it may reach beside the queue.
     reach: Reach,
-    /// Its way to other hosts.
-    gate: Gate,
 }
 
 /// The longest line of children and their children.
@@ -61,8 +58,7 @@ impl JobHost {
         grants: Arc<Grants>,
     ) -> Self {
         JobHost {
-            gate: session.gate(grants.clone()),
-            reach: Reach::new(session.clone(), &job.tenant, grants),
+            reach: Reach::new(grants),
             session,
             tenant: job.tenant.clone(),
             id: job.call.id,
@@ -111,9 +107,10 @@ impl Host for JobHost {
             Request::Enqueue(children) => self.enqueue(children).await,
             Request::EnqueueFlow(flow) => self.enqueue_flow(flow).await,
             Request::EnqueuePage(page) => self.enqueue_page(page).await,
-            Request::Value(key) => self.reach.value(&key).await.map(Reply::Value),
-            Request::Values => self.reach.values().await.map(Reply::Values),
-            Request::Http(request) => Ok(Reply::Http(self.gate.http(request).await)),
+            Request::Access(access) => {
+                let reach = &self.reach;
+                reach.answer(&self.session, &self.tenant, access).await
+            }
         }
     }
 }
@@ -295,8 +292,6 @@ pub(super) struct BatchHost {
     /// Each with its delivery.
     jobs: Vec<(JobId, u32)>,
     reach: Reach,
-    /// Their way to other hosts.
-    gate: Gate,
 }
 
 impl BatchHost {
@@ -307,8 +302,7 @@ impl BatchHost {
         grants: Arc<Grants>,
     ) -> Self {
         BatchHost {
-            gate: session.gate(grants.clone()),
-            reach: Reach::new(session.clone(), tenant, grants),
+            reach: Reach::new(grants),
             session,
             tenant: tenant.into(),
             jobs,
@@ -322,9 +316,10 @@ impl Host for BatchHost {
         batched(&request)?;
         let progress = match request {
             Request::Progress(progress) => progress,
-            Request::Value(key) => return self.reach.value(&key).await.map(Reply::Value),
-            Request::Values => return self.reach.values().await.map(Reply::Values),
-            Request::Http(request) => return Ok(Reply::Http(self.gate.http(request).await)),
+            Request::Access(access) => {
+                let reach = &self.reach;
+                return reach.answer(&self.session, &self.tenant, access).await;
+            }
             _ => return Ok(Reply::Restored(None)),
         };
         // How far the run is, each of its jobs is.
@@ -346,8 +341,7 @@ impl Host for BatchHost {
 /// what works with one call must work with a hundred.
 fn batched(request: &Request) -> Result<(), CallError> {
     let why = match request {
-        Request::Progress(_) | Request::Restore | Request::Http(_) => return Ok(()),
-        Request::Value(_) | Request::Values => return Ok(()),
+        Request::Progress(_) | Request::Restore | Request::Access(_) => return Ok(()),
         Request::Checkpoint(_) => {
             "a batched task saves no checkpoint: its next run may be of other jobs"
         }

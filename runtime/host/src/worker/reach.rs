@@ -1,35 +1,67 @@
-//! What a job's module may reach that lies in the broker: values and secrets of its tenant.
+//! What a job's module may reach beside the queue: values and secrets of its tenant, and
+//! other hosts.
 //!
 //! The engine has looked at the grants; they are looked at again here, since what runs a
 //! module may have been taken over by it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use lovage_queue::broker::Shelf;
 use lovage_queue::grant::{Grant, Grants};
 
 use super::host::unavailable;
 use super::session::Session;
-use crate::engine::{CallError, Hidden};
+use crate::engine::{Access, CallError, Hidden, Reply};
+use crate::net::Gate;
 
-/// One tenant's values, as far as a module was granted them.
+/// What an attempt may reach. There is one for every attempt, and most ask for nothing: so
+/// all else is made when they do.
 pub(super) struct Reach {
-    session: Arc<Session>,
-    tenant: String,
     grants: Arc<Grants>,
+    /// The way to other hosts.
+    gate: OnceLock<Gate>,
 }
 
 impl Reach {
-    pub(super) fn new(session: Arc<Session>, tenant: &str, grants: Arc<Grants>) -> Self {
+    pub(super) fn new(grants: Arc<Grants>) -> Self {
         Reach {
-            session,
-            tenant: tenant.to_owned(),
             grants,
+            gate: OnceLock::new(),
         }
     }
 
+    pub(super) async fn answer(
+        &self,
+        session: &Arc<Session>,
+        tenant: &str,
+        access: Access,
+    ) -> Result<Reply, CallError> {
+        let values = Values {
+            session,
+            tenant,
+            grants: &self.grants,
+        };
+        match access {
+            Access::Value(key) => values.one(&key).await.map(Reply::Value),
+            Access::Values => values.all().await.map(Reply::Values),
+            Access::Http(request) => {
+                let gate = self.gate.get_or_init(|| session.gate(self.grants.clone()));
+                Ok(Reply::Http(gate.http(request).await))
+            }
+        }
+    }
+}
+
+/// One tenant's values, as far as a module was granted them.
+struct Values<'a> {
+    session: &'a Session,
+    tenant: &'a str,
+    grants: &'a Grants,
+}
+
+impl Values<'_> {
     /// A value by its name. A secret goes before what has its name and is none.
-    pub(super) async fn value(&self, key: &str) -> Result<Option<Hidden>, CallError> {
+    async fn one(&self, key: &str) -> Result<Option<Hidden>, CallError> {
         let has = |grant: Grant| self.grants.0.contains(&grant);
         let (secret, config) = (
             has(Grant::Secret(key.to_owned())),
@@ -49,14 +81,14 @@ impl Reach {
     }
 
     /// All values that it was granted and that are there, by name.
-    pub(super) async fn values(&self) -> Result<Vec<(String, Hidden)>, CallError> {
+    async fn all(&self) -> Result<Vec<(String, Hidden)>, CallError> {
         let mut values: Vec<(String, Hidden)> = Vec::new();
         for grant in &self.grants.0 {
             let (Grant::Config(key) | Grant::Secret(key)) = grant else {
                 continue;
             };
             if values.iter().all(|(known, _)| known != key)
-                && let Some(value) = self.value(key).await?
+                && let Some(value) = self.one(key).await?
             {
                 values.push((key.clone(), value));
             }
@@ -65,7 +97,7 @@ impl Reach {
     }
 
     async fn entry(&self, shelf: Shelf, key: &str) -> Result<Option<Vec<u8>>, CallError> {
-        let entry = self.session.broker.entry(&self.tenant, shelf, key).await;
+        let entry = self.session.broker.entry(self.tenant, shelf, key).await;
         entry.map_err(|e| unavailable(&e))
     }
 
@@ -88,7 +120,7 @@ impl Reach {
             );
             return Err(cannot());
         };
-        let opened = vault.open(&self.tenant, key, &sealed).map_err(|e| {
+        let opened = vault.open(self.tenant, key, &sealed).map_err(|e| {
             tracing::warn!(tenant = self.tenant, key, error = %e, "could not open a secret");
             cannot()
         })?;

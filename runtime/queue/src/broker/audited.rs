@@ -73,17 +73,15 @@ impl Audited {
         ids: &[JobId],
         work: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
-        let act = self.act(action, some_jobs(ids), "");
-        self.doing(tenant, act, work).await
-    }
-}
-
-/// Jobs in a line: the first, and how many more.
-fn some_jobs(ids: &[JobId]) -> String {
-    match ids {
-        [] => "none".into(),
-        [one] => one.to_string(),
-        [first, rest @ ..] => format!("{first} and {} more", rest.len()),
+        // To none it would be no act.
+        let [first, rest @ ..] = ids else {
+            return work.await;
+        };
+        let jobs = match rest.len() {
+            0 => first.to_string(),
+            more => format!("{first} and {more} more"),
+        };
+        self.doing(tenant, self.act(action, jobs, ""), work).await
     }
 }
 

@@ -101,14 +101,8 @@ impl Client {
         approver: Approver,
         by: &str,
     ) -> Result<Granted, ClientError> {
-        let mut granted = self.granted(module).await?;
-        let new = grants.0.iter().filter(|it| !granted.has(it));
-        may(approver, new)?;
-        let at = self.broker.time(&self.tenant).await?;
-        let by = by.to_owned();
-        granted.add(grants, &Approval { by, at });
-        self.keep(module, &granted).await?;
-        Ok(granted)
+        let granted = self.granted(module).await?;
+        self.give(module, granted, grants, approver, by).await
     }
 
     /// Has a module granted exactly this.
@@ -123,14 +117,8 @@ impl Client {
         by: &str,
     ) -> Result<Granted, ClientError> {
         let mut granted = self.granted(module).await?;
-        let new = grants.0.iter().filter(|it| !granted.has(it));
-        may(approver, new)?;
-        let at = self.broker.time(&self.tenant).await?;
-        let by = by.to_owned();
         granted.retain(grants);
-        granted.add(grants, &Approval { by, at });
-        self.keep(module, &granted).await?;
-        Ok(granted)
+        self.give(module, granted, grants, approver, by).await
     }
 
     /// Takes grants of a module back, or all of them; whether there were any. Attempts
@@ -151,6 +139,23 @@ impl Client {
         }
         self.keep(module, &granted).await?;
         Ok(true)
+    }
+
+    /// Grants a module something beside this.
+    async fn give(
+        &self,
+        module: &str,
+        mut granted: Granted,
+        grants: &Grants,
+        approver: Approver,
+        by: &str,
+    ) -> Result<Granted, ClientError> {
+        may(approver, grants.0.iter().filter(|it| !granted.has(it)))?;
+        let at = self.broker.time(&self.tenant).await?;
+        let by = by.to_owned();
+        granted.add(grants, &Approval { by, at });
+        self.keep(module, &granted).await?;
+        Ok(granted)
     }
 
     async fn keep(&self, module: &str, granted: &Granted) -> Result<(), ClientError> {

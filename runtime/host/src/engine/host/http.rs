@@ -23,7 +23,7 @@ use wasmtime_wasi_http::{
 };
 
 use super::log::Sink;
-use super::{CallError, Host, Reply, Request, State, mismatch};
+use super::{Access, CallError, Host, Reply, Request, State, mismatch};
 use crate::engine::limits::FIELDS;
 use crate::net::dial::CONNECT;
 use crate::net::{Bounds, HttpAnswer, HttpFailure, HttpRequest, Part};
@@ -179,7 +179,7 @@ impl Outgoing {
         let connect = options.connect_timeout.unwrap_or(CONNECT);
         let wanted = wanted.map(|it| it.saturating_add(connect));
         request.patience = Some(wanted.map_or(left, |it| it.min(left)));
-        let answer = match self.host.call(Request::Http(request)).await {
+        let answer = match self.host.call(Request::Access(Access::Http(request))).await {
             Ok(Reply::Http(answered)) => answered?,
             Ok(_) => return Err(HttpFailure::Broken(mismatch().to_string())),
             Err(e) => return Err(refused(e)),

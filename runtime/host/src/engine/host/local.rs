@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use async_trait::async_trait;
 use lovage_queue::job::Checkpoint;
 
-use super::{CallError, Host, Reply, Request};
+use super::{Access, CallError, Host, Reply, Request};
 
 /// Keeps a checkpoint in memory, drops progress, and enqueues nothing.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ impl Host for NoHost {
     async fn call(&self, request: Request) -> Result<Reply, CallError> {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         match request {
-            Request::Http(_) => Err(CallError::Denied(
+            Request::Access(Access::Http(_)) => Err(CallError::Denied(
                 "this run has no worker behind it, so it cannot reach other hosts".into(),
             )),
             Request::Progress(_) => Ok(Reply::Done),
@@ -27,8 +27,8 @@ impl Host for NoHost {
                 Ok(Reply::Done)
             }
             Request::Restore => Ok(Reply::Restored(saved.clone())),
-            Request::Value(_) => Ok(Reply::Value(None)),
-            Request::Values => Ok(Reply::Values(Vec::new())),
+            Request::Access(Access::Value(_)) => Ok(Reply::Value(None)),
+            Request::Access(Access::Values) => Ok(Reply::Values(Vec::new())),
             Request::Enqueue(_) | Request::EnqueueFlow(_) | Request::EnqueuePage(_) => {
                 Err(CallError::Denied(
                     "this run has no queue behind it, so it cannot enqueue jobs".into(),
