@@ -34,7 +34,7 @@ pub(crate) use self::jobs::{CHILDREN, FLOWS};
 pub use self::jobs::{ChildFlow, ChildJob, ChildPage};
 pub use self::messages::{Access, CallError, Hidden, Host, Reply, Request};
 use self::messages::{mismatch, too_large};
-pub(crate) use self::offers::{capability, offers};
+pub(crate) use self::offers::{Capability, capability, offers};
 
 use super::bindings::lovage::task::types;
 use super::invocation::{Cancel, JobContext};
