@@ -8,6 +8,7 @@ mod http;
 mod neighbours;
 mod refusals;
 mod spending;
+mod tcp;
 mod wants;
 
 use std::sync::{Arc, LazyLock};

@@ -1,6 +1,7 @@
 //! What leaves a host for others: where it may go, and how long and large it may be.
 
 mod bounds;
+mod tcp;
 mod tricks;
 
 use std::collections::HashMap;
@@ -9,7 +10,9 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use lovage::net::names::Names;
-use lovage::net::{Bounds, Dialer, Gate, HttpAnswer, HttpFailure, HttpRequest};
+use lovage::net::{
+    Bounds, Connections, Dialer, Gate, HttpAnswer, HttpFailure, HttpRequest, TcpBounds,
+};
 use lovage_queue::grant::Grants;
 use tokio::runtime::Handle;
 
@@ -66,6 +69,12 @@ pub(crate) fn grants(texts: &[&str]) -> Arc<Grants> {
 pub(crate) fn gate(names: Arc<Told>, texts: &[&str], bounds: Bounds) -> Gate {
     let dialer = Arc::new(Dialer::over(names, Vec::new()));
     Gate::new(dialer, Handle::current(), grants(texts), bounds)
+}
+
+/// The connections of an attempt that was granted this.
+pub(crate) fn connections(names: Arc<Told>, texts: &[&str], bounds: TcpBounds) -> Connections {
+    let dialer = Arc::new(Dialer::over(names, Vec::new()));
+    Connections::new(dialer, Handle::current(), grants(texts), bounds)
 }
 
 fn get(url: &str) -> HttpRequest {

@@ -9,10 +9,12 @@
 //! - `disk`: a disk that is full or read-only
 //! - `wasm`: modules that must be compiled by a guest toolchain
 //! - `web`: another host, as tasks meet one
+//! - `peer`: one that speaks no HTTP
 //! - `until`: waiting
 
 pub(crate) mod disk;
 pub(crate) mod guests;
+pub(crate) mod peer;
 pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod site;

@@ -13,6 +13,7 @@ mod isolation;
 mod large;
 mod limits;
 mod logs;
+mod mail;
 mod order;
 mod outage;
 mod outbound;

@@ -328,6 +328,15 @@ impl Grants {
         found.max_by_key(|to| to.private)
     }
 
+    /// The grant under which a name may be looked up, for whatever port.
+    pub fn tcp_host(&self, host: &str) -> Option<&Endpoint> {
+        let found = self.0.iter().filter_map(|it| match it {
+            Grant::Tcp(to) if to.covers(host, to.port) => Some(to),
+            _ => None,
+        });
+        found.max_by_key(|to| to.private)
+    }
+
     /// The grant under which a connection may be made.
     pub fn tcp(&self, host: &str, port: u16) -> Option<&Endpoint> {
         let found = self.0.iter().filter_map(|it| match it {

@@ -25,7 +25,7 @@ use self::located::located;
 pub use self::sections::*;
 use crate::api;
 use crate::engine::{self, Ceilings, Limits};
-use crate::net::Bounds;
+use crate::net::{Bounds, TcpBounds};
 use crate::sandbox::Program;
 use crate::sandbox::compiler::Apart;
 use crate::sandbox::pool;
@@ -79,6 +79,8 @@ pub struct Config {
     pub compile: CompileConfig,
     /// What tasks' requests to other hosts are held to.
     pub http: HttpConfig,
+    /// Tasks' connections by TCP.
+    pub tcp: TcpConfig,
     /// Where web-hooks may go.
     pub hooks: HooksConfig,
     /// How long finished jobs are kept.
@@ -137,6 +139,10 @@ impl Default for Config {
                 body: Size(limits.http.body as u64),
                 timeout: Span(limits.http.time),
                 ca: None,
+            },
+            tcp: TcpConfig {
+                connections: limits.tcp.connections,
+                bytes: Size(limits.tcp.bytes),
             },
             hooks: HooksConfig::default(),
             retention: RetentionConfig {
@@ -402,6 +408,10 @@ impl Config {
                 body: self.http.body.0 as usize,
                 time: self.http.timeout.0.max(Duration::from_millis(1)),
                 ..Bounds::default()
+            },
+            tcp: TcpBounds {
+                connections: self.tcp.connections,
+                bytes: self.tcp.bytes.0,
             },
             ..Limits::default()
         }

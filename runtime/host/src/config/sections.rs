@@ -153,6 +153,16 @@ pub struct HttpConfig {
     pub ca: Option<PathBuf>,
 }
 
+/// `[tcp]`: what tasks' connections to other hosts are held to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TcpConfig {
+    /// How many an attempt may have open at a time.
+    pub connections: u32,
+    /// How much an attempt may send and receive over all of them.
+    pub bytes: Size,
+}
+
 /// `[hooks]`
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

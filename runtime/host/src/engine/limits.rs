@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wasmtime::ResourceLimiter;
 
-use crate::net::Bounds;
+use crate::net::{Bounds, TcpBounds};
 
 /// Core instances that one component may hold. A Python component has 30-odd.
 pub(crate) const CORE_INSTANCES: u32 = 40;
@@ -62,6 +62,8 @@ pub struct Limits {
     pub imports: u64,
     /// Requests over HTTP.
     pub http: Bounds,
+    /// Connections by TCP.
+    pub tcp: TcpBounds,
 }
 
 impl Default for Limits {
@@ -80,6 +82,7 @@ impl Default for Limits {
             moved: 256 * MIB,
             imports: 10_000_000,
             http: Bounds::default(),
+            tcp: TcpBounds::default(),
         }
     }
 }

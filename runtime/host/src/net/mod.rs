@@ -7,6 +7,7 @@
 //! - [`http`]: a request and its answer as messages, and what a request may be
 //! - [`dial`]: sends one
 //! - [`gate`]: an attempt's way out
+//! - [`tcp`]: an attempt's connections
 //!
 //! # How a name is held
 //! A name is looked up once for a connection, every address that it gives is judged, and
@@ -19,7 +20,9 @@ pub mod dial;
 pub mod gate;
 pub mod http;
 pub mod names;
+pub mod tcp;
 
 pub use self::dial::Dialer;
 pub use self::gate::Gate;
 pub use self::http::{Bounds, HttpAnswer, HttpFailure, HttpRequest, Part};
+pub use self::tcp::{Connections, TcpAnswer, TcpBounds, TcpCall, TcpFailure};

@@ -12,7 +12,7 @@ use lovage_queue::grant::{Grant, Grants};
 use super::host::unavailable;
 use super::session::Session;
 use crate::engine::{Access, CallError, Hidden, Reply};
-use crate::net::Gate;
+use crate::net::{Connections, Gate};
 
 /// What an attempt may reach. There is one for every attempt, and most ask for nothing: so
 /// all else is made when they do.
@@ -20,6 +20,8 @@ pub(super) struct Reach {
     grants: Arc<Grants>,
     /// The way to other hosts.
     gate: OnceLock<Gate>,
+    /// What is open there by TCP.
+    connections: OnceLock<Connections>,
 }
 
 impl Reach {
@@ -27,6 +29,7 @@ impl Reach {
         Reach {
             grants,
             gate: OnceLock::new(),
+            connections: OnceLock::new(),
         }
     }
 
@@ -47,6 +50,11 @@ impl Reach {
             Access::Http(request) => {
                 let gate = self.gate.get_or_init(|| session.gate(self.grants.clone()));
                 Ok(Reply::Http(gate.http(request).await))
+            }
+            Access::Tcp(call) => {
+                let make = || session.connections(self.grants.clone());
+                let connections = self.connections.get_or_init(make);
+                Ok(Reply::Tcp(connections.call(call).await))
             }
         }
     }

@@ -22,7 +22,7 @@ use super::modules::Modules;
 use super::series::{AllSeries, Series};
 use super::{Phase, Settings};
 use crate::engine::Engine;
-use crate::net::{Dialer, Gate};
+use crate::net::{Connections, Dialer, Gate};
 use crate::sandbox::pool::Sandboxes;
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::Span;
@@ -148,6 +148,12 @@ impl Session {
     pub(super) fn gate(&self, grants: Arc<Grants>) -> Gate {
         let bounds = self.settings.limits.http.clone();
         Gate::new(self.dialer.clone(), self.threads.clone(), grants, bounds)
+    }
+
+    /// An attempt's connections to other hosts.
+    pub(super) fn connections(&self, grants: Arc<Grants>) -> Connections {
+        let bounds = self.settings.limits.tcp.clone();
+        Connections::new(self.dialer.clone(), self.threads.clone(), grants, bounds)
     }
 
     /// Sends a settlement on its way.

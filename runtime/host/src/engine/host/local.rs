@@ -18,7 +18,7 @@ impl Host for NoHost {
     async fn call(&self, request: Request) -> Result<Reply, CallError> {
         let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
         match request {
-            Request::Access(Access::Http(_)) => Err(CallError::Denied(
+            Request::Access(Access::Http(_) | Access::Tcp(_)) => Err(CallError::Denied(
                 "this run has no worker behind it, so it cannot reach other hosts".into(),
             )),
             Request::Progress(_) => Ok(Reply::Done),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::jobs::{ChildFlow, ChildJob, ChildPage};
 use crate::engine::bindings::lovage::task::types;
 use crate::engine::outcome::bytes;
-use crate::net::{HttpAnswer, HttpFailure, HttpRequest};
+use crate::net::{HttpAnswer, HttpFailure, HttpRequest, TcpAnswer, TcpCall, TcpFailure};
 
 /// Who answers what a running task asks for. There is one of these an attempt,
 /// so it knows which job asks.
@@ -54,6 +54,8 @@ pub enum Access {
     Values,
     /// A request to another host; answered with [`Reply::Http`].
     Http(HttpRequest),
+    /// A connection by TCP; answered with [`Reply::Tcp`].
+    Tcp(TcpCall),
 }
 
 impl Access {
@@ -63,6 +65,8 @@ impl Access {
             Access::Value(key) => key.len(),
             Access::Values => 0,
             Access::Http(request) => request.body.len(),
+            Access::Tcp(TcpCall::Send(_, bytes)) => bytes.len(),
+            Access::Tcp(_) => 0,
         }
     }
 }
@@ -101,6 +105,8 @@ pub enum Reply {
     Values(Vec<(String, Hidden)>),
     /// What the other host said, or why it did not.
     Http(Result<HttpAnswer, HttpFailure>),
+    /// What came of a connection.
+    Tcp(Result<TcpAnswer, TcpFailure>),
 }
 
 /// What may be a secret: it goes to the guest, and is formatted nowhere.
@@ -121,9 +127,11 @@ impl Reply {
             Reply::Value(Some(value)) => value.0.len(),
             Reply::Values(all) => all.iter().map(|(key, it)| key.len() + it.0.len()).sum(),
             Reply::Http(Ok(answer)) => answer.body.len(),
+            Reply::Tcp(Ok(TcpAnswer::Received(bytes))) => bytes.len(),
             Reply::Restored(None)
             | Reply::Value(None)
             | Reply::Http(Err(_))
+            | Reply::Tcp(_)
             | Reply::Done
             | Reply::Enqueued(_) => 0,
         };

@@ -9,6 +9,7 @@
 //! - `jobs`: `lovage:task/jobs`, enqueueing more
 //! - `config`: `wasi:config`, values and secrets by name
 //! - `http`: requests to other hosts, by `wasi:http`
+//! - `sockets`: connections to other hosts, by `wasi:sockets`
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
 //! - [`local`]: a host for runs that no queue stands behind
@@ -21,6 +22,7 @@ pub mod local;
 pub mod log;
 mod messages;
 mod offers;
+mod sockets;
 pub(crate) mod wasi;
 
 use std::sync::Arc;
@@ -159,6 +161,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use super::bindings::wasi::config::store;
     store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi::link(linker)?;
+    sockets::link(linker)?;
     http::link(linker)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;

@@ -62,8 +62,7 @@ fn make(sink: Sink) -> (WasiCtx, ResourceTable) {
         .stdout(sink.clone())
         .stderr(sink)
         .max_random_size(RANDOM)
-        // Denied by address already; denied by kind as well, so that no
-        // socket is ever made.
+        // Connections are none of this machine's: no socket is ever made.
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false)
