@@ -19,7 +19,7 @@ async fn module(peer: &Peer) -> Vec<u8> {
 }
 
 async fn send(site: &Site, to: &str) -> Ran {
-    let to = format!("to=[\"{to}\"]");
+    let to = format!("to:=[\"{to}\"]");
     let args = [
         "call",
         "mail.send",

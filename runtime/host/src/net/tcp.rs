@@ -24,6 +24,8 @@ use super::names::Unreachable;
 
 /// Bytes that are sent or received at a time.
 pub const CHUNK: usize = 64 * 1024;
+/// The longest name of a host, in bytes (RFC 1035).
+pub const NAME: usize = 253;
 /// Addresses that are told of one name.
 const ADDRESSES: usize = 16;
 /// Names that an attempt may look up, and connections that it may begin, one after the
@@ -67,6 +69,18 @@ pub enum TcpCall {
     Finish(u32),
     /// The end of it; answered with [`TcpAnswer::Done`].
     Close(u32),
+}
+
+impl TcpCall {
+    /// Whether it is as small as any that an engine sends.
+    pub fn fits(&self) -> bool {
+        match self {
+            TcpCall::LookUp(name) => name.len() <= NAME,
+            TcpCall::Send(_, bytes) => bytes.len() <= CHUNK,
+            TcpCall::Receive(_, most) => *most <= CHUNK,
+            TcpCall::Connect(_) | TcpCall::Finish(_) | TcpCall::Close(_) => true,
+        }
+    }
 }
 
 /// What it is answered.

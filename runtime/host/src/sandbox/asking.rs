@@ -7,13 +7,9 @@ use lovage_queue::registry::Digest;
 
 use crate::engine::host::{CHILDREN, FLOWS, MESSAGE};
 use crate::engine::{Access, Limits, Request};
-use crate::net::TcpCall;
-use crate::net::tcp::CHUNK;
 
 /// An engine tells of progress ten times a second, and once more at each end of the work.
 const PROGRESS: Duration = Duration::from_millis(50);
-/// Bytes of a host's name.
-const HOST: usize = 253;
 /// Times that it may be ahead of that.
 const AHEAD: u128 = 20;
 
@@ -74,14 +70,8 @@ impl Asking {
             return sane(fits, "requests");
         }
         if let Request::Access(Access::Tcp(call)) = request {
-            let fits = match call {
-                TcpCall::Send(_, bytes) => bytes.len() <= CHUNK,
-                TcpCall::Receive(_, most) => *most <= CHUNK,
-                TcpCall::LookUp(name) => name.len() <= HOST,
-                _ => true,
-            };
             // How much and how often is for the host to say.
-            return sane(fits, "connections");
+            return sane(call.fits(), "connections");
         }
         self.calls += 1;
         sane(self.calls <= limits.calls, "calls of its host")?;

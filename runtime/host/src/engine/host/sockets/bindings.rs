@@ -6,7 +6,10 @@
 wasmtime::component::bindgen!({
     path: "wit",
     world: "lovage:machine/sockets",
-    imports: { default: trappable },
+    imports: {
+        "wasi:sockets/tcp.[drop]tcp-socket": async | trappable,
+        default: trappable,
+    },
     require_store_data_send: true,
     with: {
         "wasi:io": wasmtime_wasi::p2::bindings::io,

@@ -10,10 +10,8 @@ use wasmtime_wasi::p2::{DynPollable, Pollable, subscribe};
 
 use super::bindings::wasi::sockets::ip_name_lookup::{Host, HostResolveAddressStream};
 use super::{Question, State, code};
+use crate::net::tcp::NAME;
 use crate::net::{TcpAnswer, TcpCall};
-
-/// The longest name of a host, in bytes (RFC 1035).
-const NAME: usize = 253;
 
 /// The addresses of a name.
 #[allow(unreachable_pub, reason = "the bindings hand it on")]

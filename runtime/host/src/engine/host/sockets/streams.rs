@@ -3,26 +3,74 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde_bytes::ByteBuf;
 use wasmtime_wasi::p2::{InputStream, OutputStream, Pollable, StreamError, StreamResult};
+use wasmtime_wasi::runtime::spawn;
 
 use super::{Line, Question};
 use crate::net::tcp::CHUNK;
 use crate::net::{TcpAnswer, TcpCall, TcpFailure};
 
+/// How long a socket that is dropped waits for what was written.
+const LINGER: Duration = Duration::from_secs(10);
+
 /// What both directions of a connection know of it.
 #[derive(Clone)]
 pub(super) struct Way {
-    pub(super) line: Line,
-    pub(super) number: u32,
+    line: Line,
+    number: u32,
     /// Whether the guest has shut the direction: to receive, to send.
-    pub(super) shut: Arc<[AtomicBool; 2]>,
+    shut: Arc<[AtomicBool; 2]>,
+    /// What is on its way to the peer. The socket's, not the stream's: a guest may drop that
+    /// one as soon as it has written.
+    sending: Arc<tokio::sync::Mutex<Option<Question>>>,
 }
 
 impl Way {
+    pub(super) fn new(line: Line, number: u32) -> Self {
+        Way {
+            line,
+            number,
+            shut: Arc::default(),
+            sending: Arc::default(),
+        }
+    }
+
+    /// Nothing more is received, or sent.
+    pub(super) fn shut(&self, direction: usize) {
+        if self.shut[direction].swap(true, Ordering::Relaxed) || direction != SEND {
+            return;
+        }
+        let (line, number) = (self.line.clone(), self.number);
+        // Nobody else has it: who waits for it has been left by now, or this would not be called.
+        if let Ok(mut sending) = self.sending.try_lock() {
+            let before = sending.take();
+            *sending = Some(Question::Asked(spawn(async move {
+                if let Some(mut before) = before {
+                    before.ready().await;
+                }
+                line.ask(TcpCall::Finish(number)).await
+            })));
+        }
+    }
+
+    /// Ends the connection, once what was written is with the system, or that takes too long.
+    pub(super) async fn close(self) {
+        let _ = tokio::time::timeout(LINGER, self.sent()).await;
+        let _ = self.line.ask(TcpCall::Close(self.number)).await;
+    }
+
+    /// Waits until nothing is on its way. Where it is left, that goes on.
+    async fn sent(&self) {
+        if let Some(sending) = &mut *self.sending.lock().await {
+            sending.ready().await;
+        }
+    }
+
     fn is_shut(&self, direction: usize) -> bool {
         self.shut[direction].load(Ordering::Relaxed)
     }
@@ -99,18 +147,12 @@ impl InputStream for Input {
 /// What is sent.
 pub(super) struct Output {
     way: Way,
-    /// What is on its way.
-    sending: Option<Question>,
     over: bool,
 }
 
 impl Output {
     pub(super) fn new(way: Way) -> Self {
-        Output {
-            way,
-            sending: None,
-            over: false,
-        }
+        Output { way, over: false }
     }
 
     /// Whether something is on its way still; an error where it did not get there.
@@ -118,13 +160,16 @@ impl Output {
         if self.over || self.way.is_shut(SEND) {
             return Err(StreamError::Closed);
         }
-        let Some(sending) = &mut self.sending else {
+        let Ok(mut sending) = self.way.sending.try_lock() else {
+            return Ok(true);
+        };
+        let Some(question) = &mut *sending else {
             return Ok(false);
         };
-        match sending.answer() {
+        match question.answer() {
             None => Ok(true),
             Some(Ok(_)) => {
-                self.sending = None;
+                *sending = None;
                 Ok(false)
             }
             Some(Err(failure)) => {
@@ -139,9 +184,7 @@ impl Output {
 #[async_trait]
 impl Pollable for Output {
     async fn ready(&mut self) {
-        if let Some(sending) = &mut self.sending {
-            sending.ready().await;
-        }
+        self.way.sent().await;
     }
 }
 
@@ -154,7 +197,9 @@ impl OutputStream for Output {
         if !bytes.is_empty() {
             let way = &self.way;
             let send = TcpCall::Send(way.number, ByteBuf::from(Vec::from(bytes)));
-            self.sending = Some(way.line.begin(send));
+            if let Ok(mut sending) = way.sending.try_lock() {
+                *sending = Some(way.line.begin(send));
+            }
         }
         Ok(())
     }

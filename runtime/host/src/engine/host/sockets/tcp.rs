@@ -2,8 +2,6 @@
 //! listens.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use wasmtime::Result;
@@ -12,7 +10,6 @@ use wasmtime_wasi::p2::bindings::sockets::network::{
     ErrorCode, IpAddressFamily, IpSocketAddress, Network,
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, Pollable, subscribe};
-use wasmtime_wasi::runtime::spawn;
 
 use super::bindings::wasi::sockets::tcp::{Host, HostTcpSocket, ShutdownType};
 use super::bindings::wasi::sockets::tcp_create_socket;
@@ -65,16 +62,6 @@ impl Default for Kept {
             hops: 64,
             receive: 65_536,
             send: 65_536,
-        }
-    }
-}
-
-impl Drop for Socket {
-    fn drop(&mut self) {
-        if let Stage::Connected { way, .. } = &self.stage {
-            let close = self.line.clone().ask(TcpCall::Close(way.number));
-            // Whoever aborts it leaves a connection open until the end of the attempt.
-            std::mem::forget(spawn(close));
         }
     }
 }
@@ -185,11 +172,7 @@ impl HostTcpSocket for State {
                 return Ok(Err(code));
             }
         };
-        let way = Way {
-            line: socket.line.clone(),
-            number,
-            shut: Arc::new([AtomicBool::new(false), AtomicBool::new(false)]),
-        };
+        let way = Way::new(socket.line.clone(), number);
         socket.stage = Stage::Connected {
             local,
             remote,
@@ -325,17 +308,19 @@ impl HostTcpSocket for State {
             ShutdownType::Both => (true, true),
         };
         if receive {
-            way.shut[RECEIVE].store(true, Ordering::Relaxed);
+            way.shut(RECEIVE);
         }
-        if send && !way.shut[SEND].swap(true, Ordering::Relaxed) {
-            let finish = way.line.clone().ask(TcpCall::Finish(way.number));
-            std::mem::forget(spawn(finish));
+        if send {
+            way.shut(SEND);
         }
         Ok(Ok(()))
     }
 
-    fn drop(&mut self, this: Resource<Socket>) -> Result<()> {
-        self.table().delete(this)?;
+    async fn drop(&mut self, this: Resource<Socket>) -> Result<()> {
+        let socket = self.table().delete(this)?;
+        if let Stage::Connected { way, .. } = socket.stage {
+            way.close().await;
+        }
         Ok(())
     }
 }
