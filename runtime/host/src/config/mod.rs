@@ -127,6 +127,7 @@ impl Default for Config {
                 max_fuel: most.fuel,
                 max_memory: Size(most.memory),
                 max_timeout: Span(most.deadline),
+                max_scratch: Size(limits.scratch),
             },
             compile: CompileConfig {
                 memory: Size(compile.memory),
@@ -403,6 +404,7 @@ impl Config {
                 time: self.http.timeout.0.max(Duration::from_millis(1)),
                 ..Bounds::default()
             },
+            scratch: self.limits.max_scratch.0,
             ..Limits::default()
         }
     }

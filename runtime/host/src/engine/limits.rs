@@ -62,6 +62,8 @@ pub struct Limits {
     pub imports: u64,
     /// Requests over HTTP.
     pub http: Bounds,
+    /// Bytes of a scratch folder, whatever was granted.
+    pub scratch: u64,
 }
 
 impl Default for Limits {
@@ -80,6 +82,7 @@ impl Default for Limits {
             moved: 256 * MIB,
             imports: 10_000_000,
             http: Bounds::default(),
+            scratch: 64 * MIB,
         }
     }
 }

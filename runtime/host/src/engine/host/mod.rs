@@ -11,6 +11,7 @@
 //! - `http`: requests to other hosts, by `wasi:http`
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
+//! - `scratch`: its files, in memory
 //! - [`local`]: a host for runs that no queue stands behind
 
 mod config;
@@ -21,6 +22,7 @@ pub mod local;
 pub mod log;
 mod messages;
 mod offers;
+mod scratch;
 pub(crate) mod wasi;
 
 use std::sync::Arc;
@@ -55,6 +57,7 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     pub(crate) machine: wasi::Machine,
     http: http::Http,
+    scratch: scratch::Scratch,
     /// What it may reach beside the queue.
     pub(crate) grants: Arc<Grants>,
     host: Arc<dyn Host>,
@@ -93,6 +96,7 @@ impl State {
             cancel,
             machine: wasi::Machine::new(log),
             http: http::Http::default(),
+            scratch: scratch::Scratch::default(),
             grants,
             host,
             calls: 0,
@@ -159,6 +163,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use super::bindings::wasi::config::store;
     store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi::link(linker)?;
+    // After the machine, whose place it takes.
+    scratch::link(linker)?;
     http::link(linker)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
