@@ -47,6 +47,15 @@ fn result(outcome: &Outcome) -> Value {
     }
 }
 
+/// How much was written until there was no room: the standard library asks streams, of
+/// whose errors its libc tells no more than that there is one, or all.
+#[track_caller]
+fn filled(said: &str) -> u64 {
+    let (written, error) = said.split_once(' ').unwrap();
+    assert!(["StorageFull", "Uncategorized"].contains(&error), "{said}");
+    written.parse().unwrap()
+}
+
 /// What became of each step.
 async fn script(granted: &[&str], steps: &[&str]) -> (Vec<String>, Outcome) {
     let input = json!({ "steps": steps });
@@ -109,7 +118,8 @@ async fn the_standard_library_finds_a_folder_like_any() {
         ("target /s", "d/b"),
         ("size /s", "12"),
         ("list /", "c d/ s tmp/"),
-        ("rmdir /d", "DirectoryNotEmpty"),
+        // The standard library has no name for it on every target.
+        ("remove d", "not-empty"),
         ("rm /d/b", "ok"),
         ("read /s", "NotFound"),
         ("rmdir /d", "ok"),
@@ -184,10 +194,8 @@ async fn what_is_full_says_so_and_goes_on() {
         "read /tmp/g",
     ];
     let (said, outcome) = script(&["scratch 100B", "scratch 1MiB"], &steps).await;
-    let (written, error) = said[2].split_once(' ').unwrap();
-    let written: u64 = written.parse().unwrap();
     // A whole number of writes, with names beside them.
-    assert_eq!((written, error), (MIB - 4096, "StorageFull"), "{said:?}");
+    assert_eq!(filled(&said[2]), MIB - 4096, "{said:?}");
     // A number that is none for a file's size is refused before the folder hears of it.
     assert!(
         ["InvalidInput", "StorageFull", "FileTooLarge"].contains(&&*said[0]),
@@ -207,7 +215,8 @@ async fn a_host_gives_no_more_than_it_has() {
     };
     let input = json!({ "steps": ["fill /tmp/f"] });
     let outcome = run(&["scratch 1GiB"], limits, "script", input).await;
-    assert_eq!(result(&outcome), json!(["61440 StorageFull"]));
+    let said = result(&outcome);
+    assert_eq!(filled(said[0].as_str().unwrap()), 60 * 1024);
     let text = log(&outcome);
     let told = "64 KiB is full: 1 GiB were granted, and `limits.max_scratch` is less";
     assert!(text.contains(told), "{text}");

@@ -42,10 +42,5 @@ fn script(steps: Vec<String>) -> Vec<String> {
 }
 
 fn failed(e: std::io::Error) -> Failure {
-    // What is full now is full the next time.
-    let failure = Failure::new(e.to_string()).kind("files");
-    match e.kind() {
-        std::io::ErrorKind::StorageFull => failure.never_retry(),
-        _ => failure,
-    }
+    Failure::new(e.to_string()).kind("files")
 }

@@ -35,6 +35,9 @@ pub(crate) fn take(step: &str) -> String {
         }
         ["move", old, new] => return by_wasi(|root| root.rename_at(old, root, new).map(|()| ok())),
         ["up", path] => return by_wasi(|root| up(root, path)),
+        ["remove", path] => {
+            return by_wasi(|root| root.remove_directory_at(path).map(|()| ok()));
+        }
         ["held"] => return by_wasi(held),
         _ => return format!("`{step}` is no step"),
     };

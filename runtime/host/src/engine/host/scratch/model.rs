@@ -86,6 +86,8 @@ type Said = Result<String, Fault>;
 struct Open {
     real: File,
     node: Node,
+    /// Whether it may be written.
+    write: bool,
 }
 
 struct Both {
@@ -137,7 +139,11 @@ impl Both {
         let real = File::open(folder).unwrap();
         Both {
             tree,
-            directories: vec![Open { real, node: ROOT }],
+            directories: vec![Open {
+                real,
+                node: ROOT,
+                write: false,
+            }],
             files: Vec::new(),
         }
     }
@@ -166,7 +172,7 @@ impl Both {
             Step::Open(at, path, how) => return self.open(*at, path, *how),
             Step::Close(number) => self.close(*number),
             Step::Write(number, offset, length) => {
-                let open = self.file(*number)?;
+                let open = self.file(*number).filter(|it| it.write)?;
                 let bytes = vec![*length as u8; usize::from(*length)];
                 let size = open.real.metadata().unwrap().len();
                 let at = offset.map_or(size, u64::from);
@@ -184,7 +190,8 @@ impl Both {
                 assert_eq!(ours.unwrap(), bytes[..read]);
             }
             Step::Resize(number, size) => {
-                let (size, open) = (u64::from(*size), self.file(*number)?);
+                let open = self.file(*number).filter(|it| it.write)?;
+                let size = u64::from(*size);
                 open.real.set_len(size).unwrap();
                 let node = open.node;
                 self.tree.resize(node, size).unwrap();
@@ -297,7 +304,8 @@ impl Both {
         if self.refused(&said, &[(at, path)]) {
             return None;
         }
-        let mut flags = match how.write || how.create || how.truncate {
+        let write = how.write || how.create || how.truncate;
+        let mut flags = match write {
             true => OFlags::RDWR,
             false => OFlags::RDONLY,
         };
@@ -316,11 +324,12 @@ impl Both {
         let metadata = real.metadata().unwrap();
         let is_directory = self.tree.nodes().is_directory(node);
         assert_eq!(is_directory, metadata.is_dir());
+        let open = Open { real, node, write };
         match is_directory {
-            true => self.directories.push(Open { real, node }),
+            true => self.directories.push(open),
             false => {
                 assert_eq!(self.tree.get(node).size(), metadata.len());
-                self.files.push(Open { real, node });
+                self.files.push(open);
             }
         }
         None
@@ -371,7 +380,7 @@ impl Both {
 
 proptest! {
     #[test]
-    fn it_does_what_the_kernel_does(steps in vec(step(), 1..60)) {
+    fn it_does_what_the_kernel_does(steps in vec(step(), 1..100)) {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().join("around/folder");
         std::fs::create_dir_all(&folder).unwrap();

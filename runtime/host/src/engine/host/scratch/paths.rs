@@ -19,6 +19,8 @@ pub(super) enum Last {
     Keep,
     /// It is a name that is made, moved or taken away.
     Name,
+    /// A file is made there, unless one is: followed or not, but never behind a slash.
+    Create(bool),
 }
 
 /// What a path ends with.
@@ -101,6 +103,10 @@ pub(super) fn walk<'a>(
             }
             name => name,
         };
+        // Before anybody looks what is there.
+        if is_last && slash && matches!(last, Last::Create(_)) {
+            return Err(Fault::IsDirectory);
+        }
         if name.len() > NAME {
             return Err(Fault::NameTooLong);
         }
@@ -115,6 +121,7 @@ pub(super) fn walk<'a>(
             Last::Follow => true,
             Last::Keep => slash,
             Last::Name => false,
+            Last::Create(follows) => follows,
         };
         match &nodes.get(node).kind {
             Kind::Link(target) if follows => {

@@ -62,16 +62,12 @@ impl Tree {
         if how.directory && makes {
             return Err(Fault::Invalid);
         }
-        let last = match how.follow && !(how.create && how.exclusive) {
+        let last = match how.follow {
+            _ if how.create => Last::Create(how.follow && !how.exclusive),
             true => Last::Follow,
-            // With one of the two a slash does not lead on.
-            false if how.create => Last::Name,
             false => Last::Keep,
         };
         let place = walk(&self.nodes, from, path, last)?;
-        if how.create && place.slash && matches!(place.tail, Tail::Name(_)) {
-            return Err(Fault::IsDirectory);
-        }
         let Some(node) = place.node else {
             let Tail::Name(name) = place.tail else {
                 return Err(Fault::NoEntry);
@@ -179,7 +175,8 @@ impl Tree {
         let node = self.at(old.0, old.1, false)?;
         let place = walk(&self.nodes, new.0, new.1, Last::Name)?;
         let (directory, name) = (place.directory, vacant_file(&place)?.to_owned());
-        if self.nodes.is_directory(node) {
+        // Of a directory that was removed, it says so first.
+        if self.nodes.is_directory(node) && self.get(directory).links > 0 {
             return Err(Fault::NotPermitted);
         }
         self.nodes.name(directory, &name, node)
