@@ -63,3 +63,13 @@ async fn a_task_works_in_a_folder_of_its_own() {
 async fn a_task_in_a_process_without_files_does_so_too() {
     works_in_a_folder_of_its_own(Site::sqlite().apart()).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_without_a_worker_has_one_too() {
+    let site = Site::sqlite();
+    let built = tokio::task::spawn_blocking(Examples::build).await.unwrap();
+    let file = built.component("files");
+    let steps = r#"steps:=["write /tmp/a x", "list /tmp"]"#;
+    let ran = site.lovage(&["run", text(&file), "script", steps, "--json"]);
+    assert_eq!(ran.await.ok().json()["result"], json!(["ok", "a"]));
+}

@@ -108,10 +108,10 @@ impl Folder {
     fn with<T>(&self, work: impl FnOnce(&mut Tree) -> Result<T, Fault>) -> Result<T, Fault> {
         let mut inside = self.lock();
         let done = work(&mut inside.tree);
-        if let Err(Fault::InsufficientSpace) = done {
-            if let Some((log, text)) = inside.notice.take() {
-                log.append(text.as_bytes());
-            }
+        if let Err(Fault::InsufficientSpace) = done
+            && let Some((log, text)) = inside.notice.take()
+        {
+            log.append(text.as_bytes());
         }
         done
     }
