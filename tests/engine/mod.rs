@@ -7,6 +7,7 @@ mod endings;
 mod http;
 mod neighbours;
 mod refusals;
+mod scratch;
 mod spending;
 mod tcp;
 mod wants;

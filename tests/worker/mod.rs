@@ -20,6 +20,7 @@ mod outbound;
 mod reach;
 mod retry;
 mod schedules;
+mod scratch;
 mod sources;
 mod spare;
 mod terms;

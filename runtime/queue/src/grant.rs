@@ -337,6 +337,15 @@ impl Grants {
         found.max_by_key(|to| to.private)
     }
 
+    /// Bytes of the scratch folder: where there are several, the largest's.
+    pub fn scratch(&self) -> Option<u64> {
+        let sizes = self.0.iter().filter_map(|it| match it {
+            Grant::Scratch(bytes) => Some(*bytes),
+            _ => None,
+        });
+        sizes.max()
+    }
+
     /// The grant under which a connection may be made.
     pub fn tcp(&self, host: &str, port: u16) -> Option<&Endpoint> {
         let found = self.0.iter().filter_map(|it| match it {
@@ -436,5 +445,13 @@ mod tests {
         assert!(grants.http("POST", "api.example.com", 443).is_none());
         assert!(grants.http("POST", "api.example.com", 80).unwrap().private);
         assert!(grants.tcp("api.example.com", 443).is_none());
+    }
+
+    #[test]
+    fn of_several_scratch_folders_the_largest_holds() {
+        let grants = ["scratch 9MiB", "scratch 64MiB", "scratch 100B"].map(read);
+        let grants = Grants(grants.into());
+        assert_eq!(grants.scratch(), Some(64 << 20));
+        assert_eq!(Grants::default().scratch(), None);
     }
 }

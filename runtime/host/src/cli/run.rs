@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use lovage_queue::grant::{Grant, Grants};
 use lovage_queue::registry::Digest;
 use serde_json::json;
 
@@ -18,7 +19,8 @@ use crate::view::decoded;
 
 /// Run a task of a component here and now, with no broker
 ///
-/// It runs in the real sandbox under the real limits and prints what it cost.
+/// It runs in the real sandbox under the real limits and prints what it cost. Of what its
+/// module wants it has a scratch folder alone.
 #[derive(Debug, Args)]
 #[command(after_help = arguments::HELP)]
 pub(super) struct Run {
@@ -72,8 +74,12 @@ impl Run {
             ..host
         };
         let module = engine.compile_aside(bytes).await?;
+        // Of what it wants, this alone needs nobody else.
+        let is_scratch = |it: &&Grant| matches!(it, Grant::Scratch(_));
+        let wants = manifest.wants.0.iter().filter(is_scratch);
         let invocation = Invocation {
             limits,
+            grants: Arc::new(Grants(wants.cloned().collect())),
             ..Invocation::local(digest, &self.task, arguments.encode())
         };
         let outcome = engine

@@ -129,6 +129,7 @@ impl Default for Config {
                 max_fuel: most.fuel,
                 max_memory: Size(most.memory),
                 max_timeout: Span(most.deadline),
+                max_scratch: Size(limits.scratch),
             },
             compile: CompileConfig {
                 memory: Size(compile.memory),
@@ -413,6 +414,7 @@ impl Config {
                 connections: self.tcp.connections,
                 bytes: self.tcp.bytes.0,
             },
+            scratch: self.limits.max_scratch.0,
             ..Limits::default()
         }
     }

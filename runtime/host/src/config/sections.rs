@@ -126,6 +126,8 @@ pub struct LimitsConfig {
     pub max_memory: Size,
     /// The most time.
     pub max_timeout: Span,
+    /// The largest scratch folder, whatever was granted.
+    pub max_scratch: Size,
 }
 
 /// `[compile]`

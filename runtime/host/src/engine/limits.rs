@@ -64,6 +64,8 @@ pub struct Limits {
     pub http: Bounds,
     /// Connections by TCP.
     pub tcp: TcpBounds,
+    /// Bytes of a scratch folder, whatever was granted.
+    pub scratch: u64,
 }
 
 impl Default for Limits {
@@ -83,6 +85,7 @@ impl Default for Limits {
             imports: 10_000_000,
             http: Bounds::default(),
             tcp: TcpBounds::default(),
+            scratch: 64 * MIB,
         }
     }
 }

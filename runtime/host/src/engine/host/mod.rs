@@ -12,6 +12,7 @@
 //! - `sockets`: connections to other hosts, by `wasi:sockets`
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
+//! - `scratch`: its files, in memory
 //! - [`local`]: a host for runs that no queue stands behind
 
 mod config;
@@ -22,6 +23,7 @@ pub mod local;
 pub mod log;
 mod messages;
 mod offers;
+mod scratch;
 mod sockets;
 pub(crate) mod wasi;
 
@@ -57,6 +59,7 @@ pub(crate) struct State {
     pub(crate) limiter: Limiter,
     pub(crate) machine: wasi::Machine,
     http: http::Http,
+    scratch: scratch::Scratch,
     /// What it may reach beside the queue.
     pub(crate) grants: Arc<Grants>,
     host: Arc<dyn Host>,
@@ -95,6 +98,7 @@ impl State {
             cancel,
             machine: wasi::Machine::new(log),
             http: http::Http::default(),
+            scratch: scratch::Scratch::default(),
             grants,
             host,
             calls: 0,
@@ -162,6 +166,8 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi::link(linker)?;
     sockets::link(linker)?;
+    // After the machine, whose place it takes.
+    scratch::link(linker)?;
     http::link(linker)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;

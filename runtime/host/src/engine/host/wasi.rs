@@ -1,5 +1,5 @@
 //! WASI 0.2 as an empty, unconnected machine: clocks, random numbers, stdio;
-//! no arguments, no environment, no files, no sockets.
+//! no arguments, no environment, no sockets. `scratch` takes the place of its files.
 //!
 //! All of it links, because every toolchain's standard library imports more
 //! than its programs use; what is not there answers with the error that a
