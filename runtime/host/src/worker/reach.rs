@@ -1,5 +1,5 @@
-//! What a job's module may reach beside the queue: values and secrets of its tenant, and
-//! other hosts.
+//! What a job's module may reach beside the queue: values and secrets of its tenant,
+//! other hosts, and buckets.
 //!
 //! The engine has looked at the grants; they are looked at again here, since what runs a
 //! module may have been taken over by it.
@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use lovage_queue::broker::Shelf;
 use lovage_queue::grant::{Grant, Grants};
 
+use super::buckets;
 use super::host::unavailable;
 use super::session::Session;
 use crate::engine::{Access, CallError, Hidden, Reply};
@@ -47,6 +48,10 @@ impl Reach {
             Access::Http(request) => {
                 let gate = self.gate.get_or_init(|| session.gate(self.grants.clone()));
                 Ok(Reply::Http(gate.http(request).await))
+            }
+            Access::Bucket(request) => {
+                let done = buckets::answer(&*session.broker, tenant, &self.grants, request);
+                done.await.map(Reply::Bucket)
             }
         }
     }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use lovage_queue::job::{Checkpoint, JobId, Progress};
 use serde::{Deserialize, Serialize};
 
+use super::bucket::{BucketReply, BucketRequest};
 use super::jobs::{ChildFlow, ChildJob, ChildPage};
 use crate::engine::bindings::lovage::task::types;
 use crate::engine::outcome::bytes;
@@ -54,6 +55,8 @@ pub enum Access {
     Values,
     /// A request to another host; answered with [`Reply::Http`].
     Http(HttpRequest),
+    /// Something to be done with a bucket; answered with [`Reply::Bucket`].
+    Bucket(BucketRequest),
 }
 
 impl Access {
@@ -63,6 +66,7 @@ impl Access {
             Access::Value(key) => key.len(),
             Access::Values => 0,
             Access::Http(request) => request.body.len(),
+            Access::Bucket(request) => request.size(),
         }
     }
 }
@@ -101,6 +105,8 @@ pub enum Reply {
     Values(Vec<(String, Hidden)>),
     /// What the other host said, or why it did not.
     Http(Result<HttpAnswer, HttpFailure>),
+    /// What became of it.
+    Bucket(BucketReply),
 }
 
 /// What may be a secret: it goes to the guest, and is formatted nowhere.
@@ -121,6 +127,7 @@ impl Reply {
             Reply::Value(Some(value)) => value.0.len(),
             Reply::Values(all) => all.iter().map(|(key, it)| key.len() + it.0.len()).sum(),
             Reply::Http(Ok(answer)) => answer.body.len(),
+            Reply::Bucket(reply) => reply.size(),
             Reply::Restored(None)
             | Reply::Value(None)
             | Reply::Http(Err(_))

@@ -9,14 +9,17 @@
 //! - `jobs`: `lovage:task/jobs`, enqueueing more
 //! - `config`: `wasi:config`, values and secrets by name
 //! - `http`: requests to other hosts, by `wasi:http`
+//! - `keyvalue`: keys with values, by `wasi:keyvalue`; `bucket`: what is asked of them
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
 //! - [`local`]: a host for runs that no queue stands behind
 
+mod bucket;
 mod config;
 mod context;
 mod http;
 mod jobs;
+pub(crate) mod keyvalue;
 pub mod local;
 pub mod log;
 mod messages;
@@ -29,6 +32,7 @@ use std::time::{Duration, Instant};
 use lovage_queue::grant::Grants;
 use wasmtime::component::{HasSelf, Linker};
 
+pub use self::bucket::{BucketCall, BucketReply, BucketRequest, Was, was};
 pub(crate) use self::context::MESSAGE;
 pub(crate) use self::jobs::{CHILDREN, FLOWS};
 pub use self::jobs::{ChildFlow, ChildJob, ChildPage};
@@ -160,6 +164,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi::link(linker)?;
     http::link(linker)?;
+    keyvalue::link(linker)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::jobs::add_to_linker::<_, HasSelf<State>>(linker, State::import)
