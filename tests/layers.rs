@@ -48,6 +48,8 @@ const TABLE: &[(&str, &[&str])] = &[
     ("queue/units", &[]),
     ("queue/grant", &["queue/units"]),
     ("queue/granted", &["queue/clock", "queue/grant"]),
+    // A bucket's name is what a grant says of it.
+    ("queue/bucket", &["queue/grant"]),
     // What waits for what, of calls that nobody has made yet.
     (
         "queue/flow",
@@ -71,6 +73,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "queue/broker",
         &[
+            "queue/bucket",
             "queue/audit",
             // The audit log says what was granted.
             "queue/granted",
@@ -88,6 +91,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "queue/client",
         &[
+            "queue/bucket",
             "queue/arguments",
             "queue/broker",
             "queue/clock",
@@ -100,6 +104,8 @@ const TABLE: &[(&str, &[&str])] = &[
             "queue/registry",
             "queue/schedule",
             "queue/task",
+            // A deletion in steps is a tenant's or a bucket's.
+            "queue/tenant",
         ],
     ),
     ("host/vault", &[]),
@@ -129,6 +135,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/api",
         &[
+            "queue/bucket",
             "host/vault",
             "host/webhook",
             "host/deploy",
@@ -169,6 +176,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/engine",
         &[
+            "queue/bucket",
             "host/net",
             "queue/clock",
             "queue/grant",
@@ -196,6 +204,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/worker",
         &[
+            "queue/bucket",
             "host/vault",
             "host/engine",
             "host/net",
@@ -253,6 +262,7 @@ const TABLE: &[(&str, &[&str])] = &[
     (
         "host/cli",
         &[
+            "queue/bucket",
             "host/vault",
             "host/api",
             "host/config",

@@ -106,6 +106,12 @@ const ROLES: &[(Role, &[&str])] = &[
             "GET /v1/secrets",
             "PUT /v1/secrets/{key}",
             "DELETE /v1/secrets/{key}",
+            "GET /v1/buckets",
+            "GET /v1/buckets/{bucket}",
+            "DELETE /v1/buckets/{bucket}",
+            "GET /v1/buckets/{bucket}/keys/{key}",
+            "PUT /v1/buckets/{bucket}/keys/{key}",
+            "DELETE /v1/buckets/{bucket}/keys/{key}",
         ],
     ),
 ];

@@ -9,6 +9,7 @@
 
 mod audit;
 mod auth;
+mod buckets;
 mod dead;
 mod docs;
 pub(crate) mod door;

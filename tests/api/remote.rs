@@ -317,8 +317,8 @@ async fn each_operation_of_the_client_takes_its_role() {
         .filter(|it| it.right() == Right::Admin);
     assert_eq!(
         shelves.count(),
-        5,
-        "of tokens, hooks and the audit log, and of nothing else"
+        12,
+        "of tokens, hooks, buckets and the audit log, and of nothing else"
     );
     let path = "/v1/broker/claim";
     door.send("POST", path, "application/msgpack", vec![0xc0])

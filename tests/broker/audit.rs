@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use lovage_queue::audit::Act;
 use lovage_queue::broker::{
-    ACTS_KEPT, Audited, Broker, BrokerError, Flows, Ledger, MAX_ACTS, Recorded, Schedules, Shelf,
+    ACTS_KEPT, Audited, Broker, BrokerError, Buckets, Flows, Ledger, MAX_ACTS, Recorded, Schedules,
+    Shelf,
 };
 use lovage_queue::grant::Grants;
 use lovage_queue::job::JobId;
@@ -102,6 +103,12 @@ broker_test!(
         by.put_entry(TENANT, Shelf::Hooks, "h", b"?").await.unwrap();
         by.remove_entry(TENANT, Shelf::Hooks, "h").await.unwrap();
         by.remove_schedule(TENANT, "nightly").await.unwrap();
+        let pairs = ["k1", "k2"].map(|it| (it.to_owned(), b"a secret".to_vec()));
+        by.set_many(TENANT, "b", &pairs).await.unwrap();
+        by.delete_many(TENANT, "b", &["k1".to_owned()])
+            .await
+            .unwrap();
+        by.delete_bucket(TENANT, "b", 1).await.unwrap();
         by.cancel_flow(TENANT, JobId::new(ids[0].partition()))
             .await
             .unwrap();
@@ -128,6 +135,9 @@ broker_test!(
                 ("hook.set", "h"),
                 ("hook.remove", "h"),
                 ("schedule.remove", "nightly"),
+                ("bucket.set", "b"),
+                ("bucket.unset", "b"),
+                ("bucket.delete", "b"),
             ]
         );
         assert_eq!(told[told.len() - 1].0, "flow.cancel");
@@ -135,6 +145,7 @@ broker_test!(
         assert!(details[5].contains("\"depth\":7"), "{details:?}");
         assert_eq!(details[6], Digest::of(b"m").to_string());
         assert_eq!(details[7], "release 1");
+        assert_eq!(details[11..14], ["k1 and 1 more", "k1", ""]);
     }
 );
 

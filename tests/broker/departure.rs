@@ -113,6 +113,9 @@ async fn furnish_with(b: &Bench, name: &str, jobs: &[NewJob], flow: JobId) {
     b.tell(name, &[tally], &[b"it happened".to_vec()])
         .await
         .unwrap();
+    let kept = [("a-key".to_owned(), name.as_bytes().to_vec())];
+    b.set_many(name, "a-bucket", &kept).await.unwrap();
+    b.increment(name, "another", name, 1).await.unwrap();
     build(b, name, flow).await;
 }
 
@@ -202,6 +205,7 @@ async fn sight(b: &Bench, name: &str, ids: &[JobId]) -> String {
         b.events(name, None, 10).await.unwrap(),
         b.usage_of(name).await.unwrap(),
         b.flows(name, 0, 10).await.unwrap(),
+        b.buckets(name).await.unwrap(),
     );
     format!("{parts:?}")
 }
@@ -272,6 +276,7 @@ broker_test!(
         gone(b.put_blob(&name, b"x").await.map(drop));
         gone(b.put_entry(&name, Shelf::Tokens, "t", b"x").await);
         gone(b.tell(&name, &[], &[b"it".to_vec()]).await);
+        gone(b.set_many(&name, "b", &[]).await);
         gone(b.cancel(&name, &[claimed.id]).await.map(drop));
         gone(b.pause(&name, &"tenant".parse().unwrap(), false).await);
         gone(

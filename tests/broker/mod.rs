@@ -36,6 +36,7 @@ macro_rules! broker_test {
 mod audit;
 mod batch;
 mod blobs;
+mod buckets;
 mod cancel;
 mod children;
 mod claim;

@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 31] = [
+const COMMANDS: [(&str, &[&str]); 32] = [
     (
         "serve",
         &[
@@ -92,6 +92,18 @@ const COMMANDS: [(&str, &[&str]); 31] = [
     (
         "secrets",
         &["set", "rotate", "key", "never shown again", "Examples:"],
+    ),
+    (
+        "buckets",
+        &[
+            "list",
+            "keys",
+            "get",
+            "set",
+            "delete",
+            "wasi:keyvalue",
+            "Examples:",
+        ],
     ),
     (
         "grants",

@@ -4,6 +4,7 @@ mod audit;
 mod author;
 mod bench;
 mod brokers;
+mod buckets;
 mod calls;
 mod commands;
 mod config;

@@ -1,6 +1,7 @@
 //! The engine, with hand-written guests.
 
 mod batches;
+mod buckets;
 mod cache;
 mod capabilities;
 mod endings;

@@ -2,6 +2,7 @@
 //! kills, drains and abuses them.
 
 mod batches;
+mod buckets;
 mod cancel;
 mod crash;
 mod deploy;

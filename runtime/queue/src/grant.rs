@@ -312,6 +312,12 @@ impl Grants {
         })
     }
 
+    /// Whether a bucket of this name may be used.
+    pub fn bucket(&self, name: &str) -> bool {
+        let is = |it: &Grant| matches!(it, Grant::Bucket(own) if own == name);
+        self.0.iter().any(is)
+    }
+
     /// The grant under which a request may be made.
     pub fn http(&self, method: &str, host: &str, port: u16) -> Option<&Endpoint> {
         let may = |it: &'_ &Grant| match it {

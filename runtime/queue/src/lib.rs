@@ -7,7 +7,7 @@
 //!   [`tenant`]: what a tenant may take of it;
 //!   [`schedule`]: when a schedule fires; [`flow`]: what waits for what;
 //!   [`event`]: what happened; [`audit`]: who did it; [`hook`]: who is told of it; [`grant`]: what a
-//!   module may reach; [`granted`]: who approved of it; [`about`]: what a worker says of itself;
+//!   module may reach; [`bucket`]: what it keeps there; [`granted`]: who approved of it; [`about`]: what a worker says of itself;
 //!   [`clock`]: whose time counts; [`units`]: spans and sizes as people write them.
 //!   All pure.
 //! - [`record`]: the bytes of a job, the same on every broker
@@ -19,6 +19,7 @@ pub mod about;
 pub mod arguments;
 pub mod audit;
 pub mod broker;
+pub mod bucket;
 pub mod client;
 pub mod clock;
 pub mod event;

@@ -113,7 +113,7 @@ pub struct Quota {
     /// How many of its jobs there may be that have not ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub queued: Option<u64>,
-    /// How many bytes it may store: jobs, blobs and modules.
+    /// How many bytes it may store: jobs, blobs, modules, and keys with values in buckets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// How many names of modules it may have.
@@ -178,10 +178,10 @@ pub struct Usage {
     pub fuel: u64,
 }
 
-/// What is left of a tenant that is being deleted.
+/// What is left of a tenant, or a bucket, that is being deleted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Deletion {
-    /// There is no such tenant.
+    /// There is none of this name.
     Missing,
     /// Something is left: ask again.
     More,

@@ -2438,6 +2438,1602 @@ pub mod wasi {
             }
         }
     }
+    pub mod keyvalue {
+        /// As in https://github.com/WebAssembly/wasi-keyvalue.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod store {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            #[derive(Clone)]
+            pub enum Error {
+                /// There is no such bucket.
+                NoSuchStore,
+                /// The module was not granted this bucket.
+                AccessDenied,
+                /// Anything else, in words.
+                Other(_rt::String),
+            }
+            impl ::core::fmt::Debug for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Error::NoSuchStore => {
+                            f.debug_tuple("Error::NoSuchStore").finish()
+                        }
+                        Error::AccessDenied => {
+                            f.debug_tuple("Error::AccessDenied").finish()
+                        }
+                        Error::Other(e) => {
+                            f.debug_tuple("Error::Other").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for Error {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for Error {}
+            /// A page of keys.
+            #[derive(Clone)]
+            pub struct KeyResponse {
+                pub keys: _rt::Vec<_rt::String>,
+                /// Where the next page begins; none where this is the last.
+                pub cursor: ::core::option::Option<_rt::String>,
+            }
+            impl ::core::fmt::Debug for KeyResponse {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("KeyResponse")
+                        .field("keys", &self.keys)
+                        .field("cursor", &self.cursor)
+                        .finish()
+                }
+            }
+            /// Keys with values.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Bucket {
+                handle: _rt::Resource<Bucket>,
+            }
+            impl Bucket {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Bucket {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:keyvalue/store@0.2.0-draft2")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]bucket"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// The bucket of this name.
+            #[allow(async_fn_in_trait)]
+            pub fn open(identifier: &str) -> ::core::result::Result<Bucket, Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = identifier;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:keyvalue/store@0.2.0-draft2")]
+                    unsafe extern "C" {
+                        #[link_name = "open"]
+                        fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(_: *mut u8, _: usize, _: *mut u8) {
+                        unreachable!()
+                    }
+                    wit_import2(ptr0.cast_mut(), len0, ptr1);
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result10 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<i32>();
+                                Bucket::from_handle(l4 as u32)
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v9 = match l5 {
+                                    0 => Error::NoSuchStore,
+                                    1 => Error::AccessDenied,
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        let e9 = {
+                                            let l6 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l7 = *ptr1
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            _rt::string_lift(bytes8)
+                                        };
+                                        Error::Other(e9)
+                                    }
+                                };
+                                v9
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// A key's value, if there is such a key.
+                #[allow(async_fn_in_trait)]
+                pub fn get(
+                    &self,
+                    key: &str,
+                ) -> ::core::result::Result<
+                    ::core::option::Option<_rt::Vec<u8>>,
+                    Error,
+                > {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasi:keyvalue/store@0.2.0-draft2")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.get"]
+                            fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2((self).handle() as i32, ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result13 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    match l4 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l5 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l6 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len7 = l6;
+                                                <_ as From<
+                                                    _rt::Vec<_>,
+                                                >>::from(_rt::Vec::from_raw_parts(l5.cast(), len7, len7))
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l8 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v12 = match l8 {
+                                        0 => Error::NoSuchStore,
+                                        1 => Error::AccessDenied,
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e12 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            Error::Other(e12)
+                                        }
+                                    };
+                                    v12
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result13
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Sets a key.
+                #[allow(async_fn_in_trait)]
+                pub fn set(
+                    &self,
+                    key: &str,
+                    value: &[u8],
+                ) -> ::core::result::Result<(), Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let vec1 = value;
+                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                        let len1 = vec1.len();
+                        let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasi:keyvalue/store@0.2.0-draft2")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.set"]
+                            fn wit_import3(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import3(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import3(
+                            (self).handle() as i32,
+                            ptr0.cast_mut(),
+                            len0,
+                            ptr1.cast_mut(),
+                            len1,
+                            ptr2,
+                        );
+                        let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                        let result10 = match l4 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v9 = match l5 {
+                                        0 => Error::NoSuchStore,
+                                        1 => Error::AccessDenied,
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e9 = {
+                                                let l6 = *ptr2
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr2
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            Error::Other(e9)
+                                        }
+                                    };
+                                    v9
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result10
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Deletes a key, if it is there.
+                #[allow(async_fn_in_trait)]
+                pub fn delete(&self, key: &str) -> ::core::result::Result<(), Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasi:keyvalue/store@0.2.0-draft2")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.delete"]
+                            fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2((self).handle() as i32, ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result9 = match l3 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l4 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v8 = match l4 {
+                                        0 => Error::NoSuchStore,
+                                        1 => Error::AccessDenied,
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e8 = {
+                                                let l5 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l6 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len7 = l6;
+                                                let bytes7 = _rt::Vec::from_raw_parts(
+                                                    l5.cast(),
+                                                    len7,
+                                                    len7,
+                                                );
+                                                _rt::string_lift(bytes7)
+                                            };
+                                            Error::Other(e8)
+                                        }
+                                    };
+                                    v8
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result9
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Whether there is such a key.
+                #[allow(async_fn_in_trait)]
+                pub fn exists(&self, key: &str) -> ::core::result::Result<bool, Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasi:keyvalue/store@0.2.0-draft2")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.exists"]
+                            fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2((self).handle() as i32, ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result10 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    _rt::bool_lift(l4 as u8)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v9 = match l5 {
+                                        0 => Error::NoSuchStore,
+                                        1 => Error::AccessDenied,
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e9 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            Error::Other(e9)
+                                        }
+                                    };
+                                    v9
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result10
+                    }
+                }
+            }
+            impl Bucket {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Keys in their order, from the cursor of an earlier page on.
+                #[allow(async_fn_in_trait)]
+                pub fn list_keys(
+                    &self,
+                    cursor: ::core::option::Option<&str>,
+                ) -> ::core::result::Result<KeyResponse, Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 6 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 6
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let (result1_0, result1_1, result1_2) = match cursor {
+                            Some(e) => {
+                                let vec0 = e;
+                                let ptr0 = vec0.as_ptr().cast::<u8>();
+                                let len0 = vec0.len();
+                                (1i32, ptr0.cast_mut(), len0)
+                            }
+                            None => (0i32, ::core::ptr::null_mut(), 0usize),
+                        };
+                        let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "wasi:keyvalue/store@0.2.0-draft2")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]bucket.list-keys"]
+                            fn wit_import3(
+                                _: i32,
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import3(
+                            _: i32,
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import3(
+                            (self).handle() as i32,
+                            result1_0,
+                            result1_1,
+                            result1_2,
+                            ptr2,
+                        );
+                        let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                        let result20 = match l4 {
+                            0 => {
+                                let e = {
+                                    let l5 = *ptr2
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l6 = *ptr2
+                                        .add(2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base10 = l5;
+                                    let len10 = l6;
+                                    let mut result10 = _rt::Vec::with_capacity(len10);
+                                    for i in 0..len10 {
+                                        let base = base10
+                                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                        let e10 = {
+                                            let l7 = *base.add(0).cast::<*mut u8>();
+                                            let l8 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len9 = l8;
+                                            let bytes9 = _rt::Vec::from_raw_parts(
+                                                l7.cast(),
+                                                len9,
+                                                len9,
+                                            );
+                                            _rt::string_lift(bytes9)
+                                        };
+                                        result10.push(e10);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base10,
+                                        len10 * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    let l11 = i32::from(
+                                        *ptr2
+                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<u8>(),
+                                    );
+                                    KeyResponse {
+                                        keys: result10,
+                                        cursor: match l11 {
+                                            0 => None,
+                                            1 => {
+                                                let e = {
+                                                    let l12 = *ptr2
+                                                        .add(4 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<*mut u8>();
+                                                    let l13 = *ptr2
+                                                        .add(5 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<usize>();
+                                                    let len14 = l13;
+                                                    let bytes14 = _rt::Vec::from_raw_parts(
+                                                        l12.cast(),
+                                                        len14,
+                                                        len14,
+                                                    );
+                                                    _rt::string_lift(bytes14)
+                                                };
+                                                Some(e)
+                                            }
+                                            _ => _rt::invalid_enum_discriminant(),
+                                        },
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l15 = i32::from(
+                                        *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v19 = match l15 {
+                                        0 => Error::NoSuchStore,
+                                        1 => Error::AccessDenied,
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e19 = {
+                                                let l16 = *ptr2
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l17 = *ptr2
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len18 = l17;
+                                                let bytes18 = _rt::Vec::from_raw_parts(
+                                                    l16.cast(),
+                                                    len18,
+                                                    len18,
+                                                );
+                                                _rt::string_lift(bytes18)
+                                            };
+                                            Error::Other(e19)
+                                        }
+                                    };
+                                    v19
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result20
+                    }
+                }
+            }
+        }
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod atomics {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Bucket = super::super::super::wasi::keyvalue::store::Bucket;
+            pub type Error = super::super::super::wasi::keyvalue::store::Error;
+            /// A value as it was once, for it to be swapped if it still is.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Cas {
+                handle: _rt::Resource<Cas>,
+            }
+            impl Cas {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Cas {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:keyvalue/atomics@0.2.0-draft2")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]cas"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            pub enum CasError {
+                /// The store's own error.
+                StoreError(Error),
+                /// The value was not what it had been; with a handle that goes by what it is now.
+                CasFailed(Cas),
+            }
+            impl ::core::fmt::Debug for CasError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        CasError::StoreError(e) => {
+                            f.debug_tuple("CasError::StoreError").field(e).finish()
+                        }
+                        CasError::CasFailed(e) => {
+                            f.debug_tuple("CasError::CasFailed").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for CasError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for CasError {}
+            impl Cas {
+                #[allow(unused_unsafe, clippy::all)]
+                /// As it is now.
+                #[allow(async_fn_in_trait)]
+                pub fn new(
+                    bucket: &Bucket,
+                    key: &str,
+                ) -> ::core::result::Result<Cas, Error> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = key;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(
+                            wasm_import_module = "wasi:keyvalue/atomics@0.2.0-draft2"
+                        )]
+                        unsafe extern "C" {
+                            #[link_name = "[static]cas.new"]
+                            fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(
+                            (bucket).handle() as i32,
+                            ptr0.cast_mut(),
+                            len0,
+                            ptr1,
+                        );
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result10 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Cas::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasi::keyvalue::store::Error as V9;
+                                    let v9 = match l5 {
+                                        0 => V9::NoSuchStore,
+                                        1 => V9::AccessDenied,
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e9 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            V9::Other(e9)
+                                        }
+                                    };
+                                    v9
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result10
+                    }
+                }
+            }
+            impl Cas {
+                #[allow(unused_unsafe, clippy::all)]
+                /// Reads the value; the handle goes by what was read from then on.
+                #[allow(async_fn_in_trait)]
+                pub fn current(
+                    &self,
+                ) -> ::core::result::Result<
+                    ::core::option::Option<_rt::Vec<u8>>,
+                    Error,
+                > {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 4 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 4
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(
+                            wasm_import_module = "wasi:keyvalue/atomics@0.2.0-draft2"
+                        )]
+                        unsafe extern "C" {
+                            #[link_name = "[method]cas.current"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result12 = match l2 {
+                            0 => {
+                                let e = {
+                                    let l3 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    match l3 {
+                                        0 => None,
+                                        1 => {
+                                            let e = {
+                                                let l4 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l5 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len6 = l5;
+                                                <_ as From<
+                                                    _rt::Vec<_>,
+                                                >>::from(_rt::Vec::from_raw_parts(l4.cast(), len6, len6))
+                                            };
+                                            Some(e)
+                                        }
+                                        _ => _rt::invalid_enum_discriminant(),
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l7 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    use super::super::super::wasi::keyvalue::store::Error as V11;
+                                    let v11 = match l7 {
+                                        0 => V11::NoSuchStore,
+                                        1 => V11::AccessDenied,
+                                        n => {
+                                            debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                            let e11 = {
+                                                let l8 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l9 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len10 = l9;
+                                                let bytes10 = _rt::Vec::from_raw_parts(
+                                                    l8.cast(),
+                                                    len10,
+                                                    len10,
+                                                );
+                                                _rt::string_lift(bytes10)
+                                            };
+                                            V11::Other(e11)
+                                        }
+                                    };
+                                    v11
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result12
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Adds to the number that a key's value is: decimal digits. A key that is not there is
+            /// zero.
+            #[allow(async_fn_in_trait)]
+            pub fn increment(
+                bucket: &Bucket,
+                key: &str,
+                delta: i64,
+            ) -> ::core::result::Result<i64, Error> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 16 + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 16
+                            + 2 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = key;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:keyvalue/atomics@0.2.0-draft2")]
+                    unsafe extern "C" {
+                        #[link_name = "increment"]
+                        fn wit_import2(_: i32, _: *mut u8, _: usize, _: i64, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: i64,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(
+                        (bucket).handle() as i32,
+                        ptr0.cast_mut(),
+                        len0,
+                        _rt::as_i64(&delta),
+                        ptr1,
+                    );
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result10 = match l3 {
+                        0 => {
+                            let e = {
+                                let l4 = *ptr1.add(8).cast::<i64>();
+                                l4
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(*ptr1.add(8).cast::<u8>());
+                                use super::super::super::wasi::keyvalue::store::Error as V9;
+                                let v9 = match l5 {
+                                    0 => V9::NoSuchStore,
+                                    1 => V9::AccessDenied,
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        let e9 = {
+                                            let l6 = *ptr1
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l7 = *ptr1
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            _rt::string_lift(bytes8)
+                                        };
+                                        V9::Other(e9)
+                                    }
+                                };
+                                v9
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sets a value if it is what it was.
+            #[allow(async_fn_in_trait)]
+            pub fn swap(cas: Cas, value: &[u8]) -> ::core::result::Result<(), CasError> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 5 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 5
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = value;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:keyvalue/atomics@0.2.0-draft2")]
+                    unsafe extern "C" {
+                        #[link_name = "swap"]
+                        fn wit_import2(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import2(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import2(
+                        (&cas).take_handle() as i32,
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1,
+                    );
+                    let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                    let result12 = match l3 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l4 = i32::from(
+                                    *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                let v11 = match l4 {
+                                    0 => {
+                                        let e11 = {
+                                            let l5 = i32::from(
+                                                *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            use super::super::super::wasi::keyvalue::store::Error as V9;
+                                            let v9 = match l5 {
+                                                0 => V9::NoSuchStore,
+                                                1 => V9::AccessDenied,
+                                                n => {
+                                                    debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                                    let e9 = {
+                                                        let l6 = *ptr1
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l7 = *ptr1
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len8 = l7;
+                                                        let bytes8 = _rt::Vec::from_raw_parts(
+                                                            l6.cast(),
+                                                            len8,
+                                                            len8,
+                                                        );
+                                                        _rt::string_lift(bytes8)
+                                                    };
+                                                    V9::Other(e9)
+                                                }
+                                            };
+                                            v9
+                                        };
+                                        CasError::StoreError(e11)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 1, "invalid enum discriminant");
+                                        let e11 = {
+                                            let l10 = *ptr1
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<i32>();
+                                            Cas::from_handle(l10 as u32)
+                                        };
+                                        CasError::CasFailed(e11)
+                                    }
+                                };
+                                v11
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+        }
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod batch {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            pub type Bucket = super::super::super::wasi::keyvalue::store::Bucket;
+            pub type Error = super::super::super::wasi::keyvalue::store::Error;
+            #[allow(unused_unsafe, clippy::all)]
+            /// The values of keys, each beside its key, in the order asked for. Earlier texts of the
+            /// same draft answer with options of pairs.
+            #[allow(async_fn_in_trait)]
+            pub fn get_many(
+                bucket: &Bucket,
+                keys: &[_rt::String],
+            ) -> ::core::result::Result<
+                _rt::Vec<(_rt::String, ::core::option::Option<_rt::Vec<u8>>)>,
+                Error,
+            > {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec1 = keys;
+                    let len1 = vec1.len();
+                    let layout1 = _rt::alloc::Layout::from_size_align(
+                            vec1.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result1, _cleanup1) = wit_bindgen::rt::Cleanup::new(layout1);
+                    for (i, e) in vec1.into_iter().enumerate() {
+                        let base = result1
+                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let vec0 = e;
+                            let ptr0 = vec0.as_ptr().cast::<u8>();
+                            let len0 = vec0.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len0;
+                            *base.add(0).cast::<*mut u8>() = ptr0.cast_mut();
+                        }
+                    }
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:keyvalue/batch@0.2.0-draft2")]
+                    unsafe extern "C" {
+                        #[link_name = "get-many"]
+                        fn wit_import3(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3((bucket).handle() as i32, result1, len1, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result20 = match l4 {
+                        0 => {
+                            let e = {
+                                let l5 = *ptr2
+                                    .add(::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l6 = *ptr2
+                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base14 = l5;
+                                let len14 = l6;
+                                let mut result14 = _rt::Vec::with_capacity(len14);
+                                for i in 0..len14 {
+                                    let base = base14
+                                        .add(i * (5 * ::core::mem::size_of::<*const u8>()));
+                                    let e14 = {
+                                        let l7 = *base.add(0).cast::<*mut u8>();
+                                        let l8 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len9 = l8;
+                                        let bytes9 = _rt::Vec::from_raw_parts(
+                                            l7.cast(),
+                                            len9,
+                                            len9,
+                                        );
+                                        let l10 = i32::from(
+                                            *base
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<u8>(),
+                                        );
+                                        (
+                                            _rt::string_lift(bytes9),
+                                            match l10 {
+                                                0 => None,
+                                                1 => {
+                                                    let e = {
+                                                        let l11 = *base
+                                                            .add(3 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<*mut u8>();
+                                                        let l12 = *base
+                                                            .add(4 * ::core::mem::size_of::<*const u8>())
+                                                            .cast::<usize>();
+                                                        let len13 = l12;
+                                                        <_ as From<
+                                                            _rt::Vec<_>,
+                                                        >>::from(_rt::Vec::from_raw_parts(l11.cast(), len13, len13))
+                                                    };
+                                                    Some(e)
+                                                }
+                                                _ => _rt::invalid_enum_discriminant(),
+                                            },
+                                        )
+                                    };
+                                    result14.push(e14);
+                                }
+                                _rt::cabi_dealloc(
+                                    base14,
+                                    len14 * (5 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                result14
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l15 = i32::from(
+                                    *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::wasi::keyvalue::store::Error as V19;
+                                let v19 = match l15 {
+                                    0 => V19::NoSuchStore,
+                                    1 => V19::AccessDenied,
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        let e19 = {
+                                            let l16 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l17 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len18 = l17;
+                                            let bytes18 = _rt::Vec::from_raw_parts(
+                                                l16.cast(),
+                                                len18,
+                                                len18,
+                                            );
+                                            _rt::string_lift(bytes18)
+                                        };
+                                        V19::Other(e19)
+                                    }
+                                };
+                                v19
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result20
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Sets keys: here all of them or none.
+            #[allow(async_fn_in_trait)]
+            pub fn set_many(
+                bucket: &Bucket,
+                key_values: &[(_rt::String, _rt::Vec<u8>)],
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec3 = key_values;
+                    let len3 = vec3.len();
+                    let layout3 = _rt::alloc::Layout::from_size_align(
+                            vec3.len() * (4 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result3, _cleanup3) = wit_bindgen::rt::Cleanup::new(layout3);
+                    for (i, e) in vec3.into_iter().enumerate() {
+                        let base = result3
+                            .add(i * (4 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let (t0_0, t0_1) = e;
+                            let vec1 = t0_0;
+                            let ptr1 = vec1.as_ptr().cast::<u8>();
+                            let len1 = vec1.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len1;
+                            *base.add(0).cast::<*mut u8>() = ptr1.cast_mut();
+                            let vec2 = t0_1;
+                            let ptr2 = vec2.as_ptr().cast::<u8>();
+                            let len2 = vec2.len();
+                            *base
+                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len2;
+                            *base
+                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                .cast::<*mut u8>() = ptr2.cast_mut();
+                        }
+                    }
+                    let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:keyvalue/batch@0.2.0-draft2")]
+                    unsafe extern "C" {
+                        #[link_name = "set-many"]
+                        fn wit_import5(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import5(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import5((bucket).handle() as i32, result3, len3, ptr4);
+                    let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+                    let result12 = match l6 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l7 = i32::from(
+                                    *ptr4.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::wasi::keyvalue::store::Error as V11;
+                                let v11 = match l7 {
+                                    0 => V11::NoSuchStore,
+                                    1 => V11::AccessDenied,
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        let e11 = {
+                                            let l8 = *ptr4
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l9 = *ptr4
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len10 = l9;
+                                            let bytes10 = _rt::Vec::from_raw_parts(
+                                                l8.cast(),
+                                                len10,
+                                                len10,
+                                            );
+                                            _rt::string_lift(bytes10)
+                                        };
+                                        V11::Other(e11)
+                                    }
+                                };
+                                v11
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result12
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// Deletes those of the keys that are there.
+            #[allow(async_fn_in_trait)]
+            pub fn delete_many(
+                bucket: &Bucket,
+                keys: &[_rt::String],
+            ) -> ::core::result::Result<(), Error> {
+                unsafe {
+                    #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                    #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 4 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 4
+                            * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec1 = keys;
+                    let len1 = vec1.len();
+                    let layout1 = _rt::alloc::Layout::from_size_align(
+                            vec1.len() * (2 * ::core::mem::size_of::<*const u8>()),
+                            ::core::mem::size_of::<*const u8>(),
+                        )
+                        .unwrap();
+                    let (result1, _cleanup1) = wit_bindgen::rt::Cleanup::new(layout1);
+                    for (i, e) in vec1.into_iter().enumerate() {
+                        let base = result1
+                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            let vec0 = e;
+                            let ptr0 = vec0.as_ptr().cast::<u8>();
+                            let len0 = vec0.len();
+                            *base
+                                .add(::core::mem::size_of::<*const u8>())
+                                .cast::<usize>() = len0;
+                            *base.add(0).cast::<*mut u8>() = ptr0.cast_mut();
+                        }
+                    }
+                    let ptr2 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "wasi:keyvalue/batch@0.2.0-draft2")]
+                    unsafe extern "C" {
+                        #[link_name = "delete-many"]
+                        fn wit_import3(_: i32, _: *mut u8, _: usize, _: *mut u8);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import3(
+                        _: i32,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import3((bucket).handle() as i32, result1, len1, ptr2);
+                    let l4 = i32::from(*ptr2.add(0).cast::<u8>());
+                    let result10 = match l4 {
+                        0 => {
+                            let e = ();
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l5 = i32::from(
+                                    *ptr2.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                );
+                                use super::super::super::wasi::keyvalue::store::Error as V9;
+                                let v9 = match l5 {
+                                    0 => V9::NoSuchStore,
+                                    1 => V9::AccessDenied,
+                                    n => {
+                                        debug_assert_eq!(n, 2, "invalid enum discriminant");
+                                        let e9 = {
+                                            let l6 = *ptr2
+                                                .add(2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l7 = *ptr2
+                                                .add(3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len8 = l7;
+                                            let bytes8 = _rt::Vec::from_raw_parts(
+                                                l6.cast(),
+                                                len8,
+                                                len8,
+                                            );
+                                            _rt::string_lift(bytes8)
+                                        };
+                                        V9::Other(e9)
+                                    }
+                                };
+                                v9
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result10
+                }
+            }
+        }
+    }
 }
 #[rustfmt::skip]
 #[allow(dead_code, clippy::all)]
@@ -3877,6 +5473,80 @@ mod _rt {
             alloc::dealloc(ptr, layout);
         }
     }
+    use core::fmt;
+    use core::marker;
+    use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+    /// A type which represents a component model resource, either imported or
+    /// exported into this component.
+    ///
+    /// This is a low-level wrapper which handles the lifetime of the resource
+    /// (namely this has a destructor). The `T` provided defines the component model
+    /// intrinsics that this wrapper uses.
+    ///
+    /// One of the chief purposes of this type is to provide `Deref` implementations
+    /// to access the underlying data when it is owned.
+    ///
+    /// This type is primarily used in generated code for exported and imported
+    /// resources.
+    #[repr(transparent)]
+    pub struct Resource<T: WasmResource> {
+        handle: AtomicU32,
+        _marker: marker::PhantomData<T>,
+    }
+    /// A trait which all wasm resources implement, namely providing the ability to
+    /// drop a resource.
+    ///
+    /// This generally is implemented by generated code, not user-facing code.
+    #[allow(clippy::missing_safety_doc)]
+    pub unsafe trait WasmResource {
+        /// Invokes the `[resource-drop]...` intrinsic.
+        unsafe fn drop(handle: u32);
+    }
+    impl<T: WasmResource> Resource<T> {
+        #[doc(hidden)]
+        pub unsafe fn from_handle(handle: u32) -> Self {
+            debug_assert!(handle != 0 && handle != u32::MAX);
+            Self {
+                handle: AtomicU32::new(handle),
+                _marker: marker::PhantomData,
+            }
+        }
+        /// Takes ownership of the handle owned by `resource`.
+        ///
+        /// Note that this ideally would be `into_handle` taking `Resource<T>` by
+        /// ownership. The code generator does not enable that in all situations,
+        /// unfortunately, so this is provided instead.
+        ///
+        /// Also note that `take_handle` is in theory only ever called on values
+        /// owned by a generated function. For example a generated function might
+        /// take `Resource<T>` as an argument but then call `take_handle` on a
+        /// reference to that argument. In that sense the dynamic nature of
+        /// `take_handle` should only be exposed internally to generated code, not
+        /// to user code.
+        #[doc(hidden)]
+        pub fn take_handle(resource: &Resource<T>) -> u32 {
+            resource.handle.swap(u32::MAX, Relaxed)
+        }
+        #[doc(hidden)]
+        pub fn handle(resource: &Resource<T>) -> u32 {
+            resource.handle.load(Relaxed)
+        }
+    }
+    impl<T: WasmResource> fmt::Debug for Resource<T> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.debug_struct("Resource").field("handle", &self.handle).finish()
+        }
+    }
+    impl<T: WasmResource> Drop for Resource<T> {
+        fn drop(&mut self) {
+            unsafe {
+                match self.handle.load(Relaxed) {
+                    u32::MAX => {}
+                    other => T::drop(other),
+                }
+            }
+        }
+    }
     pub unsafe fn bool_lift(val: u8) -> bool {
         if cfg!(debug_assertions) {
             match val {
@@ -3888,6 +5558,30 @@ mod _rt {
             val != 0
         }
     }
+    pub fn as_i64<T: AsI64>(t: T) -> i64 {
+        t.as_i64()
+    }
+    pub trait AsI64 {
+        fn as_i64(self) -> i64;
+    }
+    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
+        fn as_i64(self) -> i64 {
+            (*self).as_i64()
+        }
+    }
+    impl AsI64 for i64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    impl AsI64 for u64 {
+        #[inline]
+        fn as_i64(self) -> i64 {
+            self as i64
+        }
+    }
+    pub use alloc_crate::alloc;
     pub fn as_f64<T: AsF64>(t: T) -> f64 {
         t.as_f64()
     }
@@ -3964,30 +5658,6 @@ mod _rt {
             self as i32
         }
     }
-    pub fn as_i64<T: AsI64>(t: T) -> i64 {
-        t.as_i64()
-    }
-    pub trait AsI64 {
-        fn as_i64(self) -> i64;
-    }
-    impl<'a, T: Copy + AsI64> AsI64 for &'a T {
-        fn as_i64(self) -> i64 {
-            (*self).as_i64()
-        }
-    }
-    impl AsI64 for i64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
-    impl AsI64 for u64 {
-        #[inline]
-        fn as_i64(self) -> i64 {
-            self as i64
-        }
-    }
-    pub use alloc_crate::alloc;
     #[cfg(target_arch = "wasm32")]
     pub fn run_ctors_once() {
         wit_bindgen::rt::run_ctors_once();
@@ -4037,61 +5707,85 @@ pub(crate) use __export_wanting_module_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2287] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xea\x10\x01A\x02\x01\
-A\x11\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3262] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb9\x18\x01A\x02\x01\
+A\x19\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01\
 ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01\
 p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:c\
-onfig/store@0.2.0-rc.1\x05\0\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01\
-w\0\x05never\0\0\x04\0\x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06d\
-etail\x02\x05retry\x01\x04\0\x07failure\x03\0\x03\x01r\x03\x07base-msw\x06factor\
-u\x06max-msw\x04\0\x07backoff\x03\0\x05\x01r\x02\x05county\x09period-msw\x04\0\x04\
-rate\x03\0\x07\x01q\x03\x05start\0\0\x04done\0\0\x06for-ms\x01w\0\x04\0\x05until\
-\x03\0\x09\x01m\x03\x08existing\x06reject\x07replace\x04\0\x08conflict\x03\0\x0b\
-\x01r\x02\x05until\x0a\x08conflict\x0c\x04\0\x06unique\x03\0\x0d\x01k}\x01ky\x01\
-k\x06\x01kw\x01k\x7f\x01k\x0e\x01k\x08\x01r\x0f\x05queue\x02\x08priority\x0f\x0c\
-max-attempts\x10\x07backoff\x11\x0amax-age-ms\x12\x0fretry-exhausted\x13\x0atime\
-out-ms\x12\x0fsoft-timeout-ms\x12\x09expiry-ms\x12\x0dresult-ttl-ms\x12\x06uniqu\
-e\x14\x04fuel\x12\x06memory\x12\x04rate\x15\x0bconcurrency\x10\x04\0\x0ctask-opt\
-ions\x03\0\x16\x01q\x02\x08every-ms\x01w\0\x04cron\x01s\0\x04\0\x07trigger\x03\0\
-\x18\x01q\x03\x04none\0\0\x04last\0\0\x03all\x01y\0\x04\0\x08catch-up\x03\0\x1a\x01\
-m\x04\x05allow\x04skip\x05queue\x07replace\x04\0\x07overlap\x03\0\x1c\x01r\x05\x07\
-trigger\x19\x04zone\x02\x09jitter-msw\x08catch-up\x1b\x07overlap\x1d\x04\0\x08sc\
-hedule\x03\0\x1e\x01p\x1f\x01r\x06\x04names\x03docs\x0cinput-schemas\x0doutput-s\
-chemas\x07options\x17\x09schedules\x20\x04\0\x09task-info\x03\0!\x01q\x04\x06den\
-ied\x01s\0\x07invalid\x01s\0\x05limit\x01s\0\x0bunavailable\x01s\0\x04\0\x0acall\
--error\x03\0#\x03\0\x17lovage:task/types@0.1.0\x05\x01\x02\x03\0\x01\x0acall-err\
-or\x01B\x1a\x02\x03\x02\x01\x02\x04\0\x0acall-error\x03\0\0\x01o\x02ss\x01p\x02\x01\
-r\x0a\x02ids\x06tenants\x06modules\x04tasks\x05queues\x06digests\x07attempty\x0c\
-max-attemptsy\x0eenqueued-at-msw\x07headers\x03\x04\0\x03job\x03\0\x04\x01p}\x01\
-r\x02\x06digests\x05state\x06\x04\0\x05saved\x03\0\x07\x01@\0\0\x05\x04\0\x07cur\
-rent\x01\x09\x01@\0\0w\x04\0\x0cremaining-ms\x01\x0a\x01@\0\0\x7f\x04\0\x09cance\
-lled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\x01@\x02\x05share\x0c\x07message\x0d\0\x0e\
-\x04\0\x08progress\x01\x0f\x01@\x01\x05state\x06\0\x0e\x04\0\x0acheckpoint\x01\x10\
-\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\0\x12\x04\0\x07restore\x01\x13\x03\0\x19lo\
-vage:task/context@0.1.0\x05\x03\x01B\x1a\x02\x03\x02\x01\x02\x04\0\x0acall-error\
-\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01o\x02ss\x01p\x07\x01r\x0a\x04tasks\x05\
-input\x02\x03key\x03\x05queue\x03\x04lane\x03\x08priority\x04\x08delay-ms\x05\x0c\
-max-attempts\x06\x07headers\x08\x07at-once\x7f\x04\0\x07new-job\x03\0\x09\x01r\x03\
-\x04flows\x03key\x03\x07at-once\x7f\x04\0\x08new-flow\x03\0\x0b\x01p\x0a\x01r\x03\
-\x04jobs\x0d\x06cursor\x02\x04openy\x04\0\x08new-page\x03\0\x0e\x01ps\x01j\x01\x10\
-\x01\x01\x01@\x01\x04jobs\x0d\0\x11\x04\0\x07enqueue\x01\x12\x01j\x01s\x01\x01\x01\
-@\x01\x04flow\x0c\0\x13\x04\0\x0cenqueue-flow\x01\x14\x01j\0\x01\x01\x01@\x01\x04\
-page\x0f\0\x15\x04\0\x0cenqueue-page\x01\x16\x03\0\x16lovage:task/jobs@0.1.0\x05\
-\x04\x01B\x03\x01ps\x01@\0\0\0\x04\0\x05wants\x01\x01\x04\0\x17lovage:task/wants\
-@0.1.0\x05\x05\x02\x03\0\x01\x07failure\x01B\x11\x02\x03\x02\x01\x06\x04\0\x07fa\
-ilure\x03\0\0\x01r\x03\x04tasks\x03maxy\x07wait-msw\x04\0\x07batched\x03\0\x02\x01\
-o\x02ss\x01p\x04\x01p}\x01r\x06\x02ids\x07attempty\x0cmax-attemptsy\x0eenqueued-\
-at-msw\x07headers\x05\x05input\x06\x04\0\x04call\x03\0\x07\x01p\x03\x01@\0\0\x09\
-\x04\0\x08describe\x01\x0a\x01p\x08\x01j\x01\x06\x01\x01\x01p\x0c\x01@\x02\x04ta\
-sks\x05calls\x0b\0\x0d\x04\0\x03run\x01\x0e\x04\0\x19lovage:task/batches@0.1.0\x05\
-\x07\x02\x03\0\x01\x09task-info\x01B\x0b\x02\x03\x02\x01\x06\x04\0\x07failure\x03\
-\0\0\x02\x03\x02\x01\x08\x04\0\x09task-info\x03\0\x02\x01p\x03\x01@\0\0\x04\x04\0\
-\x08describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\x01@\x02\x04tasks\x05input\x06\0\
-\x07\x04\0\x03run\x01\x08\x04\0\x19lovage:task/handler@0.1.0\x05\x09\x04\0\x20lo\
-vage:task/wanting-module@0.1.0\x04\0\x0b\x14\x01\0\x0ewanting-module\x03\0\0\0G\x09\
-producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.262.0\x10wit-bindgen-rus\
-t\x060.63.0";
+onfig/store@0.2.0-rc.1\x05\0\x01B\x1c\x01q\x03\x0dno-such-store\0\0\x0daccess-de\
+nied\0\0\x05other\x01s\0\x04\0\x05error\x03\0\0\x01ps\x01ks\x01r\x02\x04keys\x02\
+\x06cursor\x03\x04\0\x0ckey-response\x03\0\x04\x04\0\x06bucket\x03\x01\x01h\x06\x01\
+p}\x01k\x08\x01j\x01\x09\x01\x01\x01@\x02\x04self\x07\x03keys\0\x0a\x04\0\x12[me\
+thod]bucket.get\x01\x0b\x01j\0\x01\x01\x01@\x03\x04self\x07\x03keys\x05value\x08\
+\0\x0c\x04\0\x12[method]bucket.set\x01\x0d\x01@\x02\x04self\x07\x03keys\0\x0c\x04\
+\0\x15[method]bucket.delete\x01\x0e\x01j\x01\x7f\x01\x01\x01@\x02\x04self\x07\x03\
+keys\0\x0f\x04\0\x15[method]bucket.exists\x01\x10\x01j\x01\x05\x01\x01\x01@\x02\x04\
+self\x07\x06cursor\x03\0\x11\x04\0\x18[method]bucket.list-keys\x01\x12\x01i\x06\x01\
+j\x01\x13\x01\x01\x01@\x01\x0aidentifiers\0\x14\x04\0\x04open\x01\x15\x03\0\x20w\
+asi:keyvalue/store@0.2.0-draft2\x05\x01\x02\x03\0\x01\x06bucket\x02\x03\0\x01\x05\
+error\x01B\x18\x02\x03\x02\x01\x02\x04\0\x06bucket\x03\0\0\x02\x03\x02\x01\x03\x04\
+\0\x05error\x03\0\x02\x04\0\x03cas\x03\x01\x01i\x04\x01q\x02\x0bstore-error\x01\x03\
+\0\x0acas-failed\x01\x05\0\x04\0\x09cas-error\x03\0\x06\x01h\x01\x01j\x01\x05\x01\
+\x03\x01@\x02\x06bucket\x08\x03keys\0\x09\x04\0\x0f[static]cas.new\x01\x0a\x01h\x04\
+\x01p}\x01k\x0c\x01j\x01\x0d\x01\x03\x01@\x01\x04self\x0b\0\x0e\x04\0\x13[method\
+]cas.current\x01\x0f\x01j\x01x\x01\x03\x01@\x03\x06bucket\x08\x03keys\x05deltax\0\
+\x10\x04\0\x09increment\x01\x11\x01j\0\x01\x07\x01@\x02\x03cas\x05\x05value\x0c\0\
+\x12\x04\0\x04swap\x01\x13\x03\0\"wasi:keyvalue/atomics@0.2.0-draft2\x05\x04\x01\
+B\x14\x02\x03\x02\x01\x02\x04\0\x06bucket\x03\0\0\x02\x03\x02\x01\x03\x04\0\x05e\
+rror\x03\0\x02\x01h\x01\x01ps\x01p}\x01k\x06\x01o\x02s\x07\x01p\x08\x01j\x01\x09\
+\x01\x03\x01@\x02\x06bucket\x04\x04keys\x05\0\x0a\x04\0\x08get-many\x01\x0b\x01o\
+\x02s\x06\x01p\x0c\x01j\0\x01\x03\x01@\x02\x06bucket\x04\x0akey-values\x0d\0\x0e\
+\x04\0\x08set-many\x01\x0f\x01@\x02\x06bucket\x04\x04keys\x05\0\x0e\x04\0\x0bdel\
+ete-many\x01\x10\x03\0\x20wasi:keyvalue/batch@0.2.0-draft2\x05\x05\x01B%\x01q\x04\
+\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\0\x05retry\x03\0\0\x01\
+ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\x04\0\x07failure\x03\
+\0\x03\x01r\x03\x07base-msw\x06factoru\x06max-msw\x04\0\x07backoff\x03\0\x05\x01\
+r\x02\x05county\x09period-msw\x04\0\x04rate\x03\0\x07\x01q\x03\x05start\0\0\x04d\
+one\0\0\x06for-ms\x01w\0\x04\0\x05until\x03\0\x09\x01m\x03\x08existing\x06reject\
+\x07replace\x04\0\x08conflict\x03\0\x0b\x01r\x02\x05until\x0a\x08conflict\x0c\x04\
+\0\x06unique\x03\0\x0d\x01k}\x01ky\x01k\x06\x01kw\x01k\x7f\x01k\x0e\x01k\x08\x01\
+r\x0f\x05queue\x02\x08priority\x0f\x0cmax-attempts\x10\x07backoff\x11\x0amax-age\
+-ms\x12\x0fretry-exhausted\x13\x0atimeout-ms\x12\x0fsoft-timeout-ms\x12\x09expir\
+y-ms\x12\x0dresult-ttl-ms\x12\x06unique\x14\x04fuel\x12\x06memory\x12\x04rate\x15\
+\x0bconcurrency\x10\x04\0\x0ctask-options\x03\0\x16\x01q\x02\x08every-ms\x01w\0\x04\
+cron\x01s\0\x04\0\x07trigger\x03\0\x18\x01q\x03\x04none\0\0\x04last\0\0\x03all\x01\
+y\0\x04\0\x08catch-up\x03\0\x1a\x01m\x04\x05allow\x04skip\x05queue\x07replace\x04\
+\0\x07overlap\x03\0\x1c\x01r\x05\x07trigger\x19\x04zone\x02\x09jitter-msw\x08cat\
+ch-up\x1b\x07overlap\x1d\x04\0\x08schedule\x03\0\x1e\x01p\x1f\x01r\x06\x04names\x03\
+docs\x0cinput-schemas\x0doutput-schemas\x07options\x17\x09schedules\x20\x04\0\x09\
+task-info\x03\0!\x01q\x04\x06denied\x01s\0\x07invalid\x01s\0\x05limit\x01s\0\x0b\
+unavailable\x01s\0\x04\0\x0acall-error\x03\0#\x03\0\x17lovage:task/types@0.1.0\x05\
+\x06\x02\x03\0\x04\x0acall-error\x01B\x1a\x02\x03\x02\x01\x07\x04\0\x0acall-erro\
+r\x03\0\0\x01o\x02ss\x01p\x02\x01r\x0a\x02ids\x06tenants\x06modules\x04tasks\x05\
+queues\x06digests\x07attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x03\
+\x04\0\x03job\x03\0\x04\x01p}\x01r\x02\x06digests\x05state\x06\x04\0\x05saved\x03\
+\0\x07\x01@\0\0\x05\x04\0\x07current\x01\x09\x01@\0\0w\x04\0\x0cremaining-ms\x01\
+\x0a\x01@\0\0\x7f\x04\0\x09cancelled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\x01@\x02\
+\x05share\x0c\x07message\x0d\0\x0e\x04\0\x08progress\x01\x0f\x01@\x01\x05state\x06\
+\0\x0e\x04\0\x0acheckpoint\x01\x10\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\0\x12\x04\
+\0\x07restore\x01\x13\x03\0\x19lovage:task/context@0.1.0\x05\x08\x01B\x1a\x02\x03\
+\x02\x01\x07\x04\0\x0acall-error\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01o\x02s\
+s\x01p\x07\x01r\x0a\x04tasks\x05input\x02\x03key\x03\x05queue\x03\x04lane\x03\x08\
+priority\x04\x08delay-ms\x05\x0cmax-attempts\x06\x07headers\x08\x07at-once\x7f\x04\
+\0\x07new-job\x03\0\x09\x01r\x03\x04flows\x03key\x03\x07at-once\x7f\x04\0\x08new\
+-flow\x03\0\x0b\x01p\x0a\x01r\x03\x04jobs\x0d\x06cursor\x02\x04openy\x04\0\x08ne\
+w-page\x03\0\x0e\x01ps\x01j\x01\x10\x01\x01\x01@\x01\x04jobs\x0d\0\x11\x04\0\x07\
+enqueue\x01\x12\x01j\x01s\x01\x01\x01@\x01\x04flow\x0c\0\x13\x04\0\x0cenqueue-fl\
+ow\x01\x14\x01j\0\x01\x01\x01@\x01\x04page\x0f\0\x15\x04\0\x0cenqueue-page\x01\x16\
+\x03\0\x16lovage:task/jobs@0.1.0\x05\x09\x01B\x03\x01ps\x01@\0\0\0\x04\0\x05want\
+s\x01\x01\x04\0\x17lovage:task/wants@0.1.0\x05\x0a\x02\x03\0\x04\x07failure\x01B\
+\x11\x02\x03\x02\x01\x0b\x04\0\x07failure\x03\0\0\x01r\x03\x04tasks\x03maxy\x07w\
+ait-msw\x04\0\x07batched\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x06\x02ids\x07\
+attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x05\x05input\x06\x04\0\x04\
+call\x03\0\x07\x01p\x03\x01@\0\0\x09\x04\0\x08describe\x01\x0a\x01p\x08\x01j\x01\
+\x06\x01\x01\x01p\x0c\x01@\x02\x04tasks\x05calls\x0b\0\x0d\x04\0\x03run\x01\x0e\x04\
+\0\x19lovage:task/batches@0.1.0\x05\x0c\x02\x03\0\x04\x09task-info\x01B\x0b\x02\x03\
+\x02\x01\x0b\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x0d\x04\0\x09task-info\x03\
+\0\x02\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\
+\x01@\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lovage:task/\
+handler@0.1.0\x05\x0e\x04\0\x20lovage:task/wanting-module@0.1.0\x04\0\x0b\x14\x01\
+\0\x0ewanting-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-comp\
+onent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -19,6 +19,7 @@ use crate::{
 use bindings::exports::lovage::task::{batches, handler, wants};
 use bindings::lovage::task::{context, jobs, types};
 use bindings::wasi::config::store;
+use bindings::wasi::keyvalue;
 use std::cell::RefCell;
 use std::time::{Duration, SystemTime};
 
@@ -127,6 +128,87 @@ pub(crate) fn config(key: &str) -> Result<Option<String>, CallError> {
             None => CallError::Unavailable(text),
         }
     })
+}
+
+/// A bucket, with the name that errors tell.
+#[derive(Debug)]
+pub(crate) struct Bucket(keyvalue::store::Bucket, String);
+
+impl Bucket {
+    pub(crate) fn open(name: &str) -> Result<Self, CallError> {
+        let opened = keyvalue::store::open(name).map_err(|error| bucket_error(name, error));
+        Ok(Bucket(opened?, name.into()))
+    }
+
+    fn told<T>(&self, answer: Result<T, keyvalue::store::Error>) -> Result<T, CallError> {
+        answer.map_err(|error| bucket_error(&self.1, error))
+    }
+
+    pub(crate) fn get_many(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, CallError> {
+        let pairs = self.told(keyvalue::batch::get_many(&self.0, keys))?;
+        Ok(pairs.into_iter().map(|(_, value)| value).collect())
+    }
+
+    pub(crate) fn set_many(&self, pairs: Vec<(String, Vec<u8>)>) -> Result<(), CallError> {
+        self.told(keyvalue::batch::set_many(&self.0, &pairs))
+    }
+
+    pub(crate) fn delete_many(&self, keys: &[String]) -> Result<(), CallError> {
+        self.told(keyvalue::batch::delete_many(&self.0, keys))
+    }
+
+    pub(crate) fn exists(&self, key: &str) -> Result<bool, CallError> {
+        self.told(self.0.exists(key))
+    }
+
+    pub(crate) fn page(
+        &self,
+        cursor: Option<String>,
+    ) -> Result<(Vec<String>, Option<String>), CallError> {
+        let page = self.told(self.0.list_keys(cursor.as_deref()))?;
+        Ok((page.keys, page.cursor))
+    }
+
+    pub(crate) fn increment(&self, key: &str, by: i64) -> Result<i64, CallError> {
+        self.told(keyvalue::atomics::increment(&self.0, key, by))
+    }
+
+    pub(crate) fn swap(
+        &self,
+        key: &str,
+        expected: Option<&[u8]>,
+        value: &[u8],
+    ) -> Result<bool, CallError> {
+        use keyvalue::atomics::{Cas, CasError, swap};
+        let cas = self.told(Cas::new(&self.0, key))?;
+        // The handle goes by what is read here.
+        if self.told(cas.current())?.as_deref() != expected {
+            return Ok(false);
+        }
+        match swap(cas, value) {
+            Ok(()) => Ok(true),
+            Err(CasError::CasFailed(_)) => Ok(false),
+            Err(CasError::StoreError(error)) => self.told(Err(error)),
+        }
+    }
+}
+
+fn bucket_error(name: &str, error: keyvalue::store::Error) -> CallError {
+    use keyvalue::store::Error;
+    let text = match error {
+        Error::AccessDenied => return CallError::Denied(format!("`bucket {name}`")),
+        Error::NoSuchStore => return CallError::Invalid(format!("there is no bucket `{name}`")),
+        Error::Other(text) => text,
+    };
+    // That interface has no cases of its own for these; the host says them first.
+    if let Some(text) = text.strip_prefix("invalid: ") {
+        return CallError::Invalid(text.into());
+    }
+    if let Some(text) = text.strip_prefix("past a limit: ") {
+        return CallError::Limit(text.into());
+    }
+    let text = text.strip_prefix("unavailable: ").unwrap_or(&text);
+    CallError::Unavailable(text.into())
 }
 
 pub(crate) fn remaining() -> Duration {

@@ -42,7 +42,7 @@
 //!
 //! - [`task`] and [`data`]: the attributes · [`wants!`]: what the module reaches
 //! - [`Bytes`]: binary arguments and results · [`Failure`]: why a task did not succeed, and what to do next
-//! - [`config`]: values and secrets that it was granted
+//! - [`config`]: values and secrets that it was granted · [`bucket`]: keys with values that stay
 //! - [`context`]: the job that runs: attempt, deadline, progress, checkpoint
 //! - [`jobs`]: enqueue further jobs, flows of them, and sources of jobs without an end
 //! - `testing`: what a worker would do, for tests that run natively
@@ -60,6 +60,7 @@ extern crate self as lovage;
 
 mod arguments;
 mod batch;
+pub mod bucket;
 mod bytes;
 mod call_error;
 #[cfg(target_family = "wasm")]

@@ -25,6 +25,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 /// The digest that the module under test has.
@@ -114,12 +115,21 @@ pub struct Record {
     pub jobs: Vec<NewJob>,
     /// Each flow it made, in order.
     pub flows: Vec<NewFlow>,
+    buckets: Buckets,
     /// How many jobs it lets be open, where the jobs are a page and the checkpoint where the next one begins.
     pub open: Option<u32>,
     state: Option<Vec<u8>>,
 }
 
+/// Buckets by name.
+type Buckets = BTreeMap<String, BTreeMap<String, Vec<u8>>>;
+
 impl Record {
+    /// What a bucket holds after it; nothing where it opened none of this name and was given none.
+    pub fn bucket(&self, name: &str) -> BTreeMap<String, Vec<u8>> {
+        self.buckets.get(name).cloned().unwrap_or_default()
+    }
+
     /// The newest state that it saved, if it saved one.
     ///
     /// # Panics
@@ -215,6 +225,18 @@ impl Context {
         self
     }
 
+    /// Adds a bucket with these keys and values. Others are empty; whether the module wants them is not looked at.
+    pub fn bucket<K: Into<String>, V: AsRef<[u8]>>(
+        mut self,
+        name: impl Into<String>,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let bucket = self.record.buckets.entry(name.into()).or_default();
+        let pairs = pairs.into_iter();
+        bucket.extend(pairs.map(|(key, value)| (key.into(), value.as_ref().to_vec())));
+        self
+    }
+
     /// The time left until the deadline.
     pub fn remaining(self, remaining: Duration) -> Self {
         Self { remaining, ..self }
@@ -260,12 +282,15 @@ impl Context {
     }
 }
 
+mod buckets;
+
 thread_local! {
     static CONTEXT: RefCell<Context> = RefCell::default();
 }
 
 /// The host's side of the contract, natively.
 pub(crate) mod host {
+    pub(crate) use super::buckets::Bucket;
     use super::{CONTEXT, Duration, Job, NewFlow, NewJob, Progress, Saved};
     use crate::CallError;
 

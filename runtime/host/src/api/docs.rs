@@ -28,7 +28,7 @@ a problem document (RFC 9457) whose `type` stays the same. Enqueueing is safe to
 `Idempotency-Key`.";
 
 /// Kinds of things, in the order in which they are read about.
-const TAGS: [(&str, &str); 15] = [
+const TAGS: [(&str, &str); 16] = [
     ("jobs", "Calls of tasks, and what became of them"),
     ("dead list", "Jobs that were given up"),
     ("modules", "Components, their releases and their tasks"),
@@ -43,6 +43,7 @@ const TAGS: [(&str, &str); 15] = [
     ("hooks", "Who is told of ends of jobs"),
     ("config", "Values and secrets that modules read"),
     ("audit", "Who did what"),
+    ("buckets", "Keys with values that modules keep"),
     ("server", "The server itself"),
 ];
 

@@ -8,7 +8,7 @@
 //! - `body`: forms of bodies and answers; `problem`: what could not be done
 //! - `docs`: the OpenAPI document, with `document` and `shapes`; `ui`: the dashboard's files
 //! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `grants`, `queues`,
-//!   `workers`, `schedules`, `flows`, `tokens`, `hooks`, `values`, `audit`, `tenant`
+//!   `workers`, `schedules`, `flows`, `tokens`, `hooks`, `values`, `audit`, `tenant`, `buckets`
 //! - `events` with `feed`: what happens, as it happens; `history`: what has happened
 //! - `health`: whether all is well; `metrics`: in numbers; `remote`: what Lovage's own client speaks
 //!
@@ -17,6 +17,7 @@
 mod audit;
 mod auth;
 mod body;
+mod buckets;
 mod calls;
 mod dead;
 mod docs;
@@ -264,6 +265,9 @@ fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(values::put, values::remove))
         .routes(routes!(values::list_secrets))
         .routes(routes!(values::put_secret, values::remove_secret))
+        .routes(routes!(buckets::list))
+        .routes(routes!(buckets::keys, buckets::delete))
+        .routes(routes!(buckets::get, buckets::put, buckets::unset))
 }
 
 /// Everything that the port answers to, for whoever has no port.

@@ -13,6 +13,7 @@ mod arguments;
 mod audit;
 mod batch;
 mod bench;
+mod buckets;
 mod budget;
 mod build;
 mod call;
@@ -155,6 +156,7 @@ enum Command {
     Grants(grants::GrantsCommand),
     Config(values::ConfigCommand),
     Secrets(values::SecretsCommand),
+    Buckets(buckets::Buckets),
     Run(run::Run),
     // It has so many flags that it would make all commands large.
     Call(Box<call::Call>),
@@ -348,6 +350,7 @@ impl Command {
             Command::Grants(it) => it.run(context).await,
             Command::Config(it) => it.run(context).await,
             Command::Secrets(it) => it.run(context).await,
+            Command::Buckets(it) => it.run(context).await,
             Command::Run(it) => it.run(context).await,
             Command::Call(it) => it.run(context).await,
             Command::Job(it) => it.run(context).await,

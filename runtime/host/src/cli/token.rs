@@ -14,10 +14,10 @@ use crate::view::queues::read_rate;
 
 const ROLES: &str = "\
 Roles, each with what those before it may:
-    viewer      look at everything but tokens, hooks, values and secrets
+    viewer      look at everything but tokens, hooks, values, secrets and buckets
     producer    enqueue, cancel and requeue jobs and flows
     deployer    push and activate modules; pause, limit and schedule
-    admin       make tokens and hooks; grant; set values and secrets
+    admin       make tokens and hooks; grant; set values and secrets; use buckets
 
 Examples:
     lovage token create --name ci --role deployer --expires 90d

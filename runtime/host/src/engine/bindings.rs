@@ -14,6 +14,13 @@ wasmtime::component::bindgen!({
         "lovage:task/jobs.enqueue-page": async,
         "wasi:config/store.get": async,
         "wasi:config/store.get-all": async,
+        "wasi:keyvalue/store": async | trappable,
+        "wasi:keyvalue/atomics": async | trappable,
+        "wasi:keyvalue/batch": async | trappable,
+    },
+    with: {
+        "wasi:keyvalue/store.bucket": crate::engine::host::keyvalue::Bucket,
+        "wasi:keyvalue/atomics.cas": crate::engine::host::keyvalue::Cas,
     },
     exports: { default: async },
 });

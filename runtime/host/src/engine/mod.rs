@@ -57,7 +57,8 @@ pub use self::counts::ModuleCounts;
 pub use self::host::local::NoHost;
 pub use self::host::log::Tap;
 pub use self::host::{
-    Access, CallError, ChildFlow, ChildJob, ChildPage, Hidden, Host, Reply, Request,
+    Access, BucketCall, BucketReply, BucketRequest, CallError, ChildFlow, ChildJob, ChildPage,
+    Hidden, Host, Reply, Request, was,
 };
 pub use self::invocation::{Cancel, Invocation, JobContext};
 pub use self::limits::{Ceilings, Limits};

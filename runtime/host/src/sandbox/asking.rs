@@ -78,6 +78,7 @@ impl Asking {
         let wrong = |e: crate::engine::CallError| format!("asks for what {e}");
         match request {
             Request::Progress(_) | Request::Restore => Ok(()),
+            Request::Access(Access::Bucket(it)) => sane(it.check().is_ok(), "a bucket"),
             // What it was granted is for the host to say.
             Request::Access(_) => Ok(()),
             Request::Checkpoint(it) => sane(
@@ -121,6 +122,7 @@ mod tests {
     use lovage_queue::job::{Checkpoint, Progress};
 
     use super::*;
+    use crate::engine::{BucketCall, BucketRequest};
 
     #[test]
     fn what_no_engine_lets_through_is_told() {
@@ -151,5 +153,27 @@ mod tests {
         assert!(check(&progress(1.0)));
         assert!(!check(&progress(1.5)));
         assert!((0..100).any(|_| !check(&progress(0.5))), "a flood");
+    }
+
+    #[test]
+    fn no_engine_asks_for_what_no_bucket_holds() {
+        let digest = Digest([1; 32]);
+        let (mut asking, limits) = (Asking::new(), Limits::default());
+        let mut check = |bucket: &str, does: BucketCall| {
+            let bucket = bucket.to_owned();
+            let request = Request::Access(Access::Bucket(BucketRequest { bucket, does }));
+            asking.check(&request, &limits, digest).is_ok()
+        };
+        let keys = |many: usize| vec!["k".to_owned(); many];
+        assert!(check("b", BucketCall::Get(keys(1_000))));
+        assert!(!check("b", BucketCall::Get(keys(1_001))));
+        assert!(!check("b:c", BucketCall::Get(keys(1))), "no name");
+        let value = |size: usize| BucketCall::Swap {
+            key: "k".into(),
+            expected: None,
+            value: vec![0; size].into(),
+        };
+        assert!(check("b", value(1 << 20)));
+        assert!(!check("b", value((1 << 20) + 1)));
     }
 }

@@ -3,12 +3,13 @@
 //! # Layout
 //! - this file: moments, and MessagePack as JSON
 //! - `jobs`, `queues`, `modules`, `schedules`, `flows`, `workers`, `hooks`, `grants`,
-//!   `audit`, `usage`, `tenants`: one kind of thing each
+//!   `audit`, `usage`, `tenants`, `buckets`: one kind of thing each
 //!
 //! Names and shapes are part of the interface: what programs read may gain fields, and
 //! loses none.
 
 pub mod audit;
+pub mod buckets;
 pub mod flows;
 pub mod grants;
 pub mod hooks;

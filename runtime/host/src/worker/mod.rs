@@ -25,6 +25,7 @@
 
 mod attempt;
 mod batch;
+mod buckets;
 mod claim;
 mod collect;
 mod delivery;

@@ -1,5 +1,5 @@
-//! What a job's module may reach beside the queue: values and secrets of its tenant, and
-//! other hosts.
+//! What a job's module may reach beside the queue: values and secrets of its tenant,
+//! other hosts, and buckets.
 //!
 //! The engine has looked at the grants; they are looked at again here, since what runs a
 //! module may have been taken over by it.
@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use lovage_queue::broker::Shelf;
 use lovage_queue::grant::{Grant, Grants};
 
+use super::buckets;
 use super::host::unavailable;
 use super::session::Session;
 use crate::engine::{Access, CallError, Hidden, Reply};
@@ -55,6 +56,10 @@ impl Reach {
                 let make = || session.connections(self.grants.clone());
                 let connections = self.connections.get_or_init(make);
                 Ok(Reply::Tcp(connections.call(call).await))
+            }
+            Access::Bucket(request) => {
+                let done = buckets::answer(&*session.broker, tenant, &self.grants, request);
+                done.await.map(Reply::Bucket)
             }
         }
     }

@@ -3,7 +3,8 @@
 //! failed says so in an act of its own.
 //!
 //! What is on the log: tenants (on that of `default`), releases, cancels, requeues and deletions, limits, pauses, schedules,
-//! flows that are stopped or let go on, and all that lies on a shelf. What is not: jobs and
+//! flows that are stopped or let go on, what is set and deleted in buckets, and all that lies on
+//! a shelf. What is not: jobs and
 //! flows that are enqueued, which are on the record themselves, looks, and the work of
 //! workers, who have the broker itself.
 
@@ -14,11 +15,11 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{
-    AuditLog, Broker, Cancelled, Claim, Claimed, Declared, Due, Enqueued, Events, Filter,
-    FireOutcome, Fired, Firing, FlowNode, FlowStatus, Flows, Heartbeat, LaneCounts, Ledger,
-    LongStep, Minute, NewFlow, Note, Owner, Page, Planned, Promoted, Pulse, QueueCounts, Reclaimed,
-    Recorded, Requeued, Result, Retention, Schedules, Settled, Shelf, Signals, StepWatch, Tally,
-    TenantChange, Tenants, Usage, WorkerStatus,
+    AuditLog, Broker, BucketStatus, Buckets, Cancelled, Claim, Claimed, Declared, Due, Enqueued,
+    Events, Filter, FireOutcome, Fired, Firing, FlowNode, FlowStatus, Flows, Heartbeat, LaneCounts,
+    Ledger, LongStep, Minute, NewFlow, Note, Owner, Page, Planned, Promoted, Pulse, QueueCounts,
+    Reclaimed, Recorded, Requeued, Result, Retention, Schedules, Settled, Shelf, Signals,
+    StepWatch, Swapped, Tally, TenantChange, Tenants, Usage, WorkerStatus,
 };
 use crate::audit::Act;
 use crate::clock::Millis;
@@ -125,6 +126,16 @@ fn kind(shelf: Shelf) -> &'static str {
     }
 }
 
+/// Keys, as acts name them: the first, and how many more there are.
+fn named<'a>(mut keys: impl ExactSizeIterator<Item = &'a String>) -> String {
+    let more = keys.len().saturating_sub(1);
+    match (keys.next(), more) {
+        (None, _) => String::new(),
+        (Some(key), 0) => key.clone(),
+        (Some(key), more) => format!("{key} and {more} more"),
+    }
+}
+
 /// A contract: what is audited as it is written out, and the rest handed on.
 macro_rules! contract {
     (
@@ -209,6 +220,66 @@ contract! {
     hands on {
         fn record(tenant: &str, acts: &[Act]) -> Result<()>;
         fn acts(tenant: &str, before: Option<&str>, limit: u32) -> Result<Vec<Recorded>>;
+    }
+}
+
+contract! {
+    Buckets audits {
+        async fn set_many(
+            &self,
+            tenant: &str,
+            bucket: &str,
+            pairs: &[(String, Vec<u8>)],
+        ) -> Result<()> {
+            let keys = pairs.iter().map(|(key, _)| key);
+            let act = self.act("bucket.set", bucket, named(keys));
+            self.doing(tenant, act, self.broker.set_many(tenant, bucket, pairs)).await
+        }
+
+        async fn delete_many(&self, tenant: &str, bucket: &str, keys: &[String]) -> Result<u64> {
+            let act = self.act("bucket.unset", bucket, named(keys.iter()));
+            self.doing(tenant, act, self.broker.delete_many(tenant, bucket, keys)).await
+        }
+
+        async fn increment(&self, tenant: &str, bucket: &str, key: &str, by: i64) -> Result<i64> {
+            let act = self.act("bucket.set", bucket, key);
+            self.doing(tenant, act, self.broker.increment(tenant, bucket, key, by)).await
+        }
+
+        async fn swap(
+            &self,
+            tenant: &str,
+            bucket: &str,
+            key: &str,
+            expected: Option<&[u8]>,
+            value: &[u8],
+        ) -> Result<Swapped> {
+            let act = self.act("bucket.set", bucket, key);
+            let work = self.broker.swap(tenant, bucket, key, expected, value);
+            self.doing(tenant, act, work).await
+        }
+
+        async fn delete_bucket(&self, tenant: &str, bucket: &str, limit: u32) -> Result<Deletion> {
+            let act = self.act("bucket.delete", bucket, "");
+            // It takes many steps, and was decided once: so all of them are behind one act.
+            let work = async {
+                let mut done = self.broker.delete_bucket(tenant, bucket, limit).await?;
+                while done == Deletion::More {
+                    done = match self.broker.delete_bucket(tenant, bucket, limit).await? {
+                        Deletion::Missing => Deletion::Done,
+                        other => other,
+                    };
+                }
+                Ok(done)
+            };
+            self.doing(tenant, act, work).await
+        }
+    }
+    hands on {
+        fn get_many(tenant: &str, bucket: &str, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>>;
+        fn exist(tenant: &str, bucket: &str, keys: &[String]) -> Result<Vec<bool>>;
+        fn keys(tenant: &str, bucket: &str, after: &str, limit: u32) -> Result<Vec<String>>;
+        fn buckets(tenant: &str) -> Result<Vec<BucketStatus>>;
     }
 }
 

@@ -5,7 +5,7 @@
 //! - `words`: what is asked and answered; `check`: what is refused at once
 //! - `schedules`: the contract of schedules; `flows`: that of jobs that wait for others;
 //!   `ledger`: that of what is kept for those who look on; `audit`: that of the audit log;
-//!   `tenants`: that of tenants and what they may take
+//!   `tenants`: that of tenants and what they may take; `buckets`: that of keys with values
 //! - [`Audited`]: any of them, with all that somebody changes on the log
 //! - [`redis`]: the production broker; its operations are Lua scripts
 //! - [`Place`]: from a URL to a broker
@@ -16,6 +16,7 @@
 
 mod audit;
 mod audited;
+mod buckets;
 mod check;
 mod flows;
 mod ledger;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::audit::{ACTS_KEPT, AuditLog, MAX_ACTS, Recorded};
 pub use self::audited::Audited;
+pub use self::buckets::{BucketStatus, Buckets, Swapped};
 pub(crate) use self::check::{
     PAGE_WAITS, check_beat, check_declared, check_flow, check_jobs, check_nodes, check_pause,
     check_settlements, counts_as_failed, is_kept,
@@ -182,7 +184,9 @@ pub type Result<T> = std::result::Result<T, BrokerError>;
 /// answer was lost: enqueue by the job's id, claim by its number, settle by the
 /// delivery.
 #[async_trait::async_trait]
-pub trait Broker: AuditLog + Flows + Ledger + Registry + Schedules + Tenants + Send + Sync {
+pub trait Broker:
+    AuditLog + Buckets + Flows + Ledger + Registry + Schedules + Tenants + Send + Sync
+{
     /// How many partitions there are; fixed for a broker's life.
     fn partitions(&self) -> u16;
 

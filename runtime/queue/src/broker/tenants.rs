@@ -10,11 +10,12 @@
 //!   as it is stricter. Fuel is charged by each settlement, so that what runs when the
 //!   quota is used up goes on, and counts.
 //! - `queued` counts what has not ended, flows' pending nodes and running jobs too, and
-//!   `bytes` the calls of these, the whole records of what has ended, and blobs and
-//!   modules, each once and by their size before they were packed. Both hold where
+//!   `bytes` the calls of these, the whole records of what has ended, blobs and
+//!   modules, each once and by their size before they were packed, and what lies in
+//!   [buckets](super::Buckets). Both hold where
 //!   something is taken in: [`enqueue`](super::Broker::enqueue),
-//!   [`add_nodes`](super::Flows::add_nodes), [`put_blob`](super::Broker::put_blob) and
-//!   [`put`](crate::registry::Registry::put). What a settlement brings (children, a
+//!   [`add_nodes`](super::Flows::add_nodes), [`put_blob`](super::Broker::put_blob),
+//!   [`put`](crate::registry::Registry::put), and what sets keys. What a settlement brings (children, a
 //!   result within a record) was accepted before, and is not refused; nor is a requeue.
 //! - `module_size` holds at `put`, `modules` at
 //!   [`stage`](crate::registry::Registry::stage).

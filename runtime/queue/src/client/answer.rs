@@ -10,7 +10,7 @@ use std::time::Instant;
 use serde::Serialize;
 use serde_bytes::ByteBuf;
 
-use super::{Client, ClientError, grants};
+use super::{Client, ClientError, buckets, grants};
 use crate::broker::remote::Operation;
 use crate::broker::remote::wire::{
     self, About, Activate, Behind, Bytes, Days, Declare, FireNow, Ids, Jobs, Lanes, MAX_READ,
@@ -70,6 +70,13 @@ pub async fn answer(client: &Client, operation: Operation, body: &[u8]) -> Resul
         Op::Acts | Op::History | Op::Usage | Op::Events | Op::Workers | Op::Lanes => {
             ledger(client, operation, body).await
         }
+        Op::Buckets
+        | Op::ListKeys
+        | Op::GetKeys
+        | Op::HaveKeys
+        | Op::SetKeys
+        | Op::UnsetKeys
+        | Op::DeleteBucket => buckets::answer(client, operation, body).await,
     }
 }
 

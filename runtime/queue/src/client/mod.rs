@@ -23,10 +23,12 @@
 //!   their bytes
 //! - `trace`: what jobs carry of their traces
 //! - `grants`: what modules were granted, and the way to an active release
+//! - `buckets`: keys with values, as people use them
 //! - `schedules`: to keep them, to look at them, and to fire them
 //! - `answer`: the requests of those who call over HTTP; `check`: the jobs that they send
 
 mod answer;
+mod buckets;
 mod call;
 mod check;
 mod encoded;

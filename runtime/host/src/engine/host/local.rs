@@ -21,6 +21,9 @@ impl Host for NoHost {
             Request::Access(Access::Http(_) | Access::Tcp(_)) => Err(CallError::Denied(
                 "this run has no worker behind it, so it cannot reach other hosts".into(),
             )),
+            Request::Access(Access::Bucket(_)) => Err(CallError::Denied(
+                "this run has no broker behind it, so it has no buckets".into(),
+            )),
             Request::Progress(_) => Ok(Reply::Done),
             Request::Checkpoint(checkpoint) => {
                 *saved = Some(checkpoint);

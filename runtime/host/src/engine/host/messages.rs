@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use lovage_queue::job::{Checkpoint, JobId, Progress};
 use serde::{Deserialize, Serialize};
 
+use super::bucket::{BucketReply, BucketRequest};
 use super::jobs::{ChildFlow, ChildJob, ChildPage};
 use crate::engine::bindings::lovage::task::types;
 use crate::engine::outcome::bytes;
@@ -56,6 +57,8 @@ pub enum Access {
     Http(HttpRequest),
     /// A connection by TCP; answered with [`Reply::Tcp`].
     Tcp(TcpCall),
+    /// Something to be done with a bucket; answered with [`Reply::Bucket`].
+    Bucket(BucketRequest),
 }
 
 impl Access {
@@ -67,6 +70,7 @@ impl Access {
             Access::Http(request) => request.body.len(),
             Access::Tcp(TcpCall::Send(_, bytes)) => bytes.len(),
             Access::Tcp(_) => 0,
+            Access::Bucket(request) => request.size(),
         }
     }
 }
@@ -107,6 +111,8 @@ pub enum Reply {
     Http(Result<HttpAnswer, HttpFailure>),
     /// What came of a connection.
     Tcp(Result<TcpAnswer, TcpFailure>),
+    /// What became of it.
+    Bucket(BucketReply),
 }
 
 /// What may be a secret: it goes to the guest, and is formatted nowhere.
@@ -128,6 +134,7 @@ impl Reply {
             Reply::Values(all) => all.iter().map(|(key, it)| key.len() + it.0.len()).sum(),
             Reply::Http(Ok(answer)) => answer.body.len(),
             Reply::Tcp(Ok(TcpAnswer::Received(bytes))) => bytes.len(),
+            Reply::Bucket(reply) => reply.size(),
             Reply::Restored(None)
             | Reply::Value(None)
             | Reply::Http(Err(_))

@@ -9,16 +9,19 @@
 //! - `jobs`: `lovage:task/jobs`, enqueueing more
 //! - `config`: `wasi:config`, values and secrets by name
 //! - `http`: requests to other hosts, by `wasi:http`
+//! - `keyvalue`: keys with values, by `wasi:keyvalue`; `bucket`: what is asked of them
 //! - `sockets`: connections to other hosts, by `wasi:sockets`
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
 //! - `scratch`: its files, in memory
 //! - [`local`]: a host for runs that no queue stands behind
 
+mod bucket;
 mod config;
 mod context;
 mod http;
 mod jobs;
+pub(crate) mod keyvalue;
 pub mod local;
 pub mod log;
 mod messages;
@@ -33,6 +36,7 @@ use std::time::{Duration, Instant};
 use lovage_queue::grant::Grants;
 use wasmtime::component::{HasSelf, Linker};
 
+pub use self::bucket::{BucketCall, BucketReply, BucketRequest, Was, was};
 pub(crate) use self::context::MESSAGE;
 pub(crate) use self::jobs::{CHILDREN, FLOWS};
 pub use self::jobs::{ChildFlow, ChildJob, ChildPage};
@@ -169,6 +173,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     // After the machine, whose place it takes.
     scratch::link(linker)?;
     http::link(linker)?;
+    keyvalue::link(linker)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::jobs::add_to_linker::<_, HasSelf<State>>(linker, State::import)

@@ -2,7 +2,7 @@
 
 use lovage_queue::grant::{Grant, Grants};
 
-use super::{http, wasi};
+use super::{http, keyvalue, wasi};
 
 /// An import that is of no use without a grant.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,10 @@ const CAPABILITIES: &[(&str, &str, IsOf)] = &[
     ("wasi:config/store", "value", |it| {
         matches!(it, Grant::Config(_) | Grant::Secret(_))
     }),
+    // Without the first, the others have no bucket to be called with.
+    ("wasi:keyvalue/store", "bucket", |it| {
+        matches!(it, Grant::Bucket(_))
+    }),
 ];
 
 /// What an import of this name (with its version) is the way to.
@@ -55,6 +59,7 @@ pub(crate) fn offers(import: &str) -> bool {
         }
         // Of a draft no other version is compatible.
         "wasi:config/store" => version == "0.2.0-rc.1",
+        it if keyvalue::INTERFACES.contains(&it) => version == "0.2.0-draft2",
         _ => {
             let mut known = wasi::INTERFACES.iter().chain(http::INTERFACES);
             version.starts_with("0.2.") && known.any(|it| *it == interface)
@@ -78,5 +83,8 @@ mod tests {
         assert!(!offers("env"));
         assert!(offers("wasi:config/store@0.2.0-rc.1"));
         assert!(!offers("wasi:config/store@0.2.0"));
+        assert!(offers("wasi:keyvalue/atomics@0.2.0-draft2"));
+        assert!(!offers("wasi:keyvalue/store@0.2.0-draft"));
+        assert!(!offers("wasi:keyvalue/watcher@0.2.0-draft2"));
     }
 }

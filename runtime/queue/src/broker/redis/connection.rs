@@ -22,8 +22,8 @@ const CONNECT: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(10);
 /// After so long a silence the peer is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(5);
-/// An operation whose connection broke is tried again after these waits. All of
-/// them are safe to repeat; what lasts longer is the caller's to decide.
+/// An operation whose connection broke is tried again after these waits, if it is
+/// safe to repeat; what lasts longer is the caller's to decide.
 const AGAIN: [Duration; 2] = [Duration::from_millis(20), Duration::from_millis(200)];
 /// Script flags, `LMOVE` and `LPOP` with a count.
 const OLDEST: (u32, u32) = (7, 0);
@@ -120,7 +120,22 @@ impl Connection {
     /// Runs a script's command; tries again where the connection broke, and
     /// loads the script where the server does not know it.
     pub(super) async fn run(&self, script: &Script, command: &Cmd) -> Result<Value> {
-        let mut waits = AGAIN.iter();
+        self.run_within(script, command, &AGAIN).await
+    }
+
+    /// The same for what is not safe to repeat: it is sent once, and where the connection
+    /// broke nobody knows what became of it.
+    pub(super) async fn run_once(&self, script: &Script, command: &Cmd) -> Result<Value> {
+        self.run_within(script, command, &[]).await
+    }
+
+    async fn run_within(
+        &self,
+        script: &Script,
+        command: &Cmd,
+        again: &[Duration],
+    ) -> Result<Value> {
+        let mut waits = again.iter();
         loop {
             match self.send(command).await {
                 Ok(answer) => return Ok(answer),

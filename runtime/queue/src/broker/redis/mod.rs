@@ -12,7 +12,7 @@
 //! - `blobs.rs`: inputs and results that are too large for a record
 //! - `registry.rs`: modules and releases; `schedules.rs`: schedules; `flows.rs`: flows
 //! - `ledger.rs`: what is kept for those who look on; `audit.rs`: who did what;
-//!   `tenants.rs`: tenants
+//!   `tenants.rs`: tenants; `buckets.rs`: keys with values
 //!
 //! What survives a crash of Redis is what its persistence setting says: with
 //! `appendfsync always` everything accepted, with `everysec` all but the last
@@ -20,6 +20,7 @@
 
 mod audit;
 mod blobs;
+mod buckets;
 mod connection;
 mod control;
 mod flows;

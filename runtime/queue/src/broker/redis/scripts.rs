@@ -65,6 +65,15 @@ scripts! {
     REMOVE_ENTRY = "allow-oom" "remove_entry", ["guard"];
     ENTRIES = "no-writes" "entries", [];
     TELL = "" "tell", ["guard"];
+    SET_KEYS = "" "set_keys", ["guard", "quota", "bucket"];
+    UNSET_KEYS = "allow-oom" "unset_keys", ["guard", "quota", "bucket"];
+    GET_KEYS = "no-writes" "get_keys", [];
+    HAVE_KEYS = "no-writes" "have_keys", [];
+    LIST_KEYS = "no-writes" "list_keys", [];
+    INCREMENT = "" "increment", ["guard", "quota", "bucket"];
+    SWAP_KEY = "" "swap_key", ["guard", "quota", "bucket"];
+    BUCKETS = "no-writes" "buckets", [];
+    DELETE_BUCKET = "allow-oom" "delete_bucket", ["guard", "quota", "bucket"];
     HISTORY = "no-writes" "history", [];
     USAGE = "no-writes" "usage", [];
     EVENTS = "no-writes" "events", [];

@@ -4,7 +4,7 @@
 //! - this file: [`RemoteBroker`], and the operations on jobs
 //! - `operation`: [`Operation`]s by name, and the [`Right`] that each needs
 //! - [`wire`]: what travels; `address`: [`Address`], where to; `connection`: how
-//! - `flows`, `schedules`, `registry`, `ledger`, `tenants`: these contracts' share
+//! - `flows`, `schedules`, `registry`, `ledger`, `tenants`, `buckets`: these contracts' share
 //! - `push`: a module's bytes
 //!
 //! Each operation is one request. The other side is
@@ -15,6 +15,7 @@
 
 mod address;
 mod audit;
+mod buckets;
 mod connection;
 mod flows;
 mod ledger;

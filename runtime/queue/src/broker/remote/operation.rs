@@ -136,6 +136,21 @@ operations! {
     Workers = "workers" Read,
     /// [`Ledger::lanes`](crate::broker::Ledger::lanes)
     Lanes = "lanes" Read,
+
+    /// [`Buckets::buckets`](crate::broker::Buckets::buckets)
+    Buckets = "buckets" Admin,
+    /// [`Buckets::keys`](crate::broker::Buckets::keys)
+    ListKeys = "list-keys" Admin,
+    /// [`Buckets::get_many`](crate::broker::Buckets::get_many)
+    GetKeys = "get-keys" Admin,
+    /// [`Buckets::exist`](crate::broker::Buckets::exist)
+    HaveKeys = "have-keys" Admin,
+    /// [`Buckets::set_many`](crate::broker::Buckets::set_many)
+    SetKeys = "set-keys" Admin,
+    /// [`Buckets::delete_many`](crate::broker::Buckets::delete_many)
+    UnsetKeys = "unset-keys" Admin,
+    /// [`Buckets::delete_bucket`](crate::broker::Buckets::delete_bucket), all steps of it
+    DeleteBucket = "delete-bucket" Admin,
 }
 
 impl Operation {

@@ -227,5 +227,33 @@ pub(crate) struct Lanes<'a> {
     pub(crate) limit: u32,
 }
 
+/// A bucket.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OfBucket<'a> {
+    pub(crate) bucket: Cow<'a, str>,
+}
+
+/// Keys of a bucket.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct OfKeys<'a> {
+    pub(crate) bucket: Cow<'a, str>,
+    pub(crate) keys: Cow<'a, [String]>,
+}
+
+/// Keys of a bucket and what they shall be.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct SetKeys<'a> {
+    pub(crate) bucket: Cow<'a, str>,
+    pub(crate) pairs: Vec<(String, ByteBuf)>,
+}
+
+/// Keys behind one.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PageOfKeys<'a> {
+    pub(crate) bucket: Cow<'a, str>,
+    pub(crate) after: Cow<'a, str>,
+    pub(crate) limit: u32,
+}
+
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,8 @@
 //! - `flows`: jobs that wait for others; `flow`: what steps do with them
 //! - `ledger`: what is kept for those who look on; `audit`: who did what
 //! - `fair`: shares by CPU time; `tenants`: what tenants may take, and how one goes
-//! - `sources`: jobs that make others page by page, and wait for these
+//! - `sources`: jobs that make others page by page, and wait for these; `buckets`: keys with
+//!   values
 //! - what steps are about: `lanes` and `parking` are where jobs wait, `limits`
 //!   whether they may start, `terms` what only some have, `blobs` large bytes
 //! - `sql/*.sql`: the statements, twins of those scripts; `sql`: finds them
@@ -25,6 +26,7 @@
 
 mod audit;
 mod blobs;
+mod buckets;
 mod cancel;
 mod claim;
 mod control;

@@ -16,6 +16,7 @@ use super::db::Db;
 use super::fault::{Done, explain};
 use super::numbers::Numbers;
 use super::signals::Hub;
+use super::sql::SCHEMA_TEXT;
 use super::step::Step;
 use super::writer::{Message, PATIENCE, Work, Writer, be_patient, gone};
 use super::{Durability, control};
@@ -25,7 +26,7 @@ use crate::clock::{Clock, Millis};
 /// "LVGE": by this `PRAGMA application_id` a file is known as ours.
 const APPLICATION: i32 = 0x4c56_4745;
 /// The version of the schema, `PRAGMA user_version`.
-const SCHEMA: i32 = 7;
+const SCHEMA: i32 = 8;
 /// How many reads run at once; more only take turns on as many cores.
 const READERS: usize = 4;
 /// Statements are prepared once; there are fewer than this.
@@ -281,7 +282,7 @@ fn make(conn: &mut Connection) -> Done<()> {
     let step = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     match identify(&step)? {
         (0, 0, 0) => {
-            step.execute_batch(include_str!("sql/schema.sql"))?;
+            step.execute_batch(SCHEMA_TEXT)?;
             step.pragma_update(None, "application_id", APPLICATION)?;
         }
         (_, SCHEMA, _) => return Ok(step.commit()?),
@@ -308,7 +309,10 @@ fn upgrade(conn: &Connection, earlier: i32) -> Done<()> {
     if earlier <= 5 {
         conn.execute_batch(include_str!("sql/upgrade_5.sql"))?;
     }
-    conn.execute_batch(include_str!("sql/upgrade_6.sql"))?;
+    if earlier <= 6 {
+        conn.execute_batch(include_str!("sql/upgrade_6.sql"))?;
+    }
+    conn.execute_batch(include_str!("sql/upgrade_7.sql"))?;
     if earlier > 1 {
         return Ok(());
     }

@@ -1,6 +1,13 @@
 //! The statements: a file an operation, cut at its `-- name:` lines while this
 //! crate is compiled, so that a name that is not there is a compile error.
 
+/// What a new file is made of.
+pub(super) const SCHEMA_TEXT: &str = concat!(
+    include_str!("sql/schema.sql"),
+    "\n",
+    include_str!("sql/schema_beside.sql")
+);
+
 /// The statement of this name in `sql/<file>.sql`.
 macro_rules! sql {
     ($file:literal, $name:literal) => {{
@@ -63,6 +70,7 @@ mod tests {
 
     const FILES: &[&str] = &[
         include_str!("sql/blobs.sql"),
+        include_str!("sql/buckets.sql"),
         include_str!("sql/claim.sql"),
         include_str!("sql/control.sql"),
         include_str!("sql/enqueue.sql"),
@@ -84,7 +92,7 @@ mod tests {
 
     fn database() -> rusqlite::Connection {
         let conn = rusqlite::Connection::open_in_memory().unwrap();
-        conn.execute_batch(include_str!("sql/schema.sql")).unwrap();
+        conn.execute_batch(SCHEMA_TEXT).unwrap();
         conn
     }
 

@@ -47,7 +47,7 @@
 --   T:bytes              str   bytes of all that has ended, with its blobs
 --   T:live               str   how many jobs have not ended
 --   T:stored             str   bytes of calls that have not ended, of records that have,
---                              of blobs and of modules
+--                              of blobs, of modules, and of buckets' keys and values
 --   T:tenant             hash  its record: created, weight, suspended, quota (as JSON)
 --   T:k:KEY              str   idempotency key -> id
 --   T:u:KEY              str   unique key -> id .. letter of its span .. its end
@@ -90,6 +90,9 @@
 --   T:f:FLOW:lost        set   its nodes that cannot be read, once that was seen
 --   T:f:FLOW:about       str   what is kept of it for its clients
 --   T:shelf:SHELF        hash  name -> an entry
+--   T:buckets            hash  bucket -> bytes of its keys and values
+--   T:kv:BUCKET          hash  key -> value
+--   T:keys:BUCKET        zset  the same keys, all of score 0
 --   T:minute:M           hash  queue .. '\0' .. task -> numbers of ledger.rs, packed; M is
 --                              a time in minutes
 --   T:day:D              hash  task -> numbers of its usage, packed; D is a time in days

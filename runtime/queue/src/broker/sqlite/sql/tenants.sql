@@ -35,6 +35,7 @@ SELECT EXISTS (SELECT 1 FROM kept WHERE tenant = ?1)
     OR EXISTS (SELECT 1 FROM flow WHERE tenant = ?1)
     OR EXISTS (SELECT 1 FROM event WHERE tenant = ?1)
     OR EXISTS (SELECT 1 FROM act WHERE tenant = ?1)
+    OR EXISTS (SELECT 1 FROM bucket WHERE tenant = ?1)
     OR EXISTS (SELECT 1 FROM minute WHERE tenant = ?1);
 
 -- name: jobs
@@ -143,6 +144,18 @@ DELETE FROM used WHERE (tenant, day, task) IN (
 -- name: drop_acts
 DELETE FROM act WHERE (rowid) IN (
     SELECT rowid FROM act WHERE tenant = ?1 LIMIT ?2
+);
+
+-- Keys go before the bucket that says whose they are.
+-- name: drop_pairs
+DELETE FROM pair WHERE rowid IN (
+    SELECT p.rowid FROM bucket b CROSS JOIN pair p ON p.bucket = b.bucket
+    WHERE b.tenant = ?1 LIMIT ?2
+);
+
+-- name: drop_buckets
+DELETE FROM bucket WHERE bucket IN (
+    SELECT bucket FROM bucket WHERE tenant = ?1 LIMIT ?2
 );
 
 -- name: drop_held

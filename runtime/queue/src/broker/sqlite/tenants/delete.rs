@@ -34,6 +34,9 @@ const TABLES: &[&str] = &[
     sql!("tenants", "drop_events"),
     sql!("tenants", "drop_used"),
     sql!("tenants", "drop_acts"),
+    // In this order.
+    sql!("tenants", "drop_pairs"),
+    sql!("tenants", "drop_buckets"),
     sql!("tenants", "drop_held"),
 ];
 

@@ -8,7 +8,9 @@
 //! - `flows`: jobs that wait for others; `leaving`: how long flows are kept;
 //!   `rig`: what these two share
 //! - `ledger`: how long what is kept for those who look on stays
+//! - `buckets`: bounds that no test comes to key by key
 
+mod buckets;
 mod file;
 mod flows;
 mod leaving;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::*;
-use crate::broker::{Ledger, Tenants};
+use crate::broker::{Buckets, Ledger, Tenants};
 use crate::clock::Millis;
 use crate::record;
 use crate::registry::blob;
@@ -12,13 +12,14 @@ use crate::task::{TaskInfo, TaskOptions};
 const THEN: Millis = Millis(1_790_000_000_000);
 
 /// The earlier schemas, the first first.
-const SCHEMAS: [&str; 6] = [
+const SCHEMAS: [&str; 7] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
+    include_str!("schema_7.sql"),
 ];
 
 /// A file as an earlier schema had it.
@@ -305,6 +306,19 @@ async fn a_worker_of_a_file_of_schema_5_tells_of_its_host_when_it_can() {
     assert_eq!(of().await.about, b"a host");
 }
 
+#[tokio::test]
+async fn what_a_file_of_schema_7_has_stored_counts_beside_its_first_bucket() {
+    let (_dir, path) = place();
+    let old = Old::of(&path, 7);
+    old.run("INSERT INTO kept VALUES (?1, 0, 0, 77)", [TENANT]);
+    drop(old);
+    let broker = SqliteBroker::open(&path, Clock::Store).await.unwrap();
+    assert_eq!(broker.buckets(TENANT).await.unwrap(), []);
+    let pairs = [("key".to_owned(), b"value".to_vec())];
+    broker.set_many(TENANT, "b", &pairs).await.unwrap();
+    assert_eq!(broker.usage_of(TENANT).await.unwrap().bytes, 77 + 8);
+}
+
 /// Columns and indexes by table, in no order: an upgrade adds them behind.
 fn shape(conn: &Connection) -> Vec<String> {
     let shape = "
@@ -351,7 +365,7 @@ async fn what_is_in_a_file_of_schema_6_counts_for_quotas() {
 #[tokio::test]
 async fn an_upgraded_file_has_the_schema_of_a_new_one() {
     let new = Connection::open_in_memory().unwrap();
-    new.execute_batch(include_str!("../sql/schema.sql"))
+    new.execute_batch(crate::broker::sqlite::sql::SCHEMA_TEXT)
         .unwrap();
     for schema in 1..=SCHEMAS.len() {
         let (_dir, path) = place();
