@@ -46,6 +46,13 @@ impl Machine {
     }
 }
 
+impl State {
+    /// The resources that the guest holds of its machine.
+    pub(super) fn table(&mut self) -> &mut ResourceTable {
+        &mut self.machine.made(self.limits.log).1
+    }
+}
+
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         // Each call of WASI comes by here once.

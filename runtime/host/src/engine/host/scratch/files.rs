@@ -22,10 +22,6 @@ type Answer<T> = Result<T, Error>;
 type Open = Resource<Descriptor>;
 
 impl State {
-    fn table(&mut self) -> &mut ResourceTable {
-        &mut self.machine.made(self.limits.log).1
-    }
-
     fn opened(&mut self, open: &Open) -> Answer<&Descriptor> {
         self.table().get(open).map_err(Error::trap)
     }

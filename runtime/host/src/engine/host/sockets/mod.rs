@@ -17,8 +17,7 @@ mod tcp;
 
 use std::sync::Arc;
 
-use wasmtime::component::{HasSelf, Linker, ResourceTable};
-use wasmtime_wasi::WasiView;
+use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::p2::bindings::sockets::network::ErrorCode;
 use wasmtime_wasi::runtime::{AbortOnDropJoinHandle, spawn};
 
@@ -30,19 +29,14 @@ use crate::net::{TcpAnswer, TcpCall, TcpFailure};
 pub(super) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use bindings::wasi::sockets::{ip_name_lookup, tcp, tcp_create_socket};
     linker.allow_shadowing(true);
-    ip_name_lookup::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    tcp::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
-    tcp_create_socket::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
+    ip_name_lookup::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
+    tcp::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
+    tcp_create_socket::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     linker.allow_shadowing(false);
     Ok(())
 }
 
 impl State {
-    /// Its resources; a call of WASI is counted.
-    fn table(&mut self) -> &mut ResourceTable {
-        self.ctx().table
-    }
-
     /// Its way to its host.
     fn line(&self) -> Line {
         Line {

@@ -93,7 +93,7 @@ impl State {
     }
 
     /// Sets what is kept, unless it is zero.
-    fn keep<T: Default + PartialEq>(
+    fn set<T: Default + PartialEq>(
         &mut self,
         this: &Resource<Socket>,
         value: T,
@@ -117,12 +117,10 @@ impl HostTcpSocket for State {
         _network: Resource<Network>,
         _local: IpSocketAddress,
     ) -> Answer<()> {
-        self.import();
         Ok(Err(ErrorCode::AccessDenied))
     }
 
     fn finish_bind(&mut self, _this: Resource<Socket>) -> Answer<()> {
-        self.import();
         Ok(Err(ErrorCode::NotInProgress))
     }
 
@@ -187,12 +185,10 @@ impl HostTcpSocket for State {
     }
 
     fn start_listen(&mut self, _this: Resource<Socket>) -> Answer<()> {
-        self.import();
         Ok(Err(ErrorCode::AccessDenied))
     }
 
     fn finish_listen(&mut self, _this: Resource<Socket>) -> Answer<()> {
-        self.import();
         Ok(Err(ErrorCode::NotInProgress))
     }
 
@@ -204,7 +200,6 @@ impl HostTcpSocket for State {
         Resource<DynInputStream>,
         Resource<DynOutputStream>,
     )> {
-        self.import();
         Ok(Err(ErrorCode::InvalidState))
     }
 
@@ -223,7 +218,6 @@ impl HostTcpSocket for State {
     }
 
     fn is_listening(&mut self, _this: Resource<Socket>) -> Result<bool> {
-        self.import();
         Ok(false)
     }
 
@@ -232,7 +226,6 @@ impl HostTcpSocket for State {
     }
 
     fn set_listen_backlog_size(&mut self, _this: Resource<Socket>, _value: u64) -> Answer<()> {
-        self.import();
         Ok(Err(ErrorCode::NotSupported))
     }
 
@@ -250,7 +243,7 @@ impl HostTcpSocket for State {
     }
 
     fn set_keep_alive_idle_time(&mut self, this: Resource<Socket>, value: u64) -> Answer<()> {
-        self.keep(&this, value, |kept| &mut kept.idle)
+        self.set(&this, value, |kept| &mut kept.idle)
     }
 
     fn keep_alive_interval(&mut self, this: Resource<Socket>) -> Answer<u64> {
@@ -258,7 +251,7 @@ impl HostTcpSocket for State {
     }
 
     fn set_keep_alive_interval(&mut self, this: Resource<Socket>, value: u64) -> Answer<()> {
-        self.keep(&this, value, |kept| &mut kept.interval)
+        self.set(&this, value, |kept| &mut kept.interval)
     }
 
     fn keep_alive_count(&mut self, this: Resource<Socket>) -> Answer<u32> {
@@ -266,7 +259,7 @@ impl HostTcpSocket for State {
     }
 
     fn set_keep_alive_count(&mut self, this: Resource<Socket>, value: u32) -> Answer<()> {
-        self.keep(&this, value, |kept| &mut kept.count)
+        self.set(&this, value, |kept| &mut kept.count)
     }
 
     fn hop_limit(&mut self, this: Resource<Socket>) -> Answer<u8> {
@@ -274,7 +267,7 @@ impl HostTcpSocket for State {
     }
 
     fn set_hop_limit(&mut self, this: Resource<Socket>, value: u8) -> Answer<()> {
-        self.keep(&this, value, |kept| &mut kept.hops)
+        self.set(&this, value, |kept| &mut kept.hops)
     }
 
     fn receive_buffer_size(&mut self, this: Resource<Socket>) -> Answer<u64> {
@@ -282,7 +275,7 @@ impl HostTcpSocket for State {
     }
 
     fn set_receive_buffer_size(&mut self, this: Resource<Socket>, value: u64) -> Answer<()> {
-        self.keep(&this, value, |kept| &mut kept.receive)
+        self.set(&this, value, |kept| &mut kept.receive)
     }
 
     fn send_buffer_size(&mut self, this: Resource<Socket>) -> Answer<u64> {
@@ -290,7 +283,7 @@ impl HostTcpSocket for State {
     }
 
     fn set_send_buffer_size(&mut self, this: Resource<Socket>, value: u64) -> Answer<()> {
-        self.keep(&this, value, |kept| &mut kept.send)
+        self.set(&this, value, |kept| &mut kept.send)
     }
 
     fn subscribe(&mut self, this: Resource<Socket>) -> Result<Resource<DynPollable>> {
