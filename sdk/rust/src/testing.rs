@@ -18,6 +18,8 @@
 //! assert_eq!(record.progress[0].message.as_deref(), Some("counting"));
 //! ```
 
+mod sql;
+
 use crate::context::{Job, Saved};
 use crate::jobs::{NewFlow, NewJob};
 use crate::{Failure, TaskOptions, registry};
@@ -116,6 +118,8 @@ pub struct Record {
     pub flows: Vec<NewFlow>,
     /// How many jobs it lets be open, where the jobs are a page and the checkpoint where the next one begins.
     pub open: Option<u32>,
+    /// Each statement that it sent, behind its connection's name and a colon; and how its transactions began and ended.
+    pub sql: Vec<String>,
     state: Option<Vec<u8>>,
 }
 
@@ -143,6 +147,7 @@ pub struct Context {
     cancelled: bool,
     saved: Option<Saved<Vec<u8>>>,
     config: Vec<(String, String)>,
+    sql: Option<sql::Database>,
     record: Record,
 }
 
@@ -167,6 +172,7 @@ impl Default for Context {
             cancelled: false,
             saved: None,
             config: Vec::new(),
+            sql: None,
             record: Record::default(),
         }
     }
@@ -212,6 +218,16 @@ impl Context {
     /// Adds a value that [`crate::config::get`] answers with.
     pub fn config(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.config.push((key.into(), value.into()));
+        self
+    }
+
+    /// What answers the statements of [`crate::sql`]: by the connection's name, the statement and its parameters.
+    pub fn sql(
+        mut self,
+        answer: impl Fn(&str, &str, &[crate::sql::Value]) -> Result<crate::sql::Rows, crate::sql::Error>
+        + 'static,
+    ) -> Self {
+        self.sql = Some(sql::Database(std::sync::Arc::new(answer)));
         self
     }
 
@@ -266,6 +282,7 @@ thread_local! {
 
 /// The host's side of the contract, natively.
 pub(crate) mod host {
+    pub(crate) use super::sql;
     use super::{CONTEXT, Duration, Job, NewFlow, NewJob, Progress, Saved};
     use crate::CallError;
 

@@ -14,6 +14,15 @@ wasmtime::component::bindgen!({
         "lovage:task/jobs.enqueue-page": async,
         "wasi:config/store.get": async,
         "wasi:config/store.get-all": async,
+        "lovage:task/sql.query": async,
+        "lovage:task/sql.[static]transaction.begin": async,
+        "lovage:task/sql.[method]transaction.query": async,
+        "lovage:task/sql.[method]transaction.commit": async,
+        "lovage:task/sql.[method]transaction.rollback": async,
+        "lovage:task/sql.[drop]transaction": async,
+    },
+    with: {
+        "lovage:task/sql.transaction": super::host::sql::Transaction,
     },
     exports: { default: async },
 });

@@ -74,6 +74,7 @@ impl Asking {
         let wrong = |e: crate::engine::CallError| format!("asks for what {e}");
         match request {
             Request::Progress(_) | Request::Restore => Ok(()),
+            Request::Access(Access::Sql(it)) => sane(it.check().is_ok(), "a statement"),
             // What it was granted is for the host to say.
             Request::Access(_) => Ok(()),
             Request::Checkpoint(it) => sane(

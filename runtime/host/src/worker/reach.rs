@@ -1,5 +1,5 @@
-//! What a job's module may reach beside the queue: values and secrets of its tenant, and
-//! other hosts.
+//! What a job's module may reach beside the queue: values and secrets of its tenant, other
+//! hosts, and databases.
 //!
 //! The engine has looked at the grants; they are looked at again here, since what runs a
 //! module may have been taken over by it.
@@ -13,6 +13,7 @@ use super::host::unavailable;
 use super::session::Session;
 use crate::engine::{Access, CallError, Hidden, Reply};
 use crate::net::Gate;
+use crate::sql::Desk;
 
 /// What an attempt may reach. There is one for every attempt, and most ask for nothing: so
 /// all else is made when they do.
@@ -20,6 +21,8 @@ pub(super) struct Reach {
     grants: Arc<Grants>,
     /// The way to other hosts.
     gate: OnceLock<Gate>,
+    /// The way to databases.
+    desk: OnceLock<Desk>,
 }
 
 impl Reach {
@@ -27,6 +30,7 @@ impl Reach {
         Reach {
             grants,
             gate: OnceLock::new(),
+            desk: OnceLock::new(),
         }
     }
 
@@ -47,6 +51,17 @@ impl Reach {
             Access::Http(request) => {
                 let gate = self.gate.get_or_init(|| session.gate(self.grants.clone()));
                 Ok(Reply::Http(gate.http(request).await))
+            }
+            Access::Sql(request) => {
+                // What goes on with a transaction was judged when that was begun.
+                if let Some(name) = request.connection()
+                    && !self.grants.0.contains(&Grant::Sql(name.to_owned()))
+                {
+                    let text = format!("the module was not granted `sql {name}`");
+                    return Err(CallError::Denied(text));
+                }
+                let desk = self.desk.get_or_init(|| session.databases.desk(tenant));
+                Ok(Reply::Sql(desk.answer(request).await))
             }
         }
     }

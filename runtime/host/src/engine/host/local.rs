@@ -21,6 +21,9 @@ impl Host for NoHost {
             Request::Access(Access::Http(_)) => Err(CallError::Denied(
                 "this run has no worker behind it, so it cannot reach other hosts".into(),
             )),
+            Request::Access(Access::Sql(_)) => Err(CallError::Denied(
+                "this run has no worker behind it, so it cannot reach databases".into(),
+            )),
             Request::Progress(_) => Ok(Reply::Done),
             Request::Checkpoint(checkpoint) => {
                 *saved = Some(checkpoint);

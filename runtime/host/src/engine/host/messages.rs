@@ -8,6 +8,7 @@ use super::jobs::{ChildFlow, ChildJob, ChildPage};
 use crate::engine::bindings::lovage::task::types;
 use crate::engine::outcome::bytes;
 use crate::net::{HttpAnswer, HttpFailure, HttpRequest};
+use crate::sql::{SqlAnswer, SqlFailure, SqlRequest};
 
 /// Who answers what a running task asks for. There is one of these an attempt,
 /// so it knows which job asks.
@@ -54,6 +55,8 @@ pub enum Access {
     Values,
     /// A request to another host; answered with [`Reply::Http`].
     Http(HttpRequest),
+    /// Something of a database; answered with [`Reply::Sql`].
+    Sql(SqlRequest),
 }
 
 impl Access {
@@ -63,6 +66,7 @@ impl Access {
             Access::Value(key) => key.len(),
             Access::Values => 0,
             Access::Http(request) => request.body.len(),
+            Access::Sql(request) => request.size(),
         }
     }
 }
@@ -101,6 +105,8 @@ pub enum Reply {
     Values(Vec<(String, Hidden)>),
     /// What the other host said, or why it did not.
     Http(Result<HttpAnswer, HttpFailure>),
+    /// What a database did, or why it did not.
+    Sql(Result<SqlAnswer, SqlFailure>),
 }
 
 /// What may be a secret: it goes to the guest, and is formatted nowhere.
@@ -121,9 +127,11 @@ impl Reply {
             Reply::Value(Some(value)) => value.0.len(),
             Reply::Values(all) => all.iter().map(|(key, it)| key.len() + it.0.len()).sum(),
             Reply::Http(Ok(answer)) => answer.body.len(),
+            Reply::Sql(Ok(SqlAnswer::Rows(rows))) => rows.size(),
             Reply::Restored(None)
             | Reply::Value(None)
             | Reply::Http(Err(_))
+            | Reply::Sql(_)
             | Reply::Done
             | Reply::Enqueued(_) => 0,
         };

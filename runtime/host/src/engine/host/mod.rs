@@ -9,6 +9,7 @@
 //! - `jobs`: `lovage:task/jobs`, enqueueing more
 //! - `config`: `wasi:config`, values and secrets by name
 //! - `http`: requests to other hosts, by `wasi:http`
+//! - `sql`: `lovage:task/sql`, statements in databases by name
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
 //! - [`local`]: a host for runs that no queue stands behind
@@ -21,6 +22,7 @@ pub mod local;
 pub mod log;
 mod messages;
 mod offers;
+pub(crate) mod sql;
 pub(crate) mod wasi;
 
 use std::sync::Arc;
@@ -160,6 +162,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     store::add_to_linker::<_, HasSelf<State>>(linker, |state| state)?;
     wasi::link(linker)?;
     http::link(linker)?;
+    task::sql::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::jobs::add_to_linker::<_, HasSelf<State>>(linker, State::import)
