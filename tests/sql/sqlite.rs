@@ -129,7 +129,7 @@ async fn a_statement_ends_in_time_and_when_nobody_waits() {
     // There is one connection, and it is free again long before that statement's time.
     assert_eq!(one(&left, "select 1").await, SqlValue::Integer(1));
 
-    settings.bounds.time = Duration::from_millis(100);
+    (settings.bounds.time, settings.pool) = (Duration::from_millis(100), 4);
     let desk = databases(settings).desk("default");
     let late = query(&desk, endless).await;
     assert!(

@@ -18,12 +18,17 @@ fn it_wants_its_connection() {
 #[test]
 fn totals_are_read_by_column() {
     let database = Context::new().sql(|connection, statement, parameters| {
-        assert_eq!((connection, parameters), ("reports", &[Value::Integer(5)][..]));
-        assert!(statement.contains("having sum(amount) >= $1"), "{statement}");
+        assert_eq!(
+            (connection, parameters),
+            ("reports", &[Value::Integer(5)][..])
+        );
+        assert!(
+            statement.contains("having sum(amount) >= $1"),
+            "{statement}"
+        );
         Ok(Rows::new(&["article", "total"], &[&[&"salt", &7]]))
     });
-    let (totals, _) =
-        database.run(|| call::<Vec<Sale>>("totals", &json!({"least": 5})).unwrap());
+    let (totals, _) = database.run(|| call::<Vec<Sale>>("totals", &json!({"least": 5})).unwrap());
     let seven = Sale {
         amount: 7,
         ..salt()

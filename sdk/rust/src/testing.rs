@@ -18,7 +18,7 @@
 //! assert_eq!(record.progress[0].message.as_deref(), Some("counting"));
 //! ```
 
-mod sql;
+pub(crate) mod sql;
 
 use crate::context::{Job, Saved};
 use crate::jobs::{NewFlow, NewJob};

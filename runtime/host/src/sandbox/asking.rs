@@ -118,6 +118,7 @@ mod tests {
     use lovage_queue::job::{Checkpoint, Progress};
 
     use super::*;
+    use crate::sql::{SqlRequest, Statement};
 
     #[test]
     fn what_no_engine_lets_through_is_told() {
@@ -148,5 +149,31 @@ mod tests {
         assert!(check(&progress(1.0)));
         assert!(!check(&progress(1.5)));
         assert!((0..100).any(|_| !check(&progress(0.5))), "a flood");
+    }
+
+    #[test]
+    fn a_statement_is_one_that_an_engine_lets_through() {
+        let (digest, limits) = (Digest([1; 32]), Limits::default());
+        let statement = |size: usize| {
+            Request::Access(Access::Sql(SqlRequest::Within {
+                transaction: 0,
+                statement: Statement {
+                    text: "x".repeat(size),
+                    parameters: Vec::new(),
+                },
+            }))
+        };
+        let mut asking = Asking::new();
+        let mut check = |size: usize| asking.check(&statement(size), &limits, digest).is_ok();
+        assert!(check(256 * 1024));
+        assert!(!check(256 * 1024 + 1));
+        // They count among the calls.
+        let few = Limits {
+            calls: 1,
+            ..Limits::default()
+        };
+        let mut asking = Asking::new();
+        assert!(asking.check(&statement(1), &few, digest).is_ok());
+        assert!(asking.check(&statement(1), &few, digest).is_err());
     }
 }
