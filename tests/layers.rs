@@ -24,6 +24,8 @@ const TABLE: &[(&str, &[&str])] = &[
     // Who lets anything out knows what was granted, and not who was granted it.
     ("host/net", &["queue/grant"]),
     ("host/webhook", &["host/net", "queue/hook"]),
+    // A statement in, rows out: who may ask, others know.
+    ("host/sql", &[]),
     (
         "queue/job",
         &["queue/clock", "queue/retry", "queue/task", "queue/registry"],
@@ -178,6 +180,7 @@ const TABLE: &[(&str, &[&str])] = &[
         &[
             "queue/bucket",
             "host/net",
+            "host/sql",
             "queue/clock",
             "queue/grant",
             "queue/job",
@@ -209,6 +212,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "host/engine",
             "host/net",
             "host/sandbox",
+            "host/sql",
             "host/telemetry",
             "host/webhook",
             "queue/about",
@@ -249,12 +253,14 @@ const TABLE: &[(&str, &[&str])] = &[
             "host/engine",
             "host/net",
             "host/sandbox",
+            "host/sql",
             "host/timetable",
             "host/units",
             "host/view",
             "host/worker",
             "queue/broker",
             "queue/clock",
+            "queue/grant",
             "queue/schedule",
             "queue/task",
         ],

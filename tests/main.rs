@@ -14,6 +14,7 @@ mod net;
 mod remote;
 mod sandbox;
 mod schema;
+mod sql;
 mod supply;
 mod support;
 mod telemetry;

@@ -4,6 +4,7 @@
 //! - `site`: a broker, a cache and a folder of a test's own, and the binary in
 //!   them
 //! - `process`: processes that end with the test, however that ends
+//! - `postgres`: a server of a test's own, for tasks' statements
 //! - `redis`: a server of a test's own, which can be killed and comes back
 //! - `guests`: task modules by what they do
 //! - `disk`: a disk that is full or read-only
@@ -15,6 +16,7 @@
 pub(crate) mod disk;
 pub(crate) mod guests;
 pub(crate) mod peer;
+pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod site;

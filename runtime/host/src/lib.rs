@@ -12,6 +12,7 @@
 //! - [`api`]: the HTTP API and the dashboard
 //! - [`view`]: what commands and the HTTP API show
 //! - [`net`]: what leaves this host for others: judged by address and by grant
+//! - [`sql`]: databases that the operator has named
 //! - [`telemetry`]: metrics and traces; [`webhook`]: requests to those who are told
 //! - [`vault`]: secrets, encrypted with the operator's key
 //! - [`cli`]: the commands, one a file
@@ -23,6 +24,7 @@ pub mod deploy;
 pub mod engine;
 pub mod net;
 pub mod sandbox;
+pub mod sql;
 pub mod telemetry;
 pub mod timetable;
 pub mod units;

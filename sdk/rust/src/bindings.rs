@@ -6,6 +6,1545 @@
 #[allow(dead_code, clippy::all)]
 pub mod lovage {
     pub mod task {
+        /// Statements in databases that the operator has named, and the module was granted by
+        /// `sql NAME`. Where a database is, and what opens it, no module sees.
+        ///
+        /// A statement is one statement, of at most 256 KiB, with at most 10,000 parameters of 8 MiB
+        /// together: `$1`, `$2`, … in Postgres; `?1`, `?2`, … in SQLite. What it may bring back, and
+        /// how long it may take, the operator says: 10,000 rows, 8 MiB and 30 seconds where nothing
+        /// is said. At most four statements of an attempt are under way at a time.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod sql {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// A parameter, or what a row has in a column.
+            #[derive(Clone)]
+            pub enum Value {
+                Null,
+                Boolean(bool),
+                Integer(i64),
+                Real(f64),
+                /// Also what has no case of its own: numbers of any size, dates and times, UUIDs,
+                /// JSON, as the database writes them.
+                Text(_rt::String),
+                Blob(_rt::Vec<u8>),
+            }
+            impl ::core::fmt::Debug for Value {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        Value::Null => f.debug_tuple("Value::Null").finish(),
+                        Value::Boolean(e) => {
+                            f.debug_tuple("Value::Boolean").field(e).finish()
+                        }
+                        Value::Integer(e) => {
+                            f.debug_tuple("Value::Integer").field(e).finish()
+                        }
+                        Value::Real(e) => f.debug_tuple("Value::Real").field(e).finish(),
+                        Value::Text(e) => f.debug_tuple("Value::Text").field(e).finish(),
+                        Value::Blob(e) => f.debug_tuple("Value::Blob").field(e).finish(),
+                    }
+                }
+            }
+            /// What a statement brought back.
+            #[derive(Clone)]
+            pub struct Rows {
+                pub columns: _rt::Vec<_rt::String>,
+                /// As many values in each as there are columns.
+                pub rows: _rt::Vec<_rt::Vec<Value>>,
+                /// How many rows the statement changed; of one that only reads, how many it found.
+                pub affected: u64,
+            }
+            impl ::core::fmt::Debug for Rows {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Rows")
+                        .field("columns", &self.columns)
+                        .field("rows", &self.rows)
+                        .field("affected", &self.affected)
+                        .finish()
+                }
+            }
+            /// What the database itself said.
+            #[derive(Clone)]
+            pub struct DatabaseError {
+                /// Its SQLSTATE; SQLite's extended result code as a number.
+                pub code: _rt::String,
+                pub message: _rt::String,
+                /// Whether the same may succeed when it is tried again: a deadlock, a lock, a
+                /// conflict of two transactions.
+                pub retry: bool,
+            }
+            impl ::core::fmt::Debug for DatabaseError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("DatabaseError")
+                        .field("code", &self.code)
+                        .field("message", &self.message)
+                        .field("retry", &self.retry)
+                        .finish()
+                }
+            }
+            #[derive(Clone)]
+            pub enum SqlError {
+                /// The module was not granted this connection, or its tenant may not have it.
+                Denied(_rt::String),
+                /// The worker knows no connection of this name.
+                Unknown(_rt::String),
+                /// What was asked makes no sense; the text says what and where.
+                Invalid(_rt::String),
+                /// The database did not do it.
+                Database(DatabaseError),
+                /// A limit on size, number or time was passed; the text names it.
+                Limit(_rt::String),
+                /// The database cannot be reached just now, or all connections are taken; the same
+                /// call may succeed later. One whose connection broke may have been carried out.
+                Unavailable(_rt::String),
+            }
+            impl ::core::fmt::Debug for SqlError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        SqlError::Denied(e) => {
+                            f.debug_tuple("SqlError::Denied").field(e).finish()
+                        }
+                        SqlError::Unknown(e) => {
+                            f.debug_tuple("SqlError::Unknown").field(e).finish()
+                        }
+                        SqlError::Invalid(e) => {
+                            f.debug_tuple("SqlError::Invalid").field(e).finish()
+                        }
+                        SqlError::Database(e) => {
+                            f.debug_tuple("SqlError::Database").field(e).finish()
+                        }
+                        SqlError::Limit(e) => {
+                            f.debug_tuple("SqlError::Limit").field(e).finish()
+                        }
+                        SqlError::Unavailable(e) => {
+                            f.debug_tuple("SqlError::Unavailable").field(e).finish()
+                        }
+                    }
+                }
+            }
+            impl ::core::fmt::Display for SqlError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    write!(f, "{:?}", self)
+                }
+            }
+            impl ::core::error::Error for SqlError {}
+            /// Statements of which all count or none. An attempt has at most four open. What is
+            /// dropped without a commit is rolled back, and so is what an attempt leaves open,
+            /// however it ends; and what lies idle for longer than a statement may take.
+            #[derive(Debug)]
+            #[repr(transparent)]
+            pub struct Transaction {
+                handle: _rt::Resource<Transaction>,
+            }
+            impl Transaction {
+                #[doc(hidden)]
+                pub unsafe fn from_handle(handle: u32) -> Self {
+                    Self {
+                        handle: unsafe { _rt::Resource::from_handle(handle) },
+                    }
+                }
+                #[doc(hidden)]
+                pub fn take_handle(&self) -> u32 {
+                    _rt::Resource::take_handle(&self.handle)
+                }
+                #[doc(hidden)]
+                pub fn handle(&self) -> u32 {
+                    _rt::Resource::handle(&self.handle)
+                }
+            }
+            unsafe impl _rt::WasmResource for Transaction {
+                #[inline]
+                unsafe fn drop(_handle: u32) {
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "lovage:task/sql@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "[resource-drop]transaction"]
+                        fn drop(_: i32);
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn drop(_: i32) {
+                        unreachable!()
+                    }
+                    unsafe {
+                        drop(_handle as i32);
+                    }
+                }
+            }
+            #[allow(unused_unsafe, clippy::all)]
+            /// One statement, in a transaction of its own.
+            #[allow(async_fn_in_trait)]
+            pub fn query(
+                connection: &str,
+                statement: &str,
+                parameters: &[Value],
+            ) -> ::core::result::Result<Rows, SqlError> {
+                unsafe {
+                    #[repr(align(8))]
+                    struct RetArea(
+                        [::core::mem::MaybeUninit<
+                            u8,
+                        >; 8 + 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let mut ret_area = RetArea(
+                        [::core::mem::MaybeUninit::uninit(); 8
+                            + 6 * ::core::mem::size_of::<*const u8>()],
+                    );
+                    let vec0 = connection;
+                    let ptr0 = vec0.as_ptr().cast::<u8>();
+                    let len0 = vec0.len();
+                    let vec1 = statement;
+                    let ptr1 = vec1.as_ptr().cast::<u8>();
+                    let len1 = vec1.len();
+                    let vec4 = parameters;
+                    let len4 = vec4.len();
+                    let layout4 = _rt::alloc::Layout::from_size_align(
+                            vec4.len() * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                            8,
+                        )
+                        .unwrap();
+                    let (result4, _cleanup4) = wit_bindgen::rt::Cleanup::new(layout4);
+                    for (i, e) in vec4.into_iter().enumerate() {
+                        let base = result4
+                            .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                        {
+                            match e {
+                                Value::Null => {
+                                    *base.add(0).cast::<u8>() = (0i32) as u8;
+                                }
+                                Value::Boolean(e) => {
+                                    *base.add(0).cast::<u8>() = (1i32) as u8;
+                                    *base.add(8).cast::<u8>() = (match e {
+                                        true => 1,
+                                        false => 0,
+                                    }) as u8;
+                                }
+                                Value::Integer(e) => {
+                                    *base.add(0).cast::<u8>() = (2i32) as u8;
+                                    *base.add(8).cast::<i64>() = _rt::as_i64(e);
+                                }
+                                Value::Real(e) => {
+                                    *base.add(0).cast::<u8>() = (3i32) as u8;
+                                    *base.add(8).cast::<f64>() = _rt::as_f64(e);
+                                }
+                                Value::Text(e) => {
+                                    *base.add(0).cast::<u8>() = (4i32) as u8;
+                                    let vec2 = e;
+                                    let ptr2 = vec2.as_ptr().cast::<u8>();
+                                    let len2 = vec2.len();
+                                    *base
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len2;
+                                    *base.add(8).cast::<*mut u8>() = ptr2.cast_mut();
+                                }
+                                Value::Blob(e) => {
+                                    *base.add(0).cast::<u8>() = (5i32) as u8;
+                                    let vec3 = e;
+                                    let ptr3 = vec3.as_ptr().cast::<u8>();
+                                    let len3 = vec3.len();
+                                    *base
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>() = len3;
+                                    *base.add(8).cast::<*mut u8>() = ptr3.cast_mut();
+                                }
+                            }
+                        }
+                    }
+                    let ptr5 = ret_area.0.as_mut_ptr().cast::<u8>();
+                    #[cfg(target_arch = "wasm32")]
+                    #[link(wasm_import_module = "lovage:task/sql@0.1.0")]
+                    unsafe extern "C" {
+                        #[link_name = "query"]
+                        fn wit_import6(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        );
+                    }
+                    #[cfg(not(target_arch = "wasm32"))]
+                    unsafe extern "C" fn wit_import6(
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                        _: usize,
+                        _: *mut u8,
+                    ) {
+                        unreachable!()
+                    }
+                    wit_import6(
+                        ptr0.cast_mut(),
+                        len0,
+                        ptr1.cast_mut(),
+                        len1,
+                        result4,
+                        len4,
+                        ptr5,
+                    );
+                    let l7 = i32::from(*ptr5.add(0).cast::<u8>());
+                    let result56 = match l7 {
+                        0 => {
+                            let e = {
+                                let l8 = *ptr5.add(8).cast::<*mut u8>();
+                                let l9 = *ptr5
+                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base13 = l8;
+                                let len13 = l9;
+                                let mut result13 = _rt::Vec::with_capacity(len13);
+                                for i in 0..len13 {
+                                    let base = base13
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e13 = {
+                                        let l10 = *base.add(0).cast::<*mut u8>();
+                                        let l11 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let len12 = l11;
+                                        let bytes12 = _rt::Vec::from_raw_parts(
+                                            l10.cast(),
+                                            len12,
+                                            len12,
+                                        );
+                                        _rt::string_lift(bytes12)
+                                    };
+                                    result13.push(e13);
+                                }
+                                _rt::cabi_dealloc(
+                                    base13,
+                                    len13 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l14 = *ptr5
+                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<*mut u8>();
+                                let l15 = *ptr5
+                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<usize>();
+                                let base30 = l14;
+                                let len30 = l15;
+                                let mut result30 = _rt::Vec::with_capacity(len30);
+                                for i in 0..len30 {
+                                    let base = base30
+                                        .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                    let e30 = {
+                                        let l16 = *base.add(0).cast::<*mut u8>();
+                                        let l17 = *base
+                                            .add(::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>();
+                                        let base29 = l16;
+                                        let len29 = l17;
+                                        let mut result29 = _rt::Vec::with_capacity(len29);
+                                        for i in 0..len29 {
+                                            let base = base29
+                                                .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                            let e29 = {
+                                                let l18 = i32::from(*base.add(0).cast::<u8>());
+                                                let v28 = match l18 {
+                                                    0 => Value::Null,
+                                                    1 => {
+                                                        let e28 = {
+                                                            let l19 = i32::from(*base.add(8).cast::<u8>());
+                                                            _rt::bool_lift(l19 as u8)
+                                                        };
+                                                        Value::Boolean(e28)
+                                                    }
+                                                    2 => {
+                                                        let e28 = {
+                                                            let l20 = *base.add(8).cast::<i64>();
+                                                            l20
+                                                        };
+                                                        Value::Integer(e28)
+                                                    }
+                                                    3 => {
+                                                        let e28 = {
+                                                            let l21 = *base.add(8).cast::<f64>();
+                                                            l21
+                                                        };
+                                                        Value::Real(e28)
+                                                    }
+                                                    4 => {
+                                                        let e28 = {
+                                                            let l22 = *base.add(8).cast::<*mut u8>();
+                                                            let l23 = *base
+                                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len24 = l23;
+                                                            let bytes24 = _rt::Vec::from_raw_parts(
+                                                                l22.cast(),
+                                                                len24,
+                                                                len24,
+                                                            );
+                                                            _rt::string_lift(bytes24)
+                                                        };
+                                                        Value::Text(e28)
+                                                    }
+                                                    n => {
+                                                        debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                                        let e28 = {
+                                                            let l25 = *base.add(8).cast::<*mut u8>();
+                                                            let l26 = *base
+                                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                .cast::<usize>();
+                                                            let len27 = l26;
+                                                            <_ as From<
+                                                                _rt::Vec<_>,
+                                                            >>::from(_rt::Vec::from_raw_parts(l25.cast(), len27, len27))
+                                                        };
+                                                        Value::Blob(e28)
+                                                    }
+                                                };
+                                                v28
+                                            };
+                                            result29.push(e29);
+                                        }
+                                        _rt::cabi_dealloc(
+                                            base29,
+                                            len29 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                            8,
+                                        );
+                                        result29
+                                    };
+                                    result30.push(e30);
+                                }
+                                _rt::cabi_dealloc(
+                                    base30,
+                                    len30 * (2 * ::core::mem::size_of::<*const u8>()),
+                                    ::core::mem::size_of::<*const u8>(),
+                                );
+                                let l31 = *ptr5
+                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                    .cast::<i64>();
+                                Rows {
+                                    columns: result13,
+                                    rows: result30,
+                                    affected: l31 as u64,
+                                }
+                            };
+                            Ok(e)
+                        }
+                        1 => {
+                            let e = {
+                                let l32 = i32::from(*ptr5.add(8).cast::<u8>());
+                                let v55 = match l32 {
+                                    0 => {
+                                        let e55 = {
+                                            let l33 = *ptr5
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l34 = *ptr5
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len35 = l34;
+                                            let bytes35 = _rt::Vec::from_raw_parts(
+                                                l33.cast(),
+                                                len35,
+                                                len35,
+                                            );
+                                            _rt::string_lift(bytes35)
+                                        };
+                                        SqlError::Denied(e55)
+                                    }
+                                    1 => {
+                                        let e55 = {
+                                            let l36 = *ptr5
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l37 = *ptr5
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len38 = l37;
+                                            let bytes38 = _rt::Vec::from_raw_parts(
+                                                l36.cast(),
+                                                len38,
+                                                len38,
+                                            );
+                                            _rt::string_lift(bytes38)
+                                        };
+                                        SqlError::Unknown(e55)
+                                    }
+                                    2 => {
+                                        let e55 = {
+                                            let l39 = *ptr5
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l40 = *ptr5
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len41 = l40;
+                                            let bytes41 = _rt::Vec::from_raw_parts(
+                                                l39.cast(),
+                                                len41,
+                                                len41,
+                                            );
+                                            _rt::string_lift(bytes41)
+                                        };
+                                        SqlError::Invalid(e55)
+                                    }
+                                    3 => {
+                                        let e55 = {
+                                            let l42 = *ptr5
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l43 = *ptr5
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len44 = l43;
+                                            let bytes44 = _rt::Vec::from_raw_parts(
+                                                l42.cast(),
+                                                len44,
+                                                len44,
+                                            );
+                                            let l45 = *ptr5
+                                                .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l46 = *ptr5
+                                                .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len47 = l46;
+                                            let bytes47 = _rt::Vec::from_raw_parts(
+                                                l45.cast(),
+                                                len47,
+                                                len47,
+                                            );
+                                            let l48 = i32::from(
+                                                *ptr5
+                                                    .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<u8>(),
+                                            );
+                                            DatabaseError {
+                                                code: _rt::string_lift(bytes44),
+                                                message: _rt::string_lift(bytes47),
+                                                retry: _rt::bool_lift(l48 as u8),
+                                            }
+                                        };
+                                        SqlError::Database(e55)
+                                    }
+                                    4 => {
+                                        let e55 = {
+                                            let l49 = *ptr5
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l50 = *ptr5
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len51 = l50;
+                                            let bytes51 = _rt::Vec::from_raw_parts(
+                                                l49.cast(),
+                                                len51,
+                                                len51,
+                                            );
+                                            _rt::string_lift(bytes51)
+                                        };
+                                        SqlError::Limit(e55)
+                                    }
+                                    n => {
+                                        debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                        let e55 = {
+                                            let l52 = *ptr5
+                                                .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<*mut u8>();
+                                            let l53 = *ptr5
+                                                .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len54 = l53;
+                                            let bytes54 = _rt::Vec::from_raw_parts(
+                                                l52.cast(),
+                                                len54,
+                                                len54,
+                                            );
+                                            _rt::string_lift(bytes54)
+                                        };
+                                        SqlError::Unavailable(e55)
+                                    }
+                                };
+                                v55
+                            };
+                            Err(e)
+                        }
+                        _ => _rt::invalid_enum_discriminant(),
+                    };
+                    result56
+                }
+            }
+            impl Transaction {
+                #[allow(unused_unsafe, clippy::all)]
+                #[allow(async_fn_in_trait)]
+                pub fn begin(
+                    connection: &str,
+                ) -> ::core::result::Result<Transaction, SqlError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 7 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 7
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = connection;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let ptr1 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "lovage:task/sql@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[static]transaction.begin"]
+                            fn wit_import2(_: *mut u8, _: usize, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import2(
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import2(ptr0.cast_mut(), len0, ptr1);
+                        let l3 = i32::from(*ptr1.add(0).cast::<u8>());
+                        let result29 = match l3 {
+                            0 => {
+                                let e = {
+                                    let l4 = *ptr1
+                                        .add(::core::mem::size_of::<*const u8>())
+                                        .cast::<i32>();
+                                    Transaction::from_handle(l4 as u32)
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l5 = i32::from(
+                                        *ptr1.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v28 = match l5 {
+                                        0 => {
+                                            let e28 = {
+                                                let l6 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l7 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len8 = l7;
+                                                let bytes8 = _rt::Vec::from_raw_parts(
+                                                    l6.cast(),
+                                                    len8,
+                                                    len8,
+                                                );
+                                                _rt::string_lift(bytes8)
+                                            };
+                                            SqlError::Denied(e28)
+                                        }
+                                        1 => {
+                                            let e28 = {
+                                                let l9 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l10 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len11 = l10;
+                                                let bytes11 = _rt::Vec::from_raw_parts(
+                                                    l9.cast(),
+                                                    len11,
+                                                    len11,
+                                                );
+                                                _rt::string_lift(bytes11)
+                                            };
+                                            SqlError::Unknown(e28)
+                                        }
+                                        2 => {
+                                            let e28 = {
+                                                let l12 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l13 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len14 = l13;
+                                                let bytes14 = _rt::Vec::from_raw_parts(
+                                                    l12.cast(),
+                                                    len14,
+                                                    len14,
+                                                );
+                                                _rt::string_lift(bytes14)
+                                            };
+                                            SqlError::Invalid(e28)
+                                        }
+                                        3 => {
+                                            let e28 = {
+                                                let l15 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l16 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len17 = l16;
+                                                let bytes17 = _rt::Vec::from_raw_parts(
+                                                    l15.cast(),
+                                                    len17,
+                                                    len17,
+                                                );
+                                                let l18 = *ptr1
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l19 = *ptr1
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len20 = l19;
+                                                let bytes20 = _rt::Vec::from_raw_parts(
+                                                    l18.cast(),
+                                                    len20,
+                                                    len20,
+                                                );
+                                                let l21 = i32::from(
+                                                    *ptr1
+                                                        .add(6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                DatabaseError {
+                                                    code: _rt::string_lift(bytes17),
+                                                    message: _rt::string_lift(bytes20),
+                                                    retry: _rt::bool_lift(l21 as u8),
+                                                }
+                                            };
+                                            SqlError::Database(e28)
+                                        }
+                                        4 => {
+                                            let e28 = {
+                                                let l22 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l23 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len24 = l23;
+                                                let bytes24 = _rt::Vec::from_raw_parts(
+                                                    l22.cast(),
+                                                    len24,
+                                                    len24,
+                                                );
+                                                _rt::string_lift(bytes24)
+                                            };
+                                            SqlError::Limit(e28)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                            let e28 = {
+                                                let l25 = *ptr1
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l26 = *ptr1
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len27 = l26;
+                                                let bytes27 = _rt::Vec::from_raw_parts(
+                                                    l25.cast(),
+                                                    len27,
+                                                    len27,
+                                                );
+                                                _rt::string_lift(bytes27)
+                                            };
+                                            SqlError::Unavailable(e28)
+                                        }
+                                    };
+                                    v28
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result29
+                    }
+                }
+            }
+            impl Transaction {
+                #[allow(unused_unsafe, clippy::all)]
+                #[allow(async_fn_in_trait)]
+                pub fn query(
+                    &self,
+                    statement: &str,
+                    parameters: &[Value],
+                ) -> ::core::result::Result<Rows, SqlError> {
+                    unsafe {
+                        #[repr(align(8))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 8 + 6 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 8
+                                + 6 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let vec0 = statement;
+                        let ptr0 = vec0.as_ptr().cast::<u8>();
+                        let len0 = vec0.len();
+                        let vec3 = parameters;
+                        let len3 = vec3.len();
+                        let layout3 = _rt::alloc::Layout::from_size_align(
+                                vec3.len() * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                8,
+                            )
+                            .unwrap();
+                        let (result3, _cleanup3) = wit_bindgen::rt::Cleanup::new(
+                            layout3,
+                        );
+                        for (i, e) in vec3.into_iter().enumerate() {
+                            let base = result3
+                                .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                            {
+                                match e {
+                                    Value::Null => {
+                                        *base.add(0).cast::<u8>() = (0i32) as u8;
+                                    }
+                                    Value::Boolean(e) => {
+                                        *base.add(0).cast::<u8>() = (1i32) as u8;
+                                        *base.add(8).cast::<u8>() = (match e {
+                                            true => 1,
+                                            false => 0,
+                                        }) as u8;
+                                    }
+                                    Value::Integer(e) => {
+                                        *base.add(0).cast::<u8>() = (2i32) as u8;
+                                        *base.add(8).cast::<i64>() = _rt::as_i64(e);
+                                    }
+                                    Value::Real(e) => {
+                                        *base.add(0).cast::<u8>() = (3i32) as u8;
+                                        *base.add(8).cast::<f64>() = _rt::as_f64(e);
+                                    }
+                                    Value::Text(e) => {
+                                        *base.add(0).cast::<u8>() = (4i32) as u8;
+                                        let vec1 = e;
+                                        let ptr1 = vec1.as_ptr().cast::<u8>();
+                                        let len1 = vec1.len();
+                                        *base
+                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len1;
+                                        *base.add(8).cast::<*mut u8>() = ptr1.cast_mut();
+                                    }
+                                    Value::Blob(e) => {
+                                        *base.add(0).cast::<u8>() = (5i32) as u8;
+                                        let vec2 = e;
+                                        let ptr2 = vec2.as_ptr().cast::<u8>();
+                                        let len2 = vec2.len();
+                                        *base
+                                            .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                            .cast::<usize>() = len2;
+                                        *base.add(8).cast::<*mut u8>() = ptr2.cast_mut();
+                                    }
+                                }
+                            }
+                        }
+                        let ptr4 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "lovage:task/sql@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]transaction.query"]
+                            fn wit_import5(
+                                _: i32,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                                _: usize,
+                                _: *mut u8,
+                            );
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import5(
+                            _: i32,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                            _: usize,
+                            _: *mut u8,
+                        ) {
+                            unreachable!()
+                        }
+                        wit_import5(
+                            (self).handle() as i32,
+                            ptr0.cast_mut(),
+                            len0,
+                            result3,
+                            len3,
+                            ptr4,
+                        );
+                        let l6 = i32::from(*ptr4.add(0).cast::<u8>());
+                        let result55 = match l6 {
+                            0 => {
+                                let e = {
+                                    let l7 = *ptr4.add(8).cast::<*mut u8>();
+                                    let l8 = *ptr4
+                                        .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base12 = l7;
+                                    let len12 = l8;
+                                    let mut result12 = _rt::Vec::with_capacity(len12);
+                                    for i in 0..len12 {
+                                        let base = base12
+                                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                        let e12 = {
+                                            let l9 = *base.add(0).cast::<*mut u8>();
+                                            let l10 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let len11 = l10;
+                                            let bytes11 = _rt::Vec::from_raw_parts(
+                                                l9.cast(),
+                                                len11,
+                                                len11,
+                                            );
+                                            _rt::string_lift(bytes11)
+                                        };
+                                        result12.push(e12);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base12,
+                                        len12 * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    let l13 = *ptr4
+                                        .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<*mut u8>();
+                                    let l14 = *ptr4
+                                        .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<usize>();
+                                    let base29 = l13;
+                                    let len29 = l14;
+                                    let mut result29 = _rt::Vec::with_capacity(len29);
+                                    for i in 0..len29 {
+                                        let base = base29
+                                            .add(i * (2 * ::core::mem::size_of::<*const u8>()));
+                                        let e29 = {
+                                            let l15 = *base.add(0).cast::<*mut u8>();
+                                            let l16 = *base
+                                                .add(::core::mem::size_of::<*const u8>())
+                                                .cast::<usize>();
+                                            let base28 = l15;
+                                            let len28 = l16;
+                                            let mut result28 = _rt::Vec::with_capacity(len28);
+                                            for i in 0..len28 {
+                                                let base = base28
+                                                    .add(i * (8 + 2 * ::core::mem::size_of::<*const u8>()));
+                                                let e28 = {
+                                                    let l17 = i32::from(*base.add(0).cast::<u8>());
+                                                    let v27 = match l17 {
+                                                        0 => Value::Null,
+                                                        1 => {
+                                                            let e27 = {
+                                                                let l18 = i32::from(*base.add(8).cast::<u8>());
+                                                                _rt::bool_lift(l18 as u8)
+                                                            };
+                                                            Value::Boolean(e27)
+                                                        }
+                                                        2 => {
+                                                            let e27 = {
+                                                                let l19 = *base.add(8).cast::<i64>();
+                                                                l19
+                                                            };
+                                                            Value::Integer(e27)
+                                                        }
+                                                        3 => {
+                                                            let e27 = {
+                                                                let l20 = *base.add(8).cast::<f64>();
+                                                                l20
+                                                            };
+                                                            Value::Real(e27)
+                                                        }
+                                                        4 => {
+                                                            let e27 = {
+                                                                let l21 = *base.add(8).cast::<*mut u8>();
+                                                                let l22 = *base
+                                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len23 = l22;
+                                                                let bytes23 = _rt::Vec::from_raw_parts(
+                                                                    l21.cast(),
+                                                                    len23,
+                                                                    len23,
+                                                                );
+                                                                _rt::string_lift(bytes23)
+                                                            };
+                                                            Value::Text(e27)
+                                                        }
+                                                        n => {
+                                                            debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                                            let e27 = {
+                                                                let l24 = *base.add(8).cast::<*mut u8>();
+                                                                let l25 = *base
+                                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                                    .cast::<usize>();
+                                                                let len26 = l25;
+                                                                <_ as From<
+                                                                    _rt::Vec<_>,
+                                                                >>::from(_rt::Vec::from_raw_parts(l24.cast(), len26, len26))
+                                                            };
+                                                            Value::Blob(e27)
+                                                        }
+                                                    };
+                                                    v27
+                                                };
+                                                result28.push(e28);
+                                            }
+                                            _rt::cabi_dealloc(
+                                                base28,
+                                                len28 * (8 + 2 * ::core::mem::size_of::<*const u8>()),
+                                                8,
+                                            );
+                                            result28
+                                        };
+                                        result29.push(e29);
+                                    }
+                                    _rt::cabi_dealloc(
+                                        base29,
+                                        len29 * (2 * ::core::mem::size_of::<*const u8>()),
+                                        ::core::mem::size_of::<*const u8>(),
+                                    );
+                                    let l30 = *ptr4
+                                        .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                        .cast::<i64>();
+                                    Rows {
+                                        columns: result12,
+                                        rows: result29,
+                                        affected: l30 as u64,
+                                    }
+                                };
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l31 = i32::from(*ptr4.add(8).cast::<u8>());
+                                    let v54 = match l31 {
+                                        0 => {
+                                            let e54 = {
+                                                let l32 = *ptr4
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l33 = *ptr4
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len34 = l33;
+                                                let bytes34 = _rt::Vec::from_raw_parts(
+                                                    l32.cast(),
+                                                    len34,
+                                                    len34,
+                                                );
+                                                _rt::string_lift(bytes34)
+                                            };
+                                            SqlError::Denied(e54)
+                                        }
+                                        1 => {
+                                            let e54 = {
+                                                let l35 = *ptr4
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l36 = *ptr4
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len37 = l36;
+                                                let bytes37 = _rt::Vec::from_raw_parts(
+                                                    l35.cast(),
+                                                    len37,
+                                                    len37,
+                                                );
+                                                _rt::string_lift(bytes37)
+                                            };
+                                            SqlError::Unknown(e54)
+                                        }
+                                        2 => {
+                                            let e54 = {
+                                                let l38 = *ptr4
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l39 = *ptr4
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len40 = l39;
+                                                let bytes40 = _rt::Vec::from_raw_parts(
+                                                    l38.cast(),
+                                                    len40,
+                                                    len40,
+                                                );
+                                                _rt::string_lift(bytes40)
+                                            };
+                                            SqlError::Invalid(e54)
+                                        }
+                                        3 => {
+                                            let e54 = {
+                                                let l41 = *ptr4
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l42 = *ptr4
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len43 = l42;
+                                                let bytes43 = _rt::Vec::from_raw_parts(
+                                                    l41.cast(),
+                                                    len43,
+                                                    len43,
+                                                );
+                                                let l44 = *ptr4
+                                                    .add(8 + 3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l45 = *ptr4
+                                                    .add(8 + 4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len46 = l45;
+                                                let bytes46 = _rt::Vec::from_raw_parts(
+                                                    l44.cast(),
+                                                    len46,
+                                                    len46,
+                                                );
+                                                let l47 = i32::from(
+                                                    *ptr4
+                                                        .add(8 + 5 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                DatabaseError {
+                                                    code: _rt::string_lift(bytes43),
+                                                    message: _rt::string_lift(bytes46),
+                                                    retry: _rt::bool_lift(l47 as u8),
+                                                }
+                                            };
+                                            SqlError::Database(e54)
+                                        }
+                                        4 => {
+                                            let e54 = {
+                                                let l48 = *ptr4
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l49 = *ptr4
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len50 = l49;
+                                                let bytes50 = _rt::Vec::from_raw_parts(
+                                                    l48.cast(),
+                                                    len50,
+                                                    len50,
+                                                );
+                                                _rt::string_lift(bytes50)
+                                            };
+                                            SqlError::Limit(e54)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                            let e54 = {
+                                                let l51 = *ptr4
+                                                    .add(8 + 1 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l52 = *ptr4
+                                                    .add(8 + 2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len53 = l52;
+                                                let bytes53 = _rt::Vec::from_raw_parts(
+                                                    l51.cast(),
+                                                    len53,
+                                                    len53,
+                                                );
+                                                _rt::string_lift(bytes53)
+                                            };
+                                            SqlError::Unavailable(e54)
+                                        }
+                                    };
+                                    v54
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result55
+                    }
+                }
+            }
+            impl Transaction {
+                #[allow(unused_unsafe, clippy::all)]
+                /// The end of it, whether it succeeds or not.
+                #[allow(async_fn_in_trait)]
+                pub fn commit(&self) -> ::core::result::Result<(), SqlError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 7 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 7
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "lovage:task/sql@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]transaction.commit"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result27 = match l2 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l3 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v26 = match l3 {
+                                        0 => {
+                                            let e26 = {
+                                                let l4 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l5 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len6 = l5;
+                                                let bytes6 = _rt::Vec::from_raw_parts(
+                                                    l4.cast(),
+                                                    len6,
+                                                    len6,
+                                                );
+                                                _rt::string_lift(bytes6)
+                                            };
+                                            SqlError::Denied(e26)
+                                        }
+                                        1 => {
+                                            let e26 = {
+                                                let l7 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            SqlError::Unknown(e26)
+                                        }
+                                        2 => {
+                                            let e26 = {
+                                                let l10 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            SqlError::Invalid(e26)
+                                        }
+                                        3 => {
+                                            let e26 = {
+                                                let l13 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                let l16 = *ptr0
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l17 = *ptr0
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len18 = l17;
+                                                let bytes18 = _rt::Vec::from_raw_parts(
+                                                    l16.cast(),
+                                                    len18,
+                                                    len18,
+                                                );
+                                                let l19 = i32::from(
+                                                    *ptr0
+                                                        .add(6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                DatabaseError {
+                                                    code: _rt::string_lift(bytes15),
+                                                    message: _rt::string_lift(bytes18),
+                                                    retry: _rt::bool_lift(l19 as u8),
+                                                }
+                                            };
+                                            SqlError::Database(e26)
+                                        }
+                                        4 => {
+                                            let e26 = {
+                                                let l20 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l21 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len22 = l21;
+                                                let bytes22 = _rt::Vec::from_raw_parts(
+                                                    l20.cast(),
+                                                    len22,
+                                                    len22,
+                                                );
+                                                _rt::string_lift(bytes22)
+                                            };
+                                            SqlError::Limit(e26)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                            let e26 = {
+                                                let l23 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l24 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len25 = l24;
+                                                let bytes25 = _rt::Vec::from_raw_parts(
+                                                    l23.cast(),
+                                                    len25,
+                                                    len25,
+                                                );
+                                                _rt::string_lift(bytes25)
+                                            };
+                                            SqlError::Unavailable(e26)
+                                        }
+                                    };
+                                    v26
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result27
+                    }
+                }
+            }
+            impl Transaction {
+                #[allow(unused_unsafe, clippy::all)]
+                #[allow(async_fn_in_trait)]
+                pub fn rollback(&self) -> ::core::result::Result<(), SqlError> {
+                    unsafe {
+                        #[cfg_attr(target_pointer_width = "64", repr(align(8)))]
+                        #[cfg_attr(target_pointer_width = "32", repr(align(4)))]
+                        struct RetArea(
+                            [::core::mem::MaybeUninit<
+                                u8,
+                            >; 7 * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let mut ret_area = RetArea(
+                            [::core::mem::MaybeUninit::uninit(); 7
+                                * ::core::mem::size_of::<*const u8>()],
+                        );
+                        let ptr0 = ret_area.0.as_mut_ptr().cast::<u8>();
+                        #[cfg(target_arch = "wasm32")]
+                        #[link(wasm_import_module = "lovage:task/sql@0.1.0")]
+                        unsafe extern "C" {
+                            #[link_name = "[method]transaction.rollback"]
+                            fn wit_import1(_: i32, _: *mut u8);
+                        }
+                        #[cfg(not(target_arch = "wasm32"))]
+                        unsafe extern "C" fn wit_import1(_: i32, _: *mut u8) {
+                            unreachable!()
+                        }
+                        wit_import1((self).handle() as i32, ptr0);
+                        let l2 = i32::from(*ptr0.add(0).cast::<u8>());
+                        let result27 = match l2 {
+                            0 => {
+                                let e = ();
+                                Ok(e)
+                            }
+                            1 => {
+                                let e = {
+                                    let l3 = i32::from(
+                                        *ptr0.add(::core::mem::size_of::<*const u8>()).cast::<u8>(),
+                                    );
+                                    let v26 = match l3 {
+                                        0 => {
+                                            let e26 = {
+                                                let l4 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l5 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len6 = l5;
+                                                let bytes6 = _rt::Vec::from_raw_parts(
+                                                    l4.cast(),
+                                                    len6,
+                                                    len6,
+                                                );
+                                                _rt::string_lift(bytes6)
+                                            };
+                                            SqlError::Denied(e26)
+                                        }
+                                        1 => {
+                                            let e26 = {
+                                                let l7 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l8 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len9 = l8;
+                                                let bytes9 = _rt::Vec::from_raw_parts(
+                                                    l7.cast(),
+                                                    len9,
+                                                    len9,
+                                                );
+                                                _rt::string_lift(bytes9)
+                                            };
+                                            SqlError::Unknown(e26)
+                                        }
+                                        2 => {
+                                            let e26 = {
+                                                let l10 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l11 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len12 = l11;
+                                                let bytes12 = _rt::Vec::from_raw_parts(
+                                                    l10.cast(),
+                                                    len12,
+                                                    len12,
+                                                );
+                                                _rt::string_lift(bytes12)
+                                            };
+                                            SqlError::Invalid(e26)
+                                        }
+                                        3 => {
+                                            let e26 = {
+                                                let l13 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l14 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len15 = l14;
+                                                let bytes15 = _rt::Vec::from_raw_parts(
+                                                    l13.cast(),
+                                                    len15,
+                                                    len15,
+                                                );
+                                                let l16 = *ptr0
+                                                    .add(4 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l17 = *ptr0
+                                                    .add(5 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len18 = l17;
+                                                let bytes18 = _rt::Vec::from_raw_parts(
+                                                    l16.cast(),
+                                                    len18,
+                                                    len18,
+                                                );
+                                                let l19 = i32::from(
+                                                    *ptr0
+                                                        .add(6 * ::core::mem::size_of::<*const u8>())
+                                                        .cast::<u8>(),
+                                                );
+                                                DatabaseError {
+                                                    code: _rt::string_lift(bytes15),
+                                                    message: _rt::string_lift(bytes18),
+                                                    retry: _rt::bool_lift(l19 as u8),
+                                                }
+                                            };
+                                            SqlError::Database(e26)
+                                        }
+                                        4 => {
+                                            let e26 = {
+                                                let l20 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l21 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len22 = l21;
+                                                let bytes22 = _rt::Vec::from_raw_parts(
+                                                    l20.cast(),
+                                                    len22,
+                                                    len22,
+                                                );
+                                                _rt::string_lift(bytes22)
+                                            };
+                                            SqlError::Limit(e26)
+                                        }
+                                        n => {
+                                            debug_assert_eq!(n, 5, "invalid enum discriminant");
+                                            let e26 = {
+                                                let l23 = *ptr0
+                                                    .add(2 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<*mut u8>();
+                                                let l24 = *ptr0
+                                                    .add(3 * ::core::mem::size_of::<*const u8>())
+                                                    .cast::<usize>();
+                                                let len25 = l24;
+                                                let bytes25 = _rt::Vec::from_raw_parts(
+                                                    l23.cast(),
+                                                    len25,
+                                                    len25,
+                                                );
+                                                _rt::string_lift(bytes25)
+                                            };
+                                            SqlError::Unavailable(e26)
+                                        }
+                                    };
+                                    v26
+                                };
+                                Err(e)
+                            }
+                            _ => _rt::invalid_enum_discriminant(),
+                        };
+                        result27
+                    }
+                }
+            }
+        }
         /// What crosses the border between a task module and its host, in both
         /// directions.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
@@ -5707,9 +7246,9 @@ pub(crate) use __export_wanting_module_impl as export;
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3262] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xb9\x18\x01A\x02\x01\
-A\x19\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 3814] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xe1\x1c\x01A\x02\x01\
+A\x1b\x01B\x0b\x01q\x02\x08upstream\x01s\0\x02io\x01s\0\x04\0\x05error\x03\0\0\x01\
 ks\x01j\x01\x02\x01\x01\x01@\x01\x03keys\0\x03\x04\0\x03get\x01\x04\x01o\x02ss\x01\
 p\x05\x01j\x01\x06\x01\x01\x01@\0\0\x07\x04\0\x07get-all\x01\x08\x03\0\x1cwasi:c\
 onfig/store@0.2.0-rc.1\x05\0\x01B\x1c\x01q\x03\x0dno-such-store\0\0\x0daccess-de\
@@ -5736,56 +7275,68 @@ rror\x03\0\x02\x01h\x01\x01ps\x01p}\x01k\x06\x01o\x02s\x07\x01p\x08\x01j\x01\x09
 \x01\x03\x01@\x02\x06bucket\x04\x04keys\x05\0\x0a\x04\0\x08get-many\x01\x0b\x01o\
 \x02s\x06\x01p\x0c\x01j\0\x01\x03\x01@\x02\x06bucket\x04\x0akey-values\x0d\0\x0e\
 \x04\0\x08set-many\x01\x0f\x01@\x02\x06bucket\x04\x04keys\x05\0\x0e\x04\0\x0bdel\
-ete-many\x01\x10\x03\0\x20wasi:keyvalue/batch@0.2.0-draft2\x05\x05\x01B%\x01q\x04\
-\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\0\x05retry\x03\0\0\x01\
-ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\x04\0\x07failure\x03\
-\0\x03\x01r\x03\x07base-msw\x06factoru\x06max-msw\x04\0\x07backoff\x03\0\x05\x01\
-r\x02\x05county\x09period-msw\x04\0\x04rate\x03\0\x07\x01q\x03\x05start\0\0\x04d\
-one\0\0\x06for-ms\x01w\0\x04\0\x05until\x03\0\x09\x01m\x03\x08existing\x06reject\
-\x07replace\x04\0\x08conflict\x03\0\x0b\x01r\x02\x05until\x0a\x08conflict\x0c\x04\
-\0\x06unique\x03\0\x0d\x01k}\x01ky\x01k\x06\x01kw\x01k\x7f\x01k\x0e\x01k\x08\x01\
-r\x0f\x05queue\x02\x08priority\x0f\x0cmax-attempts\x10\x07backoff\x11\x0amax-age\
--ms\x12\x0fretry-exhausted\x13\x0atimeout-ms\x12\x0fsoft-timeout-ms\x12\x09expir\
-y-ms\x12\x0dresult-ttl-ms\x12\x06unique\x14\x04fuel\x12\x06memory\x12\x04rate\x15\
-\x0bconcurrency\x10\x04\0\x0ctask-options\x03\0\x16\x01q\x02\x08every-ms\x01w\0\x04\
-cron\x01s\0\x04\0\x07trigger\x03\0\x18\x01q\x03\x04none\0\0\x04last\0\0\x03all\x01\
-y\0\x04\0\x08catch-up\x03\0\x1a\x01m\x04\x05allow\x04skip\x05queue\x07replace\x04\
-\0\x07overlap\x03\0\x1c\x01r\x05\x07trigger\x19\x04zone\x02\x09jitter-msw\x08cat\
-ch-up\x1b\x07overlap\x1d\x04\0\x08schedule\x03\0\x1e\x01p\x1f\x01r\x06\x04names\x03\
-docs\x0cinput-schemas\x0doutput-schemas\x07options\x17\x09schedules\x20\x04\0\x09\
-task-info\x03\0!\x01q\x04\x06denied\x01s\0\x07invalid\x01s\0\x05limit\x01s\0\x0b\
-unavailable\x01s\0\x04\0\x0acall-error\x03\0#\x03\0\x17lovage:task/types@0.1.0\x05\
-\x06\x02\x03\0\x04\x0acall-error\x01B\x1a\x02\x03\x02\x01\x07\x04\0\x0acall-erro\
-r\x03\0\0\x01o\x02ss\x01p\x02\x01r\x0a\x02ids\x06tenants\x06modules\x04tasks\x05\
-queues\x06digests\x07attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x03\
-\x04\0\x03job\x03\0\x04\x01p}\x01r\x02\x06digests\x05state\x06\x04\0\x05saved\x03\
-\0\x07\x01@\0\0\x05\x04\0\x07current\x01\x09\x01@\0\0w\x04\0\x0cremaining-ms\x01\
-\x0a\x01@\0\0\x7f\x04\0\x09cancelled\x01\x0b\x01ku\x01ks\x01j\0\x01\x01\x01@\x02\
-\x05share\x0c\x07message\x0d\0\x0e\x04\0\x08progress\x01\x0f\x01@\x01\x05state\x06\
-\0\x0e\x04\0\x0acheckpoint\x01\x10\x01k\x08\x01j\x01\x11\x01\x01\x01@\0\0\x12\x04\
-\0\x07restore\x01\x13\x03\0\x19lovage:task/context@0.1.0\x05\x08\x01B\x1a\x02\x03\
-\x02\x01\x07\x04\0\x0acall-error\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01ky\x01o\x02s\
-s\x01p\x07\x01r\x0a\x04tasks\x05input\x02\x03key\x03\x05queue\x03\x04lane\x03\x08\
-priority\x04\x08delay-ms\x05\x0cmax-attempts\x06\x07headers\x08\x07at-once\x7f\x04\
-\0\x07new-job\x03\0\x09\x01r\x03\x04flows\x03key\x03\x07at-once\x7f\x04\0\x08new\
--flow\x03\0\x0b\x01p\x0a\x01r\x03\x04jobs\x0d\x06cursor\x02\x04openy\x04\0\x08ne\
-w-page\x03\0\x0e\x01ps\x01j\x01\x10\x01\x01\x01@\x01\x04jobs\x0d\0\x11\x04\0\x07\
-enqueue\x01\x12\x01j\x01s\x01\x01\x01@\x01\x04flow\x0c\0\x13\x04\0\x0cenqueue-fl\
-ow\x01\x14\x01j\0\x01\x01\x01@\x01\x04page\x0f\0\x15\x04\0\x0cenqueue-page\x01\x16\
-\x03\0\x16lovage:task/jobs@0.1.0\x05\x09\x01B\x03\x01ps\x01@\0\0\0\x04\0\x05want\
-s\x01\x01\x04\0\x17lovage:task/wants@0.1.0\x05\x0a\x02\x03\0\x04\x07failure\x01B\
-\x11\x02\x03\x02\x01\x0b\x04\0\x07failure\x03\0\0\x01r\x03\x04tasks\x03maxy\x07w\
-ait-msw\x04\0\x07batched\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x06\x02ids\x07\
-attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x05\x05input\x06\x04\0\x04\
-call\x03\0\x07\x01p\x03\x01@\0\0\x09\x04\0\x08describe\x01\x0a\x01p\x08\x01j\x01\
-\x06\x01\x01\x01p\x0c\x01@\x02\x04tasks\x05calls\x0b\0\x0d\x04\0\x03run\x01\x0e\x04\
-\0\x19lovage:task/batches@0.1.0\x05\x0c\x02\x03\0\x04\x09task-info\x01B\x0b\x02\x03\
-\x02\x01\x0b\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x0d\x04\0\x09task-info\x03\
-\0\x02\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\x01\x01\
-\x01@\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lovage:task/\
-handler@0.1.0\x05\x0e\x04\0\x20lovage:task/wanting-module@0.1.0\x04\0\x0b\x14\x01\
-\0\x0ewanting-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-comp\
-onent\x070.262.0\x10wit-bindgen-rust\x060.63.0";
+ete-many\x01\x10\x03\0\x20wasi:keyvalue/batch@0.2.0-draft2\x05\x05\x01B\x1b\x01p\
+}\x01q\x06\x04null\0\0\x07boolean\x01\x7f\0\x07integer\x01x\0\x04real\x01u\0\x04\
+text\x01s\0\x04blob\x01\0\0\x04\0\x05value\x03\0\x01\x01ps\x01p\x02\x01p\x04\x01\
+r\x03\x07columns\x03\x04rows\x05\x08affectedw\x04\0\x04rows\x03\0\x06\x01r\x03\x04\
+codes\x07messages\x05retry\x7f\x04\0\x0edatabase-error\x03\0\x08\x01q\x06\x06den\
+ied\x01s\0\x07unknown\x01s\0\x07invalid\x01s\0\x08database\x01\x09\0\x05limit\x01\
+s\0\x0bunavailable\x01s\0\x04\0\x09sql-error\x03\0\x0a\x04\0\x0btransaction\x03\x01\
+\x01i\x0c\x01j\x01\x0d\x01\x0b\x01@\x01\x0aconnections\0\x0e\x04\0\x19[static]tr\
+ansaction.begin\x01\x0f\x01h\x0c\x01j\x01\x07\x01\x0b\x01@\x03\x04self\x10\x09st\
+atements\x0aparameters\x04\0\x11\x04\0\x19[method]transaction.query\x01\x12\x01j\
+\0\x01\x0b\x01@\x01\x04self\x10\0\x13\x04\0\x1a[method]transaction.commit\x01\x14\
+\x04\0\x1c[method]transaction.rollback\x01\x14\x01@\x03\x0aconnections\x09statem\
+ents\x0aparameters\x04\0\x11\x04\0\x05query\x01\x15\x03\0\x15lovage:task/sql@0.1\
+.0\x05\x06\x01B%\x01q\x04\x06policy\0\0\x03now\0\0\x05after\x01w\0\x05never\0\0\x04\
+\0\x05retry\x03\0\0\x01ks\x01r\x04\x04kinds\x07messages\x06detail\x02\x05retry\x01\
+\x04\0\x07failure\x03\0\x03\x01r\x03\x07base-msw\x06factoru\x06max-msw\x04\0\x07\
+backoff\x03\0\x05\x01r\x02\x05county\x09period-msw\x04\0\x04rate\x03\0\x07\x01q\x03\
+\x05start\0\0\x04done\0\0\x06for-ms\x01w\0\x04\0\x05until\x03\0\x09\x01m\x03\x08\
+existing\x06reject\x07replace\x04\0\x08conflict\x03\0\x0b\x01r\x02\x05until\x0a\x08\
+conflict\x0c\x04\0\x06unique\x03\0\x0d\x01k}\x01ky\x01k\x06\x01kw\x01k\x7f\x01k\x0e\
+\x01k\x08\x01r\x0f\x05queue\x02\x08priority\x0f\x0cmax-attempts\x10\x07backoff\x11\
+\x0amax-age-ms\x12\x0fretry-exhausted\x13\x0atimeout-ms\x12\x0fsoft-timeout-ms\x12\
+\x09expiry-ms\x12\x0dresult-ttl-ms\x12\x06unique\x14\x04fuel\x12\x06memory\x12\x04\
+rate\x15\x0bconcurrency\x10\x04\0\x0ctask-options\x03\0\x16\x01q\x02\x08every-ms\
+\x01w\0\x04cron\x01s\0\x04\0\x07trigger\x03\0\x18\x01q\x03\x04none\0\0\x04last\0\
+\0\x03all\x01y\0\x04\0\x08catch-up\x03\0\x1a\x01m\x04\x05allow\x04skip\x05queue\x07\
+replace\x04\0\x07overlap\x03\0\x1c\x01r\x05\x07trigger\x19\x04zone\x02\x09jitter\
+-msw\x08catch-up\x1b\x07overlap\x1d\x04\0\x08schedule\x03\0\x1e\x01p\x1f\x01r\x06\
+\x04names\x03docs\x0cinput-schemas\x0doutput-schemas\x07options\x17\x09schedules\
+\x20\x04\0\x09task-info\x03\0!\x01q\x04\x06denied\x01s\0\x07invalid\x01s\0\x05li\
+mit\x01s\0\x0bunavailable\x01s\0\x04\0\x0acall-error\x03\0#\x03\0\x17lovage:task\
+/types@0.1.0\x05\x07\x02\x03\0\x05\x0acall-error\x01B\x1a\x02\x03\x02\x01\x08\x04\
+\0\x0acall-error\x03\0\0\x01o\x02ss\x01p\x02\x01r\x0a\x02ids\x06tenants\x06modul\
+es\x04tasks\x05queues\x06digests\x07attempty\x0cmax-attemptsy\x0eenqueued-at-msw\
+\x07headers\x03\x04\0\x03job\x03\0\x04\x01p}\x01r\x02\x06digests\x05state\x06\x04\
+\0\x05saved\x03\0\x07\x01@\0\0\x05\x04\0\x07current\x01\x09\x01@\0\0w\x04\0\x0cr\
+emaining-ms\x01\x0a\x01@\0\0\x7f\x04\0\x09cancelled\x01\x0b\x01ku\x01ks\x01j\0\x01\
+\x01\x01@\x02\x05share\x0c\x07message\x0d\0\x0e\x04\0\x08progress\x01\x0f\x01@\x01\
+\x05state\x06\0\x0e\x04\0\x0acheckpoint\x01\x10\x01k\x08\x01j\x01\x11\x01\x01\x01\
+@\0\0\x12\x04\0\x07restore\x01\x13\x03\0\x19lovage:task/context@0.1.0\x05\x09\x01\
+B\x1a\x02\x03\x02\x01\x08\x04\0\x0acall-error\x03\0\0\x01p}\x01ks\x01k}\x01kw\x01\
+ky\x01o\x02ss\x01p\x07\x01r\x0a\x04tasks\x05input\x02\x03key\x03\x05queue\x03\x04\
+lane\x03\x08priority\x04\x08delay-ms\x05\x0cmax-attempts\x06\x07headers\x08\x07a\
+t-once\x7f\x04\0\x07new-job\x03\0\x09\x01r\x03\x04flows\x03key\x03\x07at-once\x7f\
+\x04\0\x08new-flow\x03\0\x0b\x01p\x0a\x01r\x03\x04jobs\x0d\x06cursor\x02\x04open\
+y\x04\0\x08new-page\x03\0\x0e\x01ps\x01j\x01\x10\x01\x01\x01@\x01\x04jobs\x0d\0\x11\
+\x04\0\x07enqueue\x01\x12\x01j\x01s\x01\x01\x01@\x01\x04flow\x0c\0\x13\x04\0\x0c\
+enqueue-flow\x01\x14\x01j\0\x01\x01\x01@\x01\x04page\x0f\0\x15\x04\0\x0cenqueue-\
+page\x01\x16\x03\0\x16lovage:task/jobs@0.1.0\x05\x0a\x01B\x03\x01ps\x01@\0\0\0\x04\
+\0\x05wants\x01\x01\x04\0\x17lovage:task/wants@0.1.0\x05\x0b\x02\x03\0\x05\x07fa\
+ilure\x01B\x11\x02\x03\x02\x01\x0c\x04\0\x07failure\x03\0\0\x01r\x03\x04tasks\x03\
+maxy\x07wait-msw\x04\0\x07batched\x03\0\x02\x01o\x02ss\x01p\x04\x01p}\x01r\x06\x02\
+ids\x07attempty\x0cmax-attemptsy\x0eenqueued-at-msw\x07headers\x05\x05input\x06\x04\
+\0\x04call\x03\0\x07\x01p\x03\x01@\0\0\x09\x04\0\x08describe\x01\x0a\x01p\x08\x01\
+j\x01\x06\x01\x01\x01p\x0c\x01@\x02\x04tasks\x05calls\x0b\0\x0d\x04\0\x03run\x01\
+\x0e\x04\0\x19lovage:task/batches@0.1.0\x05\x0d\x02\x03\0\x05\x09task-info\x01B\x0b\
+\x02\x03\x02\x01\x0c\x04\0\x07failure\x03\0\0\x02\x03\x02\x01\x0e\x04\0\x09task-\
+info\x03\0\x02\x01p\x03\x01@\0\0\x04\x04\0\x08describe\x01\x05\x01p}\x01j\x01\x06\
+\x01\x01\x01@\x02\x04tasks\x05input\x06\0\x07\x04\0\x03run\x01\x08\x04\0\x19lova\
+ge:task/handler@0.1.0\x05\x0f\x04\0\x20lovage:task/wanting-module@0.1.0\x04\0\x0b\
+\x14\x01\0\x0ewanting-module\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0d\
+wit-component\x070.262.0\x10wit-bindgen-rust\x060.63.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

@@ -10,6 +10,8 @@
 #[path = "bindings.rs"]
 mod bindings;
 
+pub(crate) mod sql;
+
 use crate::context::{Job, Saved};
 use crate::jobs::{NewFlow, NewJob};
 use crate::{

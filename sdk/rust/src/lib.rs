@@ -44,6 +44,7 @@
 //! - [`Bytes`]: binary arguments and results · [`Failure`]: why a task did not succeed, and what to do next
 //! - [`config`]: values and secrets that it was granted · [`bucket`]: keys with values that stay
 //! - [`context`]: the job that runs: attempt, deadline, progress, checkpoint
+//! - [`sql`]: statements in databases that it was granted
 //! - [`jobs`]: enqueue further jobs, flows of them, and sources of jobs without an end
 //! - `testing`: what a worker would do, for tests that run natively
 //! - inside: `arguments` (MessagePack map → typed values), `returned` (results), `batch` (many calls at once), `schema`, `registry` (the list of
@@ -73,6 +74,7 @@ mod msgpack;
 mod registry;
 mod returned;
 mod schema;
+pub mod sql;
 #[cfg(test)]
 mod task_tests;
 #[cfg(not(target_family = "wasm"))]

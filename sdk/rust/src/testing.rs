@@ -18,6 +18,8 @@
 //! assert_eq!(record.progress[0].message.as_deref(), Some("counting"));
 //! ```
 
+pub(crate) mod sql;
+
 use crate::context::{Job, Saved};
 use crate::jobs::{NewFlow, NewJob};
 use crate::{Failure, TaskOptions, registry};
@@ -118,6 +120,8 @@ pub struct Record {
     buckets: Buckets,
     /// How many jobs it lets be open, where the jobs are a page and the checkpoint where the next one begins.
     pub open: Option<u32>,
+    /// Each statement that it sent, behind its connection's name and a colon; and how its transactions began and ended.
+    pub sql: Vec<String>,
     state: Option<Vec<u8>>,
 }
 
@@ -153,6 +157,7 @@ pub struct Context {
     cancelled: bool,
     saved: Option<Saved<Vec<u8>>>,
     config: Vec<(String, String)>,
+    sql: Option<sql::Database>,
     record: Record,
 }
 
@@ -177,6 +182,7 @@ impl Default for Context {
             cancelled: false,
             saved: None,
             config: Vec::new(),
+            sql: None,
             record: Record::default(),
         }
     }
@@ -237,6 +243,16 @@ impl Context {
         self
     }
 
+    /// What answers the statements of [`crate::sql`]: by the connection's name, the statement and its parameters.
+    pub fn sql(
+        mut self,
+        answer: impl Fn(&str, &str, &[crate::sql::Value]) -> Result<crate::sql::Rows, crate::sql::Error>
+        + 'static,
+    ) -> Self {
+        self.sql = Some(sql::Database(std::sync::Arc::new(answer)));
+        self
+    }
+
     /// The time left until the deadline.
     pub fn remaining(self, remaining: Duration) -> Self {
         Self { remaining, ..self }
@@ -291,6 +307,7 @@ thread_local! {
 /// The host's side of the contract, natively.
 pub(crate) mod host {
     pub(crate) use super::buckets::Bucket;
+    pub(crate) use super::sql;
     use super::{CONTEXT, Duration, Job, NewFlow, NewJob, Progress, Saved};
     use crate::CallError;
 

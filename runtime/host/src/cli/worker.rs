@@ -93,6 +93,7 @@ pub(super) async fn run(
     }
     let mut settings = context.config.worker();
     settings.vault = context.config.keyring()?.map(Arc::new);
+    settings.sql = context.config.databases()?;
     let ran = worker::run(place, engine, settings, telemetry, phase).await;
     drop(ended);
     Ok(ran?)

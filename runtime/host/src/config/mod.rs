@@ -1,10 +1,11 @@
 //! Configuration: defaults, then `lovage.toml`, then `LOVAGE_*`, then flags.
 //!
-//! The defaults stand on top here, all of them; `sections` says what there is, and
-//! `located` where an error comes from.
+//! The defaults stand on top here, all but those of `[sql.NAME]`; `sections` says what there
+//! is, `sql` the same of databases, and `located` where an error comes from.
 
 mod located;
 mod sections;
+mod sql;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use self::located::located;
 pub use self::sections::*;
+pub use self::sql::SqlConfig;
 use crate::api;
 use crate::engine::{self, Ceilings, Limits};
 use crate::net::{Bounds, TcpBounds};
@@ -93,6 +95,9 @@ pub struct Config {
     /// such section it leaves those that are there alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub schedules: Option<BTreeMap<String, Entry>>,
+    /// Databases by name, which modules may be granted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub sql: BTreeMap<String, SqlConfig>,
 }
 
 impl Default for Config {
@@ -159,6 +164,7 @@ impl Default for Config {
             },
             secrets: SecretsConfig::default(),
             schedules: None,
+            sql: BTreeMap::new(),
         }
     }
 }
@@ -200,7 +206,10 @@ impl Config {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
-        figment = figment.merge(Env::prefixed("LOVAGE_").ignore(&NO_KEYS).split("__"));
+        let keys = Env::prefixed("LOVAGE_")
+            .ignore(&NO_KEYS)
+            .filter(sql::is_no_password);
+        figment = figment.merge(keys.split("__"));
         figment = figment.merge(
             Env::prefixed("LOVAGE_")
                 .only(&[LOG_FORMAT])
@@ -233,6 +242,7 @@ impl Config {
                 }
             }
         }
+        self.sql.iter().try_for_each(|(name, it)| it.check(name))?;
         if self.serve.certificate.is_some() != self.serve.key.is_some() {
             let said = "a certificate and its key go together: name both, or none";
             return Err(wrong("serve.certificate", said.into()));
@@ -327,6 +337,7 @@ impl Config {
             private_hooks: self.hooks.private,
             echo: false,
             vault: None,
+            sql: BTreeMap::new(),
         }
     }
 

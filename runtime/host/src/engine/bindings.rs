@@ -17,10 +17,17 @@ wasmtime::component::bindgen!({
         "wasi:keyvalue/store": async | trappable,
         "wasi:keyvalue/atomics": async | trappable,
         "wasi:keyvalue/batch": async | trappable,
+        "lovage:task/sql.query": async,
+        "lovage:task/sql.[static]transaction.begin": async,
+        "lovage:task/sql.[method]transaction.query": async,
+        "lovage:task/sql.[method]transaction.commit": async,
+        "lovage:task/sql.[method]transaction.rollback": async,
+        "lovage:task/sql.[drop]transaction": async,
     },
     with: {
         "wasi:keyvalue/store.bucket": crate::engine::host::keyvalue::Bucket,
         "wasi:keyvalue/atomics.cas": crate::engine::host::keyvalue::Cas,
+        "lovage:task/sql.transaction": super::host::sql::Transaction,
     },
     exports: { default: async },
 });

@@ -79,6 +79,7 @@ impl Asking {
         match request {
             Request::Progress(_) | Request::Restore => Ok(()),
             Request::Access(Access::Bucket(it)) => sane(it.check().is_ok(), "a bucket"),
+            Request::Access(Access::Sql(it)) => sane(it.check().is_ok(), "a statement"),
             // What it was granted is for the host to say.
             Request::Access(_) => Ok(()),
             Request::Checkpoint(it) => sane(
@@ -123,6 +124,7 @@ mod tests {
 
     use super::*;
     use crate::engine::{BucketCall, BucketRequest};
+    use crate::sql::{SqlRequest, Statement};
 
     #[test]
     fn what_no_engine_lets_through_is_told() {
@@ -175,5 +177,31 @@ mod tests {
         };
         assert!(check("b", value(1 << 20)));
         assert!(!check("b", value((1 << 20) + 1)));
+    }
+
+    #[test]
+    fn a_statement_is_one_that_an_engine_lets_through() {
+        let (digest, limits) = (Digest([1; 32]), Limits::default());
+        let statement = |size: usize| {
+            Request::Access(Access::Sql(SqlRequest::Within {
+                transaction: 0,
+                statement: Statement {
+                    text: "x".repeat(size),
+                    parameters: Vec::new(),
+                },
+            }))
+        };
+        let mut asking = Asking::new();
+        let mut check = |size: usize| asking.check(&statement(size), &limits, digest).is_ok();
+        assert!(check(256 * 1024));
+        assert!(!check(256 * 1024 + 1));
+        // They count among the calls.
+        let few = Limits {
+            calls: 1,
+            ..Limits::default()
+        };
+        let mut asking = Asking::new();
+        assert!(asking.check(&statement(1), &few, digest).is_ok());
+        assert!(asking.check(&statement(1), &few, digest).is_err());
     }
 }

@@ -49,6 +49,7 @@ mod settle;
 mod tally;
 mod trace;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,6 +58,7 @@ use lovage_queue::about::WorkerAbout;
 use lovage_queue::broker::{BrokerError, Place, Retention};
 use lovage_queue::clock::Millis;
 use lovage_queue::job::Partition;
+use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
@@ -68,6 +70,7 @@ use crate::net::Dialer;
 use crate::net::dial::{CaError, read_certificates};
 use crate::net::names::SystemNames;
 use crate::sandbox::pool::{self, Sandboxes};
+use crate::sql::{self, Databases};
 use crate::telemetry::Telemetry;
 use crate::vault::Keyring;
 
@@ -107,6 +110,8 @@ pub struct Settings {
     pub echo: bool,
     /// What opens secrets, where there is anything.
     pub vault: Option<Arc<Keyring>>,
+    /// Databases by name, which modules may be granted.
+    pub sql: BTreeMap<String, sql::Settings>,
 }
 
 impl Default for Settings {
@@ -127,6 +132,7 @@ impl Default for Settings {
             private_hooks: false,
             echo: false,
             vault: None,
+            sql: BTreeMap::new(),
         }
     }
 }
@@ -202,6 +208,8 @@ pub async fn run(
     let trusted = settings.ca.as_deref().map(read_certificates).transpose()?;
     let dialer = Dialer::over(Arc::new(SystemNames), trusted.unwrap_or_default());
     let dialer = Arc::new(dialer);
+    // Of the worker, and not of a session: its pools outlive an identity.
+    let databases = Databases::new(&settings.sql, Handle::current());
     let broker = place.connect().await?;
     let guests = Guests::start(settings.threads)?;
     let sandboxes = settings.sandboxes.clone();
@@ -219,7 +227,7 @@ pub async fn run(
             settings.clone(),
             telemetry.clone(),
             series.clone(),
-            dialer.clone(),
+            (dialer.clone(), databases.clone()),
         );
         tracing::info!(worker = %session.worker, place = %place, "working");
         match serve(&session, place, &guests, &mut phase).await? {

@@ -1,5 +1,5 @@
-//! What a job's module may reach beside the queue: values and secrets of its tenant,
-//! other hosts, and buckets.
+//! What a job's module may reach beside the queue: values, secrets and buckets of its tenant,
+//! other hosts, and databases.
 //!
 //! The engine has looked at the grants; they are looked at again here, since what runs a
 //! module may have been taken over by it.
@@ -14,6 +14,7 @@ use super::host::unavailable;
 use super::session::Session;
 use crate::engine::{Access, CallError, Hidden, Reply};
 use crate::net::{Connections, Gate};
+use crate::sql::Desk;
 
 /// What an attempt may reach. There is one for every attempt, and most ask for nothing: so
 /// all else is made when they do.
@@ -23,6 +24,8 @@ pub(super) struct Reach {
     gate: OnceLock<Gate>,
     /// What is open there by TCP.
     connections: OnceLock<Connections>,
+    /// The way to databases.
+    desk: OnceLock<Desk>,
 }
 
 impl Reach {
@@ -31,6 +34,7 @@ impl Reach {
             grants,
             gate: OnceLock::new(),
             connections: OnceLock::new(),
+            desk: OnceLock::new(),
         }
     }
 
@@ -60,6 +64,17 @@ impl Reach {
             Access::Bucket(request) => {
                 let done = buckets::answer(&*session.broker, tenant, &self.grants, request);
                 done.await.map(Reply::Bucket)
+            }
+            Access::Sql(request) => {
+                // What goes on with a transaction was judged when that was begun.
+                if let Some(name) = request.connection()
+                    && !self.grants.0.contains(&Grant::Sql(name.to_owned()))
+                {
+                    let text = format!("the module was not granted `sql {name}`");
+                    return Err(CallError::Denied(text));
+                }
+                let desk = self.desk.get_or_init(|| session.databases.desk(tenant));
+                Ok(Reply::Sql(desk.answer(request).await))
             }
         }
     }

@@ -24,6 +24,7 @@ use super::{Phase, Settings};
 use crate::engine::Engine;
 use crate::net::{Connections, Dialer, Gate};
 use crate::sandbox::pool::Sandboxes;
+use crate::sql::Databases;
 use crate::telemetry::Telemetry;
 use crate::telemetry::traces::Span;
 
@@ -81,6 +82,8 @@ pub struct Session {
     pub(super) granting: Granting,
     /// Makes the connections that tasks ask for.
     dialer: Arc<Dialer>,
+    /// Databases that tasks may be granted.
+    pub(super) databases: Arc<Databases>,
     /// The worker's own threads: guests have others, and the heartbeat too.
     pub(super) threads: Handle,
     clients: Mutex<HashMap<String, Client>>,
@@ -96,7 +99,7 @@ impl Session {
         settings: Settings,
         telemetry: Telemetry,
         series: Arc<AllSeries>,
-        dialer: Arc<Dialer>,
+        (dialer, databases): (Arc<Dialer>, Arc<Databases>),
     ) -> Arc<Self> {
         let (settlements, unsettled) = mpsc::unbounded_channel();
         let (pulse, staged) = Pulse::new();
@@ -111,6 +114,7 @@ impl Session {
             about: settings.about().encode(),
             hooks: Hooks::new(&dialer, settings.private_hooks),
             dialer,
+            databases,
             settings,
             telemetry,
             series,

@@ -24,6 +24,9 @@ impl Host for NoHost {
             Request::Access(Access::Bucket(_)) => Err(CallError::Denied(
                 "this run has no broker behind it, so it has no buckets".into(),
             )),
+            Request::Access(Access::Sql(_)) => Err(CallError::Denied(
+                "this run has no worker behind it, so it cannot reach databases".into(),
+            )),
             Request::Progress(_) => Ok(Reply::Done),
             Request::Checkpoint(checkpoint) => {
                 *saved = Some(checkpoint);

@@ -9,6 +9,7 @@ use super::jobs::{ChildFlow, ChildJob, ChildPage};
 use crate::engine::bindings::lovage::task::types;
 use crate::engine::outcome::bytes;
 use crate::net::{HttpAnswer, HttpFailure, HttpRequest, TcpAnswer, TcpCall, TcpFailure};
+use crate::sql::{SqlAnswer, SqlFailure, SqlRequest};
 
 /// Who answers what a running task asks for. There is one of these an attempt,
 /// so it knows which job asks.
@@ -59,6 +60,8 @@ pub enum Access {
     Tcp(TcpCall),
     /// Something to be done with a bucket; answered with [`Reply::Bucket`].
     Bucket(BucketRequest),
+    /// Something of a database; answered with [`Reply::Sql`].
+    Sql(SqlRequest),
 }
 
 impl Access {
@@ -71,6 +74,7 @@ impl Access {
             Access::Tcp(TcpCall::Send(_, bytes)) => bytes.len(),
             Access::Tcp(_) => 0,
             Access::Bucket(request) => request.size(),
+            Access::Sql(request) => request.size(),
         }
     }
 }
@@ -113,6 +117,8 @@ pub enum Reply {
     Tcp(Result<TcpAnswer, TcpFailure>),
     /// What became of it.
     Bucket(BucketReply),
+    /// What a database did, or why it did not.
+    Sql(Result<SqlAnswer, SqlFailure>),
 }
 
 /// What may be a secret: it goes to the guest, and is formatted nowhere.
@@ -135,10 +141,12 @@ impl Reply {
             Reply::Http(Ok(answer)) => answer.body.len(),
             Reply::Tcp(Ok(TcpAnswer::Received(bytes))) => bytes.len(),
             Reply::Bucket(reply) => reply.size(),
+            Reply::Sql(Ok(SqlAnswer::Rows(rows))) => rows.size(),
             Reply::Restored(None)
             | Reply::Value(None)
             | Reply::Http(Err(_))
             | Reply::Tcp(_)
+            | Reply::Sql(_)
             | Reply::Done
             | Reply::Enqueued(_) => 0,
         };

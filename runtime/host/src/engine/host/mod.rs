@@ -11,6 +11,7 @@
 //! - `http`: requests to other hosts, by `wasi:http`
 //! - `keyvalue`: keys with values, by `wasi:keyvalue`; `bucket`: what is asked of them
 //! - `sockets`: connections to other hosts, by `wasi:sockets`
+//! - `sql`: `lovage:task/sql`, statements in databases by name
 //! - [`log`]: stdout and stderr
 //! - `wasi`: the empty machine that WASI 0.2 shows
 //! - `scratch`: its files, in memory
@@ -28,6 +29,7 @@ mod messages;
 mod offers;
 mod scratch;
 mod sockets;
+pub(crate) mod sql;
 pub(crate) mod wasi;
 
 use std::sync::Arc;
@@ -174,6 +176,7 @@ pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     scratch::link(linker)?;
     http::link(linker)?;
     keyvalue::link(linker)?;
+    task::sql::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::types::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::context::add_to_linker::<_, HasSelf<State>>(linker, State::import)?;
     task::jobs::add_to_linker::<_, HasSelf<State>>(linker, State::import)

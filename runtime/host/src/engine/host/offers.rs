@@ -37,6 +37,9 @@ const CAPABILITIES: &[(&str, &str, IsOf)] = &[
     ("wasi:keyvalue/store", "bucket", |it| {
         matches!(it, Grant::Bucket(_))
     }),
+    ("lovage:task/sql", "database", |it| {
+        matches!(it, Grant::Sql(_))
+    }),
 ];
 
 /// What an import of this name (with its version) is the way to.
@@ -54,7 +57,7 @@ pub(crate) fn capability(import: &str) -> Option<Capability> {
 pub(crate) fn offers(import: &str) -> bool {
     let (interface, version) = import.split_once('@').unwrap_or((import, ""));
     match interface {
-        "lovage:task/types" | "lovage:task/context" | "lovage:task/jobs" => {
+        "lovage:task/types" | "lovage:task/context" | "lovage:task/jobs" | "lovage:task/sql" => {
             version.starts_with("0.1.")
         }
         // Of a draft no other version is compatible.
@@ -80,6 +83,7 @@ mod tests {
         assert!(!offers("wasi:http/incoming-handler@0.2.3"));
         assert!(!offers("wasi:nn/inference@0.2.3"));
         assert!(!offers("lovage:task/context@0.2.0"));
+        assert!(offers("lovage:task/sql@0.1.0") && !offers("lovage:task/sql@0.2.0"));
         assert!(!offers("env"));
         assert!(offers("wasi:config/store@0.2.0-rc.1"));
         assert!(!offers("wasi:config/store@0.2.0"));
