@@ -70,7 +70,7 @@ async fn a_run_without_a_worker_has_one_too() {
     let built = tokio::task::spawn_blocking(Examples::build).await.unwrap();
     let file = built.component("files");
     let steps = r#"steps:=["write /tmp/a x", "list /tmp"]"#;
-    let args = ["run", text(&file), "script", steps, "--json"];
-    let ran = site.lovage(&args);
-    assert_eq!(ran.await.ok().json()["result"], json!(["ok", "a"]));
+    let run = ["run", text(&file), "script", steps, "--json"];
+    let ran = site.lovage(&run).await;
+    assert_eq!(ran.ok().json()["result"], json!(["ok", "a"]));
 }
