@@ -269,7 +269,7 @@ impl Sqlite {
             let bound = prepared.raw_bind_parameter::<usize, _>(at, value);
             bound.map_err(failure)?;
         }
-        let columns: Vec<String> = prepared.column_names().into_iter().map(cut).collect();
+        let columns: Vec<String> = prepared.column_names().map(cut).collect();
         let reads = prepared.readonly();
         let mut gathered = Gathered::new(&self.bounds);
         let mut found = prepared.raw_query();
