@@ -76,14 +76,14 @@ async fn a_module_uses_what_it_was_granted(site: Site, url: &str, password: bool
 
     call(&site, "prepare", &[]).await.ok();
     let sales = json!([{"article": "salt", "amount": 2}, {"article": "tea", "amount": 3}]);
-    let sold = call(&site, "sell", &[&format!("sales={sales}")])
+    let sold = call(&site, "sell", &[&format!("sales:={sales}")])
         .await
         .ok()
         .json();
     assert_eq!(sold["result"], 2, "{sold}");
     // All or none: the second one breaks what the table says.
     let wrong = json!([{"article": "tea", "amount": 1}, {"article": "tea", "amount": -1}]);
-    call(&site, "sell", &[&format!("sales={wrong}")])
+    call(&site, "sell", &[&format!("sales:={wrong}")])
         .await
         .fails(1, &[]);
     let totals = call(&site, "totals", &[]).await.ok().json();

@@ -1,19 +1,20 @@
 //! Configuration: defaults, then `lovage.toml`, then `LOVAGE_*`, then flags.
 //!
 //! The defaults stand on top here, all but those of `[sql.NAME]`; `sections` says what there
-//! is, `sql` the same of databases, `rooms` what each room needs of it, and `located` where
-//! an error comes from.
+//! is, `sql` the same of databases, `variables` which variables are keys, `rooms` what each
+//! room needs of it, and `located` where an error comes from.
 
 mod located;
 mod rooms;
 mod sections;
 mod sql;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use figment::Figment;
-use figment::providers::{Env, Format, Serialized, Toml};
+use figment::providers::{Format, Serialized, Toml};
 use figment::value::Value;
 use lovage_queue::broker::Retention;
 use lovage_queue::clock::Millis;
@@ -41,11 +42,6 @@ pub const BROKER: &str = "sqlite:.lovage/lovage.db";
 pub const FOLDER: &str = ".lovage";
 /// What a compiler needs for the smallest module.
 const LEAST_MEMORY: u64 = 64 << 20;
-/// Variables that begin as ours do and are no keys: the log filter, and what
-/// the set-up of guest toolchains goes by.
-const NO_KEYS: [&str; 3] = ["log", LOG_FORMAT, "wasm_rustc"];
-/// The short name of `telemetry.log` among them.
-const LOG_FORMAT: &str = "log_format";
 
 /// All that can be configured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -199,15 +195,9 @@ impl Config {
         if let Some(file) = file {
             figment = figment.merge(Toml::file_exact(file));
         }
-        let keys = Env::prefixed("LOVAGE_")
-            .ignore(&NO_KEYS)
-            .filter(sql::is_no_password);
-        figment = figment.merge(keys.split("__"));
-        figment = figment.merge(
-            Env::prefixed("LOVAGE_")
-                .only(&[LOG_FORMAT])
-                .map(|_| "telemetry.log".into()),
-        );
+        for variables in variables::all() {
+            figment = figment.merge(variables);
+        }
         for (key, value) in flags {
             figment = figment.merge(Serialized::default(key, value));
         }

@@ -12,6 +12,7 @@ use rustls::pki_types::pem::PemObject;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::variables::{PREFIX, is_password};
 use super::{Config, ConfigError, Secret};
 use crate::sql::settings::Password;
 use crate::sql::value::Bounds;
@@ -105,16 +106,9 @@ fn password<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Secret>
     }
 }
 
-/// The variable with a connection's password. It is read as it stands: what looks like a
-/// number is none.
+/// The variable with a connection's password.
 fn variable(name: &str) -> String {
-    format!("LOVAGE_SQL__{}__PASSWORD", name.to_uppercase())
-}
-
-/// Whether a variable, without its prefix, is another one.
-pub(super) fn is_no_password(key: &UncasedStr) -> bool {
-    let key = key.as_str().to_ascii_lowercase();
-    !(key.starts_with("sql__") && key.ends_with("__password"))
+    format!("{PREFIX}SQL__{}__PASSWORD", name.to_uppercase())
 }
 
 impl SqlConfig {
@@ -216,8 +210,8 @@ impl Config {
         let known: BTreeSet<String> = self.sql.keys().map(|name| variable(name)).collect();
         let variables = std::env::vars_os().filter_map(|(key, _)| key.into_string().ok());
         for key in variables {
-            let ours = key.strip_prefix("LOVAGE_").map(UncasedStr::new);
-            if ours.is_some_and(|it| !is_no_password(it)) && !known.contains(&key) {
+            let ours = key.strip_prefix(PREFIX).map(UncasedStr::new);
+            if ours.is_some_and(is_password) && !known.contains(&key) {
                 let problem = "there is no `[sql.NAME]` of that name".into();
                 return Err(ConfigError {
                     place: key,
