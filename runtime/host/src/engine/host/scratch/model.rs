@@ -44,18 +44,15 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn opening() -> impl Strategy<Value = Opening> {
-    any::<[bool; 6]>().prop_filter_map(
-        "without a meaning",
-        |[follow, create, exclusive, truncate, directory, write]| {
-            let how = Opening {
-                follow,
-                create,
-                exclusive: exclusive && create,
-                truncate,
-                directory,
-                write,
-            };
-            (!directory || !(create || truncate)).then_some(how)
+    // What has no meaning to the kernel is left out.
+    any::<[bool; 6]>().prop_map(
+        |[follow, create, exclusive, truncate, directory, write]| Opening {
+            follow,
+            create,
+            exclusive: exclusive && create,
+            truncate,
+            directory: directory && !create && !truncate,
+            write,
         },
     )
 }

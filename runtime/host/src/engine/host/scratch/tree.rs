@@ -224,6 +224,10 @@ impl Tree {
             return Err(Fault::Busy);
         };
         let node = from.node.ok_or(Fault::NoEntry)?;
+        // Into one that was removed nothing is moved, whatever else is wrong.
+        if nodes.get(to.directory).links == 0 {
+            return Err(Fault::NoEntry);
+        }
         let is_directory = nodes.is_directory(node);
         if !is_directory && (from.slash || to.slash) {
             return Err(Fault::NotDirectory);
