@@ -15,7 +15,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
     ("host/net", &["queue/grant"]),
     ("host/webhook", &["host/net", "queue/hook"]),
     // A statement in, rows out: who may ask, others know.
-    ("host/sql", &[]),
+    ("host/sql", &["queue/grant"]),
     (
         "queue/job",
         &["queue/clock", "queue/retry", "queue/task", "queue/registry"],

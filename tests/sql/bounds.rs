@@ -7,7 +7,8 @@ use std::time::Duration;
 use lovage::sql::{Databases, Settings, SqlFailure, SqlRequest, SqlValue};
 use tokio::runtime::Handle;
 
-use super::{begin, clear, databases, end, one, query, settings, statement};
+use super::{begin, clear, databases, end, granted, one, query, settings, statement};
+use crate::net::grants;
 use crate::support::postgres::Postgres;
 use crate::support::until;
 
@@ -29,7 +30,7 @@ fn numbers(to: usize) -> String {
 async fn results_have_bounds(mut settings: Settings, long: impl Fn(usize) -> String) {
     (settings.bounds.rows, settings.bounds.bytes) = (10, 100_000);
     let databases = databases(settings);
-    let desk = databases.desk("default");
+    let desk = databases.desk("default", granted());
     assert_eq!(query(&desk, &numbers(10)).await.unwrap().rows.len(), 10);
     limited(query(&desk, &numbers(11)).await, "10 rows");
     assert_eq!(query(&desk, &long(90_000)).await.unwrap().rows.len(), 1);
@@ -65,14 +66,14 @@ async fn an_attempt_has_four_transactions_open() {
     let mut settings = settings(&format!("sqlite:{}", path.display()));
     (settings.read_only, settings.pool) = (true, 8);
     let databases = databases(settings);
-    let desk = databases.desk("default");
+    let desk = databases.desk("default", granted());
     let mut open = Vec::new();
     for _ in 0..4 {
         open.push(begin(&desk).await.unwrap());
     }
     limited(begin(&desk).await, "at most 4");
     // Another attempt has four of its own.
-    let other = databases.desk("default");
+    let other = databases.desk("default", granted());
     begin(&other).await.unwrap();
     end(&desk, open[0], false).await.unwrap();
     begin(&desk).await.unwrap();
@@ -86,7 +87,10 @@ async fn a_transaction_that_lies_idle_is_rolled_back() {
     let mut settings = settings(&format!("sqlite:{}", path.display()));
     settings.bounds.time = Duration::from_millis(300);
     let databases = databases(settings);
-    let (idle, busy) = (databases.desk("default"), databases.desk("default"));
+    let (idle, busy) = (
+        databases.desk("default", granted()),
+        databases.desk("default", granted()),
+    );
     let open = begin(&idle).await.unwrap();
     // Nobody else can write while it is open.
     until("it is rolled back", || async {
@@ -107,13 +111,19 @@ async fn who_may_not_have_a_connection_is_denied() {
     let all = BTreeMap::from([("main".to_owned(), one_of)]);
     let databases: Arc<Databases> = Databases::new(&all, Handle::current());
     assert_eq!(
-        one(&databases.desk("default"), "select 1").await,
+        one(&databases.desk("default", granted()), "select 1").await,
         SqlValue::Integer(1)
     );
-    let stranger = databases.desk("other");
-    let denied = query(&stranger, "select 1").await;
-    assert!(matches!(denied, Err(SqlFailure::Denied(_))), "{denied:?}");
-    assert!(matches!(begin(&stranger).await, Err(SqlFailure::Denied(_))));
+    // Another tenant, and a module that was granted another one.
+    for stranger in [
+        databases.desk("other", granted()),
+        databases.desk("default", grants(&["sql elsewhere"])),
+    ] {
+        let denied = query(&stranger, "select 1").await;
+        assert!(matches!(denied, Err(SqlFailure::Denied(_))), "{denied:?}");
+        assert!(matches!(begin(&stranger).await, Err(SqlFailure::Denied(_))));
+    }
+    let stranger = databases.desk("other", granted());
     let unknown = SqlRequest::Query {
         connection: "elsewhere".into(),
         statement: statement("select 1", &[]),

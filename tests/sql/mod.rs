@@ -15,6 +15,7 @@ use lovage::sql::value::Bounds;
 use lovage::sql::{
     Databases, Desk, Settings, SqlAnswer, SqlFailure, SqlRequest, SqlRows, SqlValue, Statement,
 };
+use lovage_queue::grant::Grants;
 use tokio::runtime::Handle;
 
 use crate::support::postgres::{PASSWORD, Postgres};
@@ -46,6 +47,10 @@ fn clear(server: &Postgres) -> Settings {
 fn databases(main: Settings) -> Arc<Databases> {
     let all = BTreeMap::from([("main".to_owned(), main)]);
     Databases::new(&all, Handle::current())
+}
+
+fn granted() -> Arc<Grants> {
+    crate::net::grants(&["sql main", "sql elsewhere"])
 }
 
 fn statement(text: &str, parameters: &[SqlValue]) -> Statement {
@@ -126,7 +131,7 @@ fn code<T: std::fmt::Debug>(done: Result<T, SqlFailure>) -> String {
 
 /// What is the same in both, seen from a task.
 async fn transactions_count_whole_or_not_at_all(databases: &Arc<Databases>) {
-    let desk = databases.desk("default");
+    let desk = databases.desk("default", granted());
     query(&desk, "create table kept (n bigint primary key)")
         .await
         .unwrap();
@@ -141,7 +146,7 @@ async fn transactions_count_whole_or_not_at_all(databases: &Arc<Databases>) {
     within(&desk, undone, "delete from kept").await.unwrap();
     end(&desk, undone, false).await.unwrap();
     // What was left open when the attempt ended, however it did.
-    let left = databases.desk("default");
+    let left = databases.desk("default", granted());
     let open = begin(&left).await.unwrap();
     within(&left, open, "delete from kept").await.unwrap();
     drop(left);
@@ -157,7 +162,7 @@ async fn transactions_count_whole_or_not_at_all(databases: &Arc<Databases>) {
     over(within(&desk, 99, count).await);
     // Another attempt's number is nobody's here.
     let mine = begin(&desk).await.unwrap();
-    over(within(&databases.desk("default"), mine, count).await);
+    over(within(&databases.desk("default", granted()), mine, count).await);
     let mut open = vec![mine];
     for statement in ["commit", "rollback", "begin", "; /* so */ commit"] {
         over(within(&desk, mine, statement).await);

@@ -8,7 +8,9 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio_postgres::Client;
 
-use super::{begin, clear, code, databases, end, one, query, query_with, says, settings, within};
+use super::{
+    begin, clear, code, databases, end, granted, one, query, query_with, says, settings, within,
+};
 use crate::support::postgres::{PASSWORD, Postgres};
 use crate::support::until;
 
@@ -29,7 +31,7 @@ async fn none_is_active(beside: &Client) {
 #[tokio::test]
 async fn values_go_both_ways() {
     let server = Postgres::start().await;
-    let desk = databases(clear(&server)).desk("default");
+    let desk = databases(clear(&server)).desk("default", granted());
     let values = [
         SqlValue::Null,
         SqlValue::Boolean(true),
@@ -133,7 +135,7 @@ async fn transactions() {
     let databases = databases(clear(&server));
     super::transactions_count_whole_or_not_at_all(&databases).await;
     // One that has failed does not count, whatever is asked for.
-    let desk = databases.desk("default");
+    let desk = databases.desk("default", granted());
     let failed = begin(&desk).await.unwrap();
     within(&desk, failed, "delete from kept").await.unwrap();
     assert_eq!(code(within(&desk, failed, "select 1 / 0").await), "22012");
@@ -145,7 +147,7 @@ async fn transactions() {
     // Who may only read does, whatever it says.
     let mut settings = clear(&server);
     settings.read_only = true;
-    let reader = super::databases(settings).desk("default");
+    let reader = super::databases(settings).desk("default", granted());
     let open = begin(&reader).await.unwrap();
     let set = within(&reader, open, "set transaction read write").await;
     assert_eq!(code(set), "25001");
@@ -164,7 +166,7 @@ async fn a_statement_is_cancelled_at_the_server() {
     let beside = server.client().await;
     let mut short = clear(&server);
     short.bounds.time = Duration::from_secs(1);
-    let desk = databases(short).desk("default");
+    let desk = databases(short).desk("default", granted());
     let late = |done: &Result<_, SqlFailure>| {
         assert!(
             matches!(done, Err(SqlFailure::Limit(it)) if it.contains("at most 1s")),
@@ -181,7 +183,7 @@ async fn a_statement_is_cancelled_at_the_server() {
     late(&within(&desk, open, "select pg_sleep(3600)").await.map(drop));
     none_is_active(&beside).await;
     // And where nobody waits any more.
-    let patient = databases(clear(&server)).desk("default");
+    let patient = databases(clear(&server)).desk("default", granted());
     {
         let mut asked = Box::pin(query(&patient, "select pg_sleep(3600)"));
         tokio::select! {
@@ -208,7 +210,7 @@ async fn there_are_no_more_connections_than_there_may_be_and_idle_ones_go() {
         let databases = databases.clone();
         let count = "select count(*) from pg_stat_activity, pg_sleep(0.05)
             where application_name = 'lovage'";
-        asked.spawn(async move { one(&databases.desk("default"), count).await });
+        asked.spawn(async move { one(&databases.desk("default", granted()), count).await });
     }
     let mut most = 0;
     while let Some(seen) = asked.join_next().await {
@@ -230,7 +232,10 @@ async fn nothing_of_a_session_is_left_to_its_next_user() {
     let mut settings = clear(&server);
     settings.pool = 1;
     let databases = databases(settings);
-    let (one_tenant, other) = (databases.desk("default"), databases.desk("other"));
+    let (one_tenant, other) = (
+        databases.desk("default", granted()),
+        databases.desk("other", granted()),
+    );
     let session = "select pg_backend_pid()";
     query(&one_tenant, "create role guest").await.unwrap();
     let before = one(&one_tenant, session).await;
@@ -295,7 +300,7 @@ fn trusting(server: &Postgres, host: &str, sslmode: &str) -> Settings {
 async fn the_server_proves_who_it_is() {
     let server = Postgres::start().await;
     let encrypted = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
-    let desk = |settings: Settings| databases(settings).desk("default");
+    let desk = |settings: Settings| databases(settings).desk("default", granted());
     let known = desk(trusting(&server, "localhost", "verify-full"));
     assert_eq!(one(&known, encrypted).await, SqlValue::Boolean(true));
     // By another name than its certificate has, or of an authority that nobody trusts.
@@ -327,7 +332,7 @@ async fn the_server_proves_who_it_is() {
 async fn a_server_that_was_away_is_found_again() {
     let mut server = Postgres::start().await;
     let databases = databases(clear(&server));
-    let desk: Arc<Desk> = Arc::new(databases.desk("default"));
+    let desk: Arc<Desk> = Arc::new(databases.desk("default", granted()));
     assert_eq!(one(&desk, "select 1").await, SqlValue::Integer(1));
     let beside = server.client().await;
     let asking = desk.clone();
@@ -357,8 +362,11 @@ async fn a_server_that_was_away_is_found_again() {
     let mut stranger = clear(&server);
     stranger.password = None;
     unavailable(
-        query(&super::databases(stranger).desk("default"), "select 1")
-            .await
-            .map(drop),
+        query(
+            &super::databases(stranger).desk("default", granted()),
+            "select 1",
+        )
+        .await
+        .map(drop),
     );
 }

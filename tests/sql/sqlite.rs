@@ -5,7 +5,7 @@ use std::time::Duration;
 use lovage::sql::{SqlFailure, SqlValue};
 use tempfile::TempDir;
 
-use super::{begin, code, databases, one, query, query_with, says, settings, within};
+use super::{begin, code, databases, granted, one, query, query_with, says, settings, within};
 
 /// A file of a test's own, and what is said of it.
 fn file() -> (TempDir, lovage::sql::Settings) {
@@ -19,7 +19,7 @@ fn file() -> (TempDir, lovage::sql::Settings) {
 #[tokio::test]
 async fn values_go_both_ways() {
     let (_dir, settings) = file();
-    let desk = databases(settings).desk("default");
+    let desk = databases(settings).desk("default", granted());
     let values = [
         SqlValue::Null,
         SqlValue::Integer(i64::MIN),
@@ -63,7 +63,7 @@ async fn transactions() {
 #[tokio::test]
 async fn what_is_not_for_a_task_is_refused() {
     let (dir, settings) = file();
-    let desk = databases(settings).desk("default");
+    let desk = databases(settings).desk("default", granted());
     let other = dir.path().join("other.db");
     let other = other.display();
     for text in [
@@ -96,10 +96,10 @@ async fn what_is_not_for_a_task_is_refused() {
 #[tokio::test]
 async fn who_may_only_read_changes_nothing() {
     let (_dir, mut settings) = file();
-    let writer = databases(settings.clone()).desk("default");
+    let writer = databases(settings.clone()).desk("default", granted());
     query(&writer, "create table t (a)").await.unwrap();
     settings.read_only = true;
-    let reader = databases(settings).desk("default");
+    let reader = databases(settings).desk("default", granted());
     assert_eq!(
         one(&reader, "select count(*) from t").await,
         SqlValue::Integer(0)
@@ -119,7 +119,7 @@ async fn a_statement_ends_in_time_and_when_nobody_waits() {
     let endless = "with recursive n(i) as (select 1 union all select i + 1 from n)
         select count(*) from n";
     let patient = databases(settings.clone());
-    let left = patient.desk("default");
+    let left = patient.desk("default", granted());
     {
         let mut asked = Box::pin(query(&left, endless));
         // Until it has begun, and no longer.
@@ -130,7 +130,7 @@ async fn a_statement_ends_in_time_and_when_nobody_waits() {
     assert_eq!(one(&left, "select 1").await, SqlValue::Integer(1));
 
     (settings.bounds.time, settings.pool) = (Duration::from_millis(100), 4);
-    let desk = databases(settings).desk("default");
+    let desk = databases(settings).desk("default", granted());
     let late = query(&desk, endless).await;
     assert!(
         matches!(&late, Err(SqlFailure::Limit(it)) if it.contains("100ms")),
@@ -144,7 +144,7 @@ async fn a_file_that_is_not_there_is_unavailable_and_not_made() {
     let (dir, settings) = file();
     let path = dir.path().join("main.db");
     std::fs::remove_file(&path).unwrap();
-    let desk = databases(settings).desk("default");
+    let desk = databases(settings).desk("default", granted());
     let away = query(&desk, "select 1").await.unwrap_err();
     assert!(matches!(away, SqlFailure::Unavailable(_)), "{away:?}");
     assert!(!away.to_string().contains("main.db"), "{away}");

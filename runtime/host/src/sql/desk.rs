@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use lovage_queue::grant::{Grant, Grants};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 
@@ -23,6 +24,7 @@ pub struct Desk(Arc<Inner>);
 struct Inner {
     databases: Arc<Databases>,
     tenant: String,
+    grants: Arc<Grants>,
     turns: Semaphore,
     /// One permit an open transaction.
     places: Arc<Semaphore>,
@@ -47,10 +49,11 @@ enum Transaction {
 }
 
 impl Desk {
-    pub(super) fn new(databases: Arc<Databases>, tenant: &str) -> Self {
+    pub(super) fn new(databases: Arc<Databases>, tenant: &str, grants: Arc<Grants>) -> Self {
         Desk(Arc::new(Inner {
             databases,
             tenant: tenant.to_owned(),
+            grants,
             turns: Semaphore::new(AT_ONCE),
             places: Arc::new(Semaphore::new(TRANSACTIONS)),
             open: Mutex::default(),
@@ -58,8 +61,7 @@ impl Desk {
         }))
     }
 
-    /// Does what is asked for. Where nobody waits for it any more, it is given up. What was
-    /// granted, whoever calls has judged.
+    /// Does what is asked for. Where nobody waits for it any more, it is given up.
     ///
     /// # Errors
     /// See [`SqlFailure`].
@@ -82,6 +84,13 @@ impl Desk {
 
 impl Inner {
     async fn answer(self: &Arc<Self>, request: SqlRequest) -> Result<SqlAnswer, SqlFailure> {
+        // What goes on with a transaction was granted when that was begun.
+        if let Some(name) = request.connection()
+            && !self.grants.0.contains(&Grant::Sql(name.to_owned()))
+        {
+            let text = format!("the module was not granted `sql {name}`");
+            return Err(SqlFailure::Denied(text));
+        }
         let _turn = self.turns.acquire().await;
         match request {
             SqlRequest::Query {

@@ -1,5 +1,5 @@
-//! Databases that the operator has named, for tasks that were granted them. It knows neither
-//! the engine nor the broker: a statement in, rows out.
+//! Databases that the operator has named, for tasks that were granted them. It knows what
+//! was granted, and neither the engine nor the broker: a statement in, rows out.
 //!
 //! # Layout
 //! - this file: all connections by name, and who may have them
@@ -28,6 +28,7 @@ pub mod value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use lovage_queue::grant::Grants;
 use tokio::runtime::Handle;
 
 pub use self::desk::Desk;
@@ -77,9 +78,9 @@ impl Databases {
         })
     }
 
-    /// An attempt's way to them.
-    pub fn desk(self: &Arc<Self>, tenant: &str) -> Desk {
-        Desk::new(self.clone(), tenant)
+    /// The way to them of an attempt that was granted this.
+    pub fn desk(self: &Arc<Self>, tenant: &str, grants: Arc<Grants>) -> Desk {
+        Desk::new(self.clone(), tenant, grants)
     }
 
     /// The connection of this name, if this tenant may have it.

@@ -66,14 +66,8 @@ impl Reach {
                 done.await.map(Reply::Bucket)
             }
             Access::Sql(request) => {
-                // What goes on with a transaction was judged when that was begun.
-                if let Some(name) = request.connection()
-                    && !self.grants.0.contains(&Grant::Sql(name.to_owned()))
-                {
-                    let text = format!("the module was not granted `sql {name}`");
-                    return Err(CallError::Denied(text));
-                }
-                let desk = self.desk.get_or_init(|| session.databases.desk(tenant));
+                let make = || session.databases.desk(tenant, self.grants.clone());
+                let desk = self.desk.get_or_init(make);
                 Ok(Reply::Sql(desk.answer(request).await))
             }
         }
