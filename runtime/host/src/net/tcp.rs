@@ -377,7 +377,6 @@ fn unconnected(e: &std::io::Error, to: SocketAddr) -> TcpFailure {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn broken(_: std::io::Error) -> TcpFailure {
     // Of whatever kind: there is nothing that a task could do about it but connect again.
     TcpFailure::Reset
