@@ -2,7 +2,8 @@
 //!
 //! Each target has a corpus, `corpus/TARGET`, whose files are run as they are and then
 //! bent; what was once wrong stays there. A run is told by its seed. What panics, hangs
-//! or grows is written to `found/TARGET` with the reason, and ends the run.
+//! or grows is written to `found/TARGET` with the reason, and ends the run; what ends the
+//! process itself, as a stack that runs over, is `found/TARGET/last`.
 //!
 //! # Layout
 //! - here: the loop, and what watches it
@@ -12,6 +13,8 @@
 mod bend;
 mod targets;
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -30,17 +33,30 @@ const LEAK: u64 = 512 << 20;
 const WARM: u64 = 200;
 
 /// What is being run just now, for whoever finds that it was the last.
-#[derive(Default)]
 struct Watched {
     input: Mutex<Vec<u8>>,
+    /// The same in a file, which is there still where the process was ended by a signal, as by
+    /// a stack that ran over.
+    last: File,
     runs: AtomicU64,
 }
 
 impl Watched {
-    fn begins(&self, input: &[u8]) {
+    fn over(last: &Path) -> anyhow::Result<Self> {
+        Ok(Watched {
+            input: Mutex::default(),
+            last: File::create(last).with_context(|| format!("`{}`", last.display()))?,
+            runs: AtomicU64::new(0),
+        })
+    }
+
+    fn begins(&self, input: &[u8]) -> anyhow::Result<()> {
         let mut now = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         input.clone_into(&mut now);
+        self.last.write_all_at(input, 0)?;
+        self.last.set_len(input.len() as u64)?;
         self.runs.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     fn input(&self) -> Vec<u8> {
@@ -104,13 +120,15 @@ fn run(name: &str, time: Duration, arguments: &Arguments) -> anyhow::Result<()> 
     let mut target = targets::make(name)?;
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let corpus = read(&folder.join("corpus").join(name))?;
-    let watched = Arc::new(Watched::default());
     let found = folder.join("found").join(name);
+    std::fs::create_dir_all(&found)?;
+    let last = found.join("last");
+    let watched = Arc::new(Watched::over(&last)?);
     watch(name.to_owned(), found, Arc::clone(&watched));
     let mut random = StdRng::seed_from_u64(arguments.seed);
     let (since, mut warm) = (Instant::now(), None);
     for input in &corpus {
-        watched.begins(input);
+        watched.begins(input)?;
         target.run(input);
     }
     let mut runs = 0;
@@ -119,7 +137,7 @@ fn run(name: &str, time: Duration, arguments: &Arguments) -> anyhow::Result<()> 
             Some(input) => bend::bent(input, &corpus, &mut random),
             None => bend::fresh(&mut random),
         };
-        watched.begins(&input);
+        watched.begins(&input)?;
         target.run(&input);
         runs += 1;
         if runs == WARM {
@@ -140,6 +158,7 @@ fn run(name: &str, time: Duration, arguments: &Arguments) -> anyhow::Result<()> 
     }
     // Nobody watches any more.
     watched.runs.store(u64::MAX, Ordering::Relaxed);
+    std::fs::remove_file(last)?;
     Ok(())
 }
 
@@ -160,7 +179,6 @@ fn watch(name: String, found: PathBuf, watched: Arc<Watched>) {
         let watched = Arc::clone(&watched);
         move |why: &str| -> ! {
             let path = found.join(format!("{:016x}", rand::random::<u64>()));
-            let _ = std::fs::create_dir_all(&found);
             let _ = std::fs::write(&path, watched.input());
             eprintln!("{name}: {why}; the input is kept in {}", path.display());
             std::process::exit(1);

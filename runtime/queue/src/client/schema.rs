@@ -60,7 +60,7 @@ impl Bounds {
             path: Vec::new(),
             bounds: Bounds::default(),
         };
-        walk.schema(schema, 0, 0)?;
+        walk.schema(schema, 0, Where::default())?;
         Ok(walk.bounds)
     }
 
@@ -217,14 +217,22 @@ fn anchored<'a>(value: &'a Value, anchor: &str) -> Option<&'a Value> {
 /// Follows a schema as whoever compiles it does.
 struct Walk<'a> {
     root: &'a Value,
-    /// The schemas that are being looked at, and how far within the arguments each is
-    /// applied.
-    path: Vec<(*const Value, usize)>,
+    /// The schemas that are being looked at, and where each is applied.
+    path: Vec<(*const Value, Where)>,
     bounds: Bounds,
 }
 
+/// Where a schema is applied.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Where {
+    /// How far within the arguments.
+    within: usize,
+    /// To the names of how many objects' properties, one within the other.
+    names: usize,
+}
+
 impl<'a> Walk<'a> {
-    fn schema(&mut self, schema: &'a Value, depth: usize, within: usize) -> Result<(), String> {
+    fn schema(&mut self, schema: &'a Value, depth: usize, here: Where) -> Result<(), String> {
         let Value::Object(map) = schema else {
             return Ok(());
         };
@@ -238,10 +246,10 @@ impl<'a> Walk<'a> {
         self.bounds.patterns += patterns.map_or(0, serde_json::Map::len);
         self.bounds.patterns += usize::from(map.contains_key("pattern"));
         self.bounds.within()?;
-        self.path.push((std::ptr::from_ref(schema), within));
+        self.path.push((std::ptr::from_ref(schema), here));
         for (name, value) in map {
             match &**name {
-                "$ref" => self.reference(value, depth, within)?,
+                "$ref" => self.reference(value, depth, here)?,
                 "$dynamicRef" | "$recursiveRef" => {
                     return Err(format!("has a `{name}`: write `$ref`"));
                 }
@@ -251,9 +259,12 @@ impl<'a> Walk<'a> {
                 _ => {}
             }
             if let Some((applied, named)) = keyword(name) {
-                let within = within + usize::from(applied == Applied::Within);
+                let there = Where {
+                    within: here.within + usize::from(applied == Applied::Within),
+                    names: here.names + usize::from(name == "propertyNames"),
+                };
                 for inner in members(value, named) {
-                    self.schema(inner, depth + 1, within)?;
+                    self.schema(inner, depth + 1, there)?;
                 }
             }
         }
@@ -261,7 +272,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn reference(&mut self, value: &'a Value, depth: usize, within: usize) -> Result<(), String> {
+    fn reference(&mut self, value: &'a Value, depth: usize, here: Where) -> Result<(), String> {
         let reference = value.as_str().unwrap_or_default();
         let meant = resolve(self.root, reference).ok_or_else(|| {
             let shown = cut(reference.to_owned());
@@ -269,7 +280,8 @@ impl<'a> Walk<'a> {
         })?;
         let place = std::ptr::from_ref(meant);
         match self.path.iter().rev().find(|it| it.0 == place) {
-            Some((_, then)) if *then == within => {
+            // A name has nothing in it that would bring an end, and the validator finds none.
+            Some((_, then)) if then.within == here.within || then.names != here.names => {
                 let shown = cut(reference.to_owned());
                 Err(format!("refers to itself without end, by `{shown}`"))
             }
@@ -277,7 +289,7 @@ impl<'a> Walk<'a> {
                 self.bounds.recursive = true;
                 Ok(())
             }
-            None => self.schema(meant, depth + 1, within),
+            None => self.schema(meant, depth + 1, here),
         }
     }
 }
@@ -312,6 +324,8 @@ mod tests {
         );
         assert!(compile(&plain).unwrap().is_valid(&json!({"a": "Zoë-2"})));
         assert!(compile(&tree).is_ok());
+        let names = json!({"propertyNames": {"$ref": "#/$defs/Tree"}, "$defs": tree["$defs"]});
+        assert!(Bounds::of(&names).unwrap().recursive && compile(&names).is_ok());
     }
 
     #[test]
@@ -339,6 +353,9 @@ mod tests {
             json!({"$ref": "#/$defs/a", "$defs": {
                 "a": {"$ref": "#/$defs/b"}, "b": {"anyOf": [{"$ref": "#/$defs/a"}]}}}),
             json!({"properties": {"x": {"$anchor": "x", "if": {"$ref": "#x"}}}}),
+            json!({"propertyNames": {"$ref": "#"}}),
+            json!({"propertyNames": {"properties": {"a": {"$ref": "#"}}}}),
+            json!({"properties": {"a": {"propertyNames": {"not": {"$ref": "#"}}}}}),
         ] {
             let said = refused(schema);
             assert!(said.contains("without end"), "{said}");
