@@ -138,7 +138,7 @@ pub(super) struct NewBucketValue {
 ///
 /// To the body as it is, where that is `application/octet-stream`.
 #[utoipa::path(put, path = "/v1/buckets/{bucket}/keys/{key}", tag = "buckets",
-    params(("bucket" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"), ("key" = String, Path, min_length = 1, max_length = 256)),
+    params(("bucket" = String, Path, pattern = "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"), ("key" = String, Path, min_length = 1, max_length = 1024)),
     request_body(content((NewBucketValue = "application/json"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 204, description = "It is set")))]
 pub(super) async fn put(
