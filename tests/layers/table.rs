@@ -101,6 +101,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("host/vault", &[]),
+    ("host/cores", &[]),
     ("host/units", &["queue/clock", "queue/job", "queue/units"]),
     // What people and programs are shown, by whichever door they come.
     (
@@ -184,6 +185,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
     (
         "host/sandbox",
         &[
+            "host/cores",
             "host/engine",
             "queue/clock",
             "queue/grant",
@@ -198,6 +200,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
         "host/worker",
         &[
             "queue/bucket",
+            "host/cores",
             "host/vault",
             "host/engine",
             "host/net",

@@ -9,6 +9,7 @@
 //! - [`sandbox`]: child processes, for what must not happen in this one
 //! - [`config`]: all settings, defaults on top; [`units`]: spans and sizes;
 //!   [`timetable`]: schedules as people write them
+//! - `cores`: how threads share the processor
 //! - [`api`]: the HTTP API and the dashboard
 //! - [`view`]: what commands and the HTTP API show
 //! - [`net`]: what leaves this host for others: judged by address and by grant
@@ -20,6 +21,7 @@
 pub mod api;
 pub mod cli;
 pub mod config;
+mod cores;
 pub mod deploy;
 pub mod engine;
 pub mod net;

@@ -43,21 +43,26 @@ pub(super) async fn run(
     let started = Instant::now();
     let state = State::new(context, limits, cancel, log, grants, host);
     let mut store = store(engine, state);
-    let work = guarded(&mut store, async |store| {
-        let instance = module.pre.instantiate_async(&mut *store).await?;
-        let run = function::<(&str, &[u8]), Run>(store, &instance, &module.handler.run)?;
-        run.call_async(&mut *store, (&task, &input)).await
-    });
-    let (answer, cpu) = metered(work).await;
-    conclude(store, started, cpu, |limits| match answer {
-        Ok(Ok((Ok(result),))) if result.len() > limits.result => {
-            Ok(outcome::too_large(result.len(), limits))
-        }
-        Ok(Ok((Ok(result),))) => Ok(End::Completed(result)),
-        Ok(Ok((Err(failure),))) => Ok(End::Failed(outcome::bounded(failure.into()))),
-        Ok(Err(error)) => Err(error),
-        Err(stop) => Ok(outcome::stopped(stop, limits)),
+    // To clear up what it left is work for it too.
+    let (outcome, cpu) = metered(async {
+        let answer = guarded(&mut store, async |store| {
+            let instance = module.pre.instantiate_async(&mut *store).await?;
+            let run = function::<(&str, &[u8]), Run>(store, &instance, &module.handler.run)?;
+            run.call_async(&mut *store, (&task, &input)).await
+        });
+        let answer = answer.await;
+        conclude(store, started, |limits| match answer {
+            Ok(Ok((Ok(result),))) if result.len() > limits.result => {
+                Ok(outcome::too_large(result.len(), limits))
+            }
+            Ok(Ok((Ok(result),))) => Ok(End::Completed(result)),
+            Ok(Ok((Err(failure),))) => Ok(End::Failed(outcome::bounded(failure.into()))),
+            Ok(Err(error)) => Err(error),
+            Err(stop) => Ok(outcome::stopped(stop, limits)),
+        })
     })
+    .await;
+    Outcome { cpu, ..outcome }
 }
 
 /// Calls `describe` in an instance of its own, and that of `batches` where there is
@@ -125,7 +130,7 @@ async fn asked<T>(
         },
         Err(stop) => stop.into(),
     };
-    let outcome = conclude(store, started, Duration::ZERO, |_| Err(error));
+    let outcome = conclude(store, started, |_| Err(error));
     let failure = outcome.end.failure();
     let message = failure.map_or("was stopped", |failure| &failure.message);
     Err(Err(message.to_owned()))
@@ -194,11 +199,10 @@ pub(super) async fn guarded<T>(
     }
 }
 
-/// Reads the meters, and gives the slot back.
+/// Reads the meters but the processor's, and gives the slot back.
 pub(super) fn conclude(
     store: Store<State>,
     started: Instant,
-    cpu: Duration,
     end: impl FnOnce(&Limits) -> wasmtime::Result<End>,
 ) -> Outcome {
     let state = store.data();
@@ -218,7 +222,7 @@ pub(super) fn conclude(
         fuel: limits.fuel.saturating_sub(left),
         peak_memory: state.limiter.peak(),
         wall: started.elapsed(),
-        cpu,
+        cpu: Duration::ZERO,
         log,
     };
     drop(store);

@@ -125,25 +125,29 @@ pub(super) async fn run(
     let started = Instant::now();
     let state = State::new(context, limits, cancel, log, grants, host);
     let mut store = store(engine, state);
-    let work = guarded(&mut store, async |store| {
-        let instance = module.pre.instantiate_async(&mut *store).await?;
-        let run = function::<(&str, &[batches::Call]), Run>(store, &instance, &functions.run)?;
-        run.call_async(&mut *store, (&task, &calls)).await
-    });
-    let (answer, cpu) = metered(work).await;
     let mut each = None;
-    let run = conclude(store, started, cpu, |limits| match answer {
-        Ok(Ok((results,))) if results.len() == jobs => {
-            each = Some(results.into_iter().map(|it| end(it, limits)).collect());
-            Ok(End::Completed(Vec::new()))
-        }
-        Ok(Ok((results,))) => {
-            let text = format!("returned {} results for {jobs} calls", results.len());
-            Ok(End::trapped(Ending::Trapped, text))
-        }
-        Ok(Err(error)) => Err(error),
-        Err(stop) => Ok(outcome::stopped(stop, limits)),
-    });
+    let (run, cpu) = metered(async {
+        let answer = guarded(&mut store, async |store| {
+            let instance = module.pre.instantiate_async(&mut *store).await?;
+            let run = function::<(&str, &[batches::Call]), Run>(store, &instance, &functions.run)?;
+            run.call_async(&mut *store, (&task, &calls)).await
+        });
+        let answer = answer.await;
+        conclude(store, started, |limits| match answer {
+            Ok(Ok((results,))) if results.len() == jobs => {
+                each = Some(results.into_iter().map(|it| end(it, limits)).collect());
+                Ok(End::Completed(Vec::new()))
+            }
+            Ok(Ok((results,))) => {
+                let text = format!("returned {} results for {jobs} calls", results.len());
+                Ok(End::trapped(Ending::Trapped, text))
+            }
+            Ok(Err(error)) => Err(error),
+            Err(stop) => Ok(outcome::stopped(stop, limits)),
+        })
+    })
+    .await;
+    let run = Outcome { cpu, ..run };
     match each {
         Some(ends) => BatchOutcome { run, ends },
         None => BatchOutcome::whole(run, jobs),

@@ -15,18 +15,28 @@ const RECENT: Duration = Duration::from_micros(20);
 thread_local! {
     /// When this thread's time was read last, and what it was.
     static LAST: Cell<Option<(Instant, Duration)>> = const { Cell::new(None) };
+    /// What guests took of this thread's time so far.
+    static TAKEN: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// Does `work`, and measures its CPU time. What it waits for costs nothing.
-pub(super) async fn metered<T>(work: impl Future<Output = T>) -> (T, Duration) {
+pub async fn metered<T>(work: impl Future<Output = T>) -> (T, Duration) {
     let (mut work, mut spent) = (pin!(work), Duration::ZERO);
     let answer = poll_fn(|context| {
         let since = begin();
         let poll = work.as_mut().poll(context);
-        spent += end().saturating_sub(since);
+        let took = end().saturating_sub(since);
+        TAKEN.set(TAKEN.get() + took);
+        spent += took;
         poll
     });
     (answer.await, spent)
+}
+
+/// CPU time that guests took of the calling thread so far: whoever polls an attempt reads
+/// from it what that took, and needs no clock of its own.
+pub fn taken_here() -> Duration {
+    TAKEN.get()
 }
 
 fn begin() -> Duration {

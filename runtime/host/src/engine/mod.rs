@@ -63,6 +63,7 @@ pub use self::host::{
 pub use self::invocation::{Cancel, Invocation, JobContext};
 pub use self::limits::{Ceilings, Limits};
 pub use self::load::LoadError;
+pub use self::meter::{metered, taken_here};
 pub use self::module::{Module, Refusal};
 pub use self::outcome::{End, Outcome};
 

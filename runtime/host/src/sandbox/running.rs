@@ -24,6 +24,7 @@ use super::asking::QUESTIONS;
 use super::confine::{self, Bounds};
 use super::messages::{Attempt, Ended, Order, Report};
 use super::wire;
+use crate::cores;
 use crate::engine::{
     CallError, Cancel, End, Engine, Host, Module, Outcome, Refusal, Reply, Request, Settings, Tap,
 };
@@ -57,6 +58,8 @@ pub(super) fn serve(
 ) -> io::Result<()> {
     // What the engine reads of its own process, it opens while that can be done.
     Engine::prepare_process();
+    // And what it may ask for its threads, before it asks nothing any more.
+    cores::give_way();
     let lacks = confine::lock_in(bounds)?;
     let engine = Engine::new(Settings {
         instances,

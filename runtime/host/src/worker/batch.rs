@@ -150,9 +150,11 @@ async fn wait(session: Arc<Session>, kind: Kind, timer: Timer) {
 /// Runs jobs that have waited long enough. From here on they are held as one.
 fn start(mut members: Vec<Boxed>) {
     members[0].delivery.bring_back();
+    let guests = members[0].delivery.session.guests.clone();
+    let kind = guests.kind(Some(&members[0].job));
     match members.len() {
-        1 => drop(tokio::spawn(alone(members.remove(0)))),
-        _ => drop(tokio::spawn(run(members))),
+        1 => guests.spawn(kind, alone(members.remove(0))),
+        _ => guests.spawn(kind, run(members)),
     }
 }
 

@@ -7,7 +7,6 @@
 //! 6. while all slots are taken, let in the tenants that have less than their share of
 //!    them.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use tokio::sync::watch;
 
 use super::load::Pace;
 use super::session::{Ended, Session};
-use super::{Guests, Phase, attempt};
+use super::{Phase, attempt};
 
 /// The wait after a broker did not answer: doubled each time up to the last.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2)];
@@ -27,18 +26,14 @@ const BACKOFF: [Duration; 2] = [Duration::from_millis(50), Duration::from_secs(2
 const LAST: Duration = Duration::from_secs(2);
 
 /// Claims until the worker is asked to stop or declared dead.
-pub(super) async fn run(
-    session: &Arc<Session>,
-    guests: &Guests,
-    phase: &mut watch::Receiver<Phase>,
-) -> Ended {
+pub(super) async fn run(session: &Arc<Session>, phase: &mut watch::Receiver<Phase>) -> Ended {
     let mut claims = Claims::new(session);
     loop {
         if *phase.borrow() >= Phase::Drain {
             return Ended::Asked;
         }
         let pause = tokio::select! {
-            pause = session.ticking(claims.next(guests)) => pause,
+            pause = session.ticking(claims.next()) => pause,
             () = session.died() => return Ended::Dead,
             () = stopped(phase, LAST) => return Ended::Asked,
         };
@@ -112,7 +107,7 @@ impl<'a> Claims<'a> {
         }
     }
 
-    async fn next(&mut self, guests: &Guests) -> Pause {
+    async fn next(&mut self) -> Pause {
         let session = self.session;
         let wish = match self.pace.wanted(&session.load) {
             Some(wanted) => (wanted, Vec::new(), false),
@@ -163,11 +158,13 @@ impl<'a> Claims<'a> {
             session.cancel(&tenant, id);
         }
         let attempts = jobs.into_iter().zip(grips).zip(series);
-        guests.run(attempts.map(
-            |((job, grip), series)| -> Pin<Box<dyn Future<Output = ()> + Send>> {
-                Box::pin(attempt::run(session.clone(), job, grip, series, is_spare))
-            },
-        ));
+        session.guests.run(attempts.map(|((job, grip), series)| {
+            let kind = session.guests.kind(job.job.as_ref().ok());
+            (
+                kind,
+                attempt::run(session.clone(), job, grip, series, is_spare),
+            )
+        }));
         if self.empty < self.numbers.len() {
             return Pause::None;
         }

@@ -228,9 +228,10 @@ pub async fn run(
             telemetry.clone(),
             series.clone(),
             (dialer.clone(), databases.clone()),
+            guests.threads().clone(),
         );
         tracing::info!(worker = %session.worker, place = %place, "working");
-        match serve(&session, place, &guests, &mut phase).await? {
+        match serve(&session, place, &mut phase).await? {
             Ended::Asked => break,
             Ended::Dead => {
                 tracing::warn!(worker = %session.worker, "was declared dead: goes on under a new identity");
@@ -249,7 +250,6 @@ pub async fn run(
 async fn serve(
     session: &Arc<Session>,
     place: &Place,
-    guests: &Guests,
     phase: &mut watch::Receiver<Phase>,
 ) -> Result<Ended, WorkerError> {
     let lease = lease::start(session, place)?;
@@ -261,7 +261,7 @@ async fn serve(
         tokio::spawn(gauges::run(session.clone())),
         tokio::spawn(modules::compile_staged(session.clone())),
     ];
-    let ended = claim::run(session, guests, phase).await;
+    let ended = claim::run(session, phase).await;
     if ended == Ended::Asked {
         // The lease must hold for as long as anything runs.
         session.ticking(finish(session, settler, phase)).await;

@@ -14,6 +14,7 @@ use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
 use super::batch::Batches;
 use super::grants::Granting;
+use super::guests::Threads;
 use super::hands::Hands;
 use super::hooks::Hooks;
 use super::lease::Pulse;
@@ -86,6 +87,8 @@ pub struct Session {
     pub(super) databases: Arc<Databases>,
     /// The worker's own threads: guests have others, and the heartbeat too.
     pub(super) threads: Handle,
+    /// The guests'.
+    pub(super) guests: Arc<Threads>,
     clients: Mutex<HashMap<String, Client>>,
     settlements: Mutex<Option<mpsc::UnboundedSender<Settling>>>,
     pub(super) unsettled: Mutex<Option<mpsc::UnboundedReceiver<Settling>>>,
@@ -100,6 +103,7 @@ impl Session {
         telemetry: Telemetry,
         series: Arc<AllSeries>,
         (dialer, databases): (Arc<Dialer>, Arc<Databases>),
+        guests: Arc<Threads>,
     ) -> Arc<Self> {
         let (settlements, unsettled) = mpsc::unbounded_channel();
         let (pulse, staged) = Pulse::new();
@@ -126,6 +130,7 @@ impl Session {
             batches: Batches::default(),
             granting: Granting::default(),
             threads: Handle::current(),
+            guests,
             clients: Mutex::default(),
             settlements: Mutex::new(Some(settlements)),
             unsettled: Mutex::new(Some(unsettled)),
