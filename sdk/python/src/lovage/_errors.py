@@ -82,3 +82,8 @@ class Failure(Exception):
 def argument_failure(message: str) -> Failure:
     """An input that does not fit would not fit again."""
     return Failure(message, kind="argument").never_retry()
+
+
+# Tracebacks name them as the author does.
+for _error in (DeclarationError, CallError, Failure):
+    _error.__module__ = "lovage"

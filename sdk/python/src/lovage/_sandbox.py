@@ -14,6 +14,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from lovage import _task, _traceback
+from lovage._errors import DeclarationError
 
 #: What the standard library imports only when it is needed, and many programs need.
 _EARLY = (
@@ -22,6 +23,7 @@ _EARLY = (
     "encodings.cp1252",
     "encodings.idna",
     "encodings.latin_1",
+    "encodings.punycode",
     "encodings.utf_16",
     "encodings.utf_16_be",
     "encodings.utf_16_le",
@@ -44,7 +46,7 @@ def prepare(roots: dict[str, str], early: list[str]) -> None:
         task.signature.input_schema()
         task.signature.output_schema()
     if not _task.tasks():
-        raise ImportError("it declares no task: put `@lovage.task` above a function")
+        raise DeclarationError("the module has no task: put `@lovage.task` above a function")
     _warm()
     sys.meta_path.append(_Missing())
     # What is there now is there for good: a collection in an attempt need not look at it.

@@ -45,7 +45,7 @@ class Items(Shape):
     def write(self, value: Any) -> list[Any]:
         if not isinstance(value, self.accepts):
             raise unexpected(value, f"a {self.kind.__name__}")
-        items: Iterable[Any] = value
+        items: Any = value
         return _each(items, self.item.write)
 
 

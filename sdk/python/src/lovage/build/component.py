@@ -27,14 +27,14 @@ def build(project: Project, output: Path) -> None:
     _check_toolchain()
     began = time.monotonic()
     _say(f"reading `{project.folder}`")
-    imports = find_imports(project)
+    late = find_imports(project)
     with TemporaryDirectory(prefix="lovage-build-") as scratch:
         folder = Path(scratch)
         world.write_world(folder / "wit", project.wants)
         roots = _roots(folder, project)
         app = folder / "app"
         app.mkdir()
-        (app / f"{_APP}.py").write_text(_app(project, imports.late), encoding="utf-8")
+        (app / f"{_APP}.py").write_text(_app(project, late), encoding="utf-8")
         _say(f"making a component of `{project.entry}` and what it imports")
         made = folder / "out.wasm"
         _run(folder, roots, made, project)
@@ -111,7 +111,7 @@ def _run(folder: Path, roots: list[Path], made: Path, project: Project) -> None:
 
 _FRAME = re.compile(r'File "(?P<file>/\d+/[^"]+)", line (?P<line>\d+)')
 _ERROR = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*(?:Error|Exception|Failure)): (?P<text>.*)$", re.M)
-_MODULE = re.compile(r"No module named '(?P<name>[^']+)'")
+_MODULE = re.compile(r"(?:No module named|cannot import name '[^']+' from) '(?P<name>[^']+)'")
 
 
 def explain(said: str, project: Project, roots: list[Path]) -> str:
@@ -123,7 +123,7 @@ def explain(said: str, project: Project, roots: list[Path]) -> str:
     text = error["text"] if error["kind"].endswith("DeclarationError") else error[0]
     missing = _MODULE.search(error["text"])
     if missing is not None:
-        text = _missing(missing["name"], roots)
+        text = _missing(missing["name"], roots) or text
     frames = [it for it in _FRAME.finditer(said) if it["file"].startswith("/1/")]
     if not frames:
         return text
@@ -131,15 +131,14 @@ def explain(said: str, project: Project, roots: list[Path]) -> str:
     return f"`{file}`, line {frames[-1]['line']}: {text}"
 
 
-def _missing(name: str, roots: list[Path]) -> str:
-    """Why a module is not in the sandbox that is on this machine."""
+def _missing(name: str, roots: list[Path]) -> str | None:
+    """Why a module that is on this machine is not in the sandbox."""
     path = name.replace(".", "/")
-    compiled = [
-        it for root in roots[1:] for it in root.glob(f"{path}*") if it.suffix in (".so", ".pyd")
-    ]
-    if compiled:
-        return (
-            f"`{name}` is compiled for this machine (`{compiled[0].name}`), and cannot run in the"
-            " sandbox: take a package of Python alone, or do that work elsewhere"
-        )
-    return f"`{name}` is not in the sandbox's Python: it was imported there, and cannot be"
+    for root in roots[1:]:
+        for file in [*root.glob(f"{path}.*"), *root.glob(f"{path}/*")]:
+            if file.suffix in (".so", ".pyd"):
+                return (
+                    f"`{name}` is compiled for this machine (`{file.name}`), and cannot run in the"
+                    " sandbox: take a package of Python alone, or do that work elsewhere"
+                )
+    return None

@@ -7,7 +7,7 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from lovage.build import BuildError
@@ -27,15 +27,6 @@ _ABSENT = {
 }
 
 
-@dataclass
-class Imports:
-    """What was found."""
-
-    #: Of functions: to be imported before the snapshot.
-    late: list[str] = field(default_factory=list)
-    files: list[Path] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
 class _Import:
     name: str
@@ -46,9 +37,9 @@ class _Import:
     optional: bool
 
 
-def find_imports(project: Project) -> Imports:
-    """Raises `BuildError`."""
-    found = Imports()
+def find_imports(project: Project) -> list[str]:
+    """What functions import, to be there before the snapshot. Raises `BuildError`."""
+    late: list[str] = []
     waiting = [project.entry, *project.include]
     seen = set()
     while waiting:
@@ -61,13 +52,12 @@ def find_imports(project: Project) -> Imports:
         path = _own_file(project.root, name)
         if path is None:
             continue
-        found.files.append(path)
         for it in _imports_of(path, name, project):
             _check(it, path, project)
             waiting.append(it.name)
-            if it.late and not it.optional and it.name not in found.late:
-                found.late.append(it.name)
-    return found
+            if it.late and not it.optional and it.name not in late:
+                late.append(it.name)
+    return late
 
 
 def _own_file(root: Path, name: str) -> Path | None:

@@ -56,14 +56,9 @@ class Project:
                 f"`{manifest}`: `entry` under `[tool.lovage]` is the Python module with the"
                 f' tasks, as in `"thumbnails"`, not `{entry}`'
             )
-        return Project(
-            folder=folder,
-            name=name,
-            entry=entry,
-            root=_root(folder, entry, manifest),
-            wants=_texts(options, "wants", manifest),
-            include=_texts(options, "include", manifest),
-        )
+        wants, include = (_texts(options, it, manifest) for it in ("wants", "include"))
+        root = _root(folder, entry, manifest)
+        return Project(folder, name, entry, root, wants, include)
 
 
 def _root(folder: Path, entry: str, manifest: Path) -> Path:
