@@ -93,8 +93,11 @@ def test_imports_that_cannot_be(tmp_path: Path, text: str, said: str) -> None:
 
 
 def test_the_world_has_what_is_wanted_and_no_more(tmp_path: Path) -> None:
-    assert "wasi:" not in world.world(["http GET example.com", "scratch 1MiB"])
+    assert "wasi:" not in world.world(["tcp example.com:25", "scratch 1MiB"])
     assert world.world(["config a", "secret b"]).count("import wasi:config/store@0.2.0-rc.1;") == 1
+    assert "import wasi:http/outgoing-handler@0.2.4;" in world.world(["http GET example.com"])
+    assert world.names(["http example.com"])["wasi:http/types@0.2.4"] == "http_types"
+    assert world.names(["config a"]) == {}
     world.write_world(tmp_path / "wit", [])
     assert "export wants" in (tmp_path / "wit" / "module.wit").read_text()
 

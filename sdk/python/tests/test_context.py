@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lovage import CallError, config, context, jobs
+from lovage import CallError, config, context, http, jobs
 from lovage.testing import DIGEST, Context, Progress
 
 
@@ -135,3 +135,23 @@ def test_values_are_those_of_the_test() -> None:
     with Context(config={"smtp-host": "mail.example.com"}):
         assert config.get("smtp-host") == "mail.example.com"
         assert config.get("other") is None
+
+
+def test_requests_are_answered_by_the_test() -> None:
+    def answer(request: http.Request) -> http.Response:
+        return http.Response(200, request.body, [("content-type", "application/json")])
+
+    with Context(http=answer) as told:
+        got = http.post("https://example.com/a?b", json_body={"n": 1}, timeout="2s")
+        assert (got.status, got.json(), got.text()) == (200, {"n": 1}, '{"n": 1}')
+        assert (got.header("Content-Type"), got.header("etag")) == ("application/json", None)
+        http.get("http://example.com", headers={"accept": "text/plain"})
+        for wrong in ("example.com", "ftp://example.com/", "https:///a"):
+            with pytest.raises(CallError, match="is no URL"):
+                http.get(wrong)
+    first, second = told.requests
+    assert (first.method, first.timeout_ms) == ("POST", 2_000)
+    assert first.headers == {"content-type": "application/json"}
+    assert (second.method, second.headers) == ("GET", {"accept": "text/plain"})
+    with Context(), pytest.raises(CallError, match="the test answers no `GET"):
+        http.get("http://a.b")

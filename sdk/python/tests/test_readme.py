@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lovage import Failure, _task, testing
+from lovage import Failure, _task, http, testing
 from lovage._options import Options
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -27,14 +27,17 @@ def module() -> Iterator[dict[str, Any]]:
 
 
 def test_each_snippet_runs(module: dict[str, Any]) -> None:
-    assert len(SNIPPETS) == 6
-    assert list(testing.tasks()) == ["thumbnail", "crop", "count", "parse", "words", "resume"]
+    assert len(SNIPPETS) == 7
+    declared = ["thumbnail", "crop", "count", "weather", "parse", "words", "resume"]
+    assert list(testing.tasks()) == declared
     assert testing.call("thumbnail", image=b"abc", max_side=2) == {"image": b"ab", "width": 2}
     with pytest.raises(Failure, match="the number 0 is not 1 or more"):
         testing.call("crop", image=b"abc", side=0)
     with testing.Context() as job:
         assert testing.call("count", to=2) == 2
     assert (job.state, job.jobs[0].task) == ({"at": 2}, "mail.send")
+    with testing.Context(http=lambda _: http.Response(200, b'{"degrees": 21}')):
+        assert testing.call("weather", city="berlin") == 21.0
     with pytest.raises(Failure) as raised:
         testing.call("parse", text="x")
     assert raised.value.kind == "ValueError"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from componentize_py_types import Err, Ok
 from wit_world.imports import context, jobs, types
@@ -17,12 +18,18 @@ from lovage import _host, _run, _sandbox, _task
 from lovage._describe import batched, described
 from lovage._errors import CallError, CallErrorKind, Failure
 from lovage._host import Job, WireJob
+from lovage.http import Request, Response
 
 try:
     # Bound only where the module wants a value: a push refuses imports that nobody wants.
     from wit_world.imports import store
 except ImportError:
     store = None
+
+try:
+    from lovage import _outgoing
+except ImportError:
+    _outgoing = None  # type: ignore[assignment]
 
 T = TypeVar("T")
 
@@ -160,11 +167,7 @@ class _Host:
 
     def config(self, key: str) -> str | None:
         if store is None:
-            raise CallError(
-                "denied",
-                f"`config {key}` is not among the module's `wants`, under `[tool.lovage]` of its"
-                " `pyproject.toml`",
-            )
+            raise _unwanted(f"config {key}")
         try:
             value: str | None = store.get(key)
         except Err as error:
@@ -175,6 +178,16 @@ class _Host:
         if text.startswith("denied: "):
             raise CallError("denied", text.removeprefix("denied: "))
         raise CallError("unavailable", text)
+
+    def http(self, request: Request) -> Response:
+        if _outgoing is None:
+            raise _unwanted(f"http {request.method} {urlsplit(request.url).netloc}")
+        return _outgoing.send(request)
+
+
+def _unwanted(grant: str) -> CallError:
+    place = "the module's `wants`, under `[tool.lovage]` of its `pyproject.toml`"
+    return CallError("denied", f"`{grant}` is not among {place}")
 
 
 def _new_job(job: WireJob) -> Any:

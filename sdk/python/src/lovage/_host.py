@@ -8,7 +8,10 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from lovage.http import Request, Response
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -69,6 +72,7 @@ class Host(Protocol):
     def enqueue_flow(self, flow: str, key: str | None, at_once: bool) -> str: ...
     def enqueue_page(self, jobs: list[WireJob], cursor: bytes, open: int) -> None: ...
     def config(self, key: str) -> str | None: ...
+    def http(self, request: Request) -> Response: ...
 
 
 _current: ContextVar[Host | None] = ContextVar("lovage_host", default=None)

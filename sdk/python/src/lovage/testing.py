@@ -20,6 +20,7 @@ from lovage._host import Job, WireJob
 from lovage._msgpack import decode, encode
 from lovage._options import TaskOptions
 from lovage._shapes.plain import plain
+from lovage.http import Request, Response
 
 __all__ = [
     "DIGEST",
@@ -84,7 +85,9 @@ _NOTHING = object()
 
 class Context:
     """The job that a task under test runs as, by default a first attempt of five; and what the
-    task told the queue meanwhile: `progress`, `jobs`, `flows`, `state`."""
+    task told meanwhile: `progress`, `jobs`, `flows`, `state`, `requests`.
+
+    `http` answers its requests in place of other hosts."""
 
     def __init__(
         self,
@@ -102,6 +105,7 @@ class Context:
         cancelled: bool | Callable[[], bool] = False,
         saved: Any = _NOTHING,
         config: Mapping[str, str] | None = None,
+        http: Callable[[Request], Response] | None = None,
     ) -> None:
         self.job = Job(
             id=id,
@@ -117,6 +121,8 @@ class Context:
         self.progress: list[Progress] = []
         self.jobs: list[Enqueued] = []
         self.flows: list[Flow] = []
+        #: Those that were sent, in order.
+        self.requests: list[Request] = []
         #: Of a source: how many jobs may be open; none where no page was made.
         self.open: int | None = None
         self._batch = batch
@@ -124,6 +130,7 @@ class Context:
         self._cancelled = cancelled
         self._saved = None if saved is _NOTHING else encode(plain(saved))
         self._state: bytes | None = None
+        self._http = http
         self._config = dict(config or {})
         self._before: list[_host.Host | None] = []
 
@@ -202,6 +209,12 @@ class _Worker:
 
     def config(self, key: str) -> str | None:
         return self.context._config.get(key)
+
+    def http(self, request: Request) -> Response:
+        self.context.requests.append(request)
+        if self.context._http is None:
+            raise CallError("denied", f"the test answers no `{request.method} {request.url}`")
+        return self.context._http(request)
 
 
 def host_of(context: Context) -> _host.Host:

@@ -95,6 +95,8 @@ def _app(project: Project, late: list[str]) -> str:
 
 def _run(folder: Path, roots: list[Path], made: Path, project: Project) -> None:
     command = [sys.executable, "-c", _RUN, "-q", "-d", str(folder / "wit"), "-w", world.NAME]
+    for interface, name in world.names(project.wants).items():
+        command += ["--import-interface-name", f"{interface}={name}"]
     command += ["componentize", "-o", str(made)]
     for root in roots:
         command += ["-p", str(root)]

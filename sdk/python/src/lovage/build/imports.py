@@ -21,7 +21,6 @@ _ABSENT = {
     "lzma": "there is no such library in the sandbox; `zlib` and `gzip` are there",
     "mmap": "the sandbox maps no files",
     "readline": "the sandbox has no terminal",
-    "sqlite3": "there is no such library in the sandbox",
     "ssl": "the sandbox has no TLS of its own",
     "tkinter": "the sandbox has no screen",
 }
