@@ -97,7 +97,9 @@ def test_the_world_has_what_is_wanted_and_no_more(tmp_path: Path) -> None:
     assert world.world(["config a", "secret b"]).count("import wasi:config/store@0.2.0-rc.1;") == 1
     assert "import wasi:http/outgoing-handler@0.2.4;" in world.world(["http GET example.com"])
     assert world.names(["http example.com"])["wasi:http/types@0.2.4"] == "http_types"
-    assert world.names(["config a"]) == {}
+    both = world.names(["config a", "bucket b"])
+    assert sorted(both.values()) == ["config_store", "keyvalue_store"]
+    assert world.world(["bucket b"]).count("import wasi:keyvalue/") == 3
     world.write_world(tmp_path / "wit", [])
     assert "export wants" in (tmp_path / "wit" / "module.wit").read_text()
 

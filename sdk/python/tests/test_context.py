@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lovage import CallError, config, context, http, jobs
+from lovage import CallError, bucket, config, context, http, jobs
 from lovage.testing import DIGEST, Context, Progress
 
 
@@ -155,3 +155,24 @@ def test_requests_are_answered_by_the_test() -> None:
     assert (second.method, second.headers) == ("GET", {"accept": "text/plain"})
     with Context(), pytest.raises(CallError, match="the test answers no `GET"):
         http.get("http://a.b")
+
+
+def test_a_bucket_keeps_what_is_written() -> None:
+    with Context(buckets={"sessions": {"ann": b"1"}}) as told:
+        sessions = bucket.open("sessions")
+        assert sessions.get("ann") == b"1" and sessions.get("bob") is None
+        sessions.set("bob", "é")
+        sessions.set_many({"cy": b"3", "dee": b"4"})
+        assert sessions.get_many(["bob", "eve", "cy"]) == {"bob": "é".encode(), "cy": b"3"}
+        sessions.delete("cy")
+        sessions.delete_many(["dee", "eve"])
+        assert (sessions.exists("bob"), sessions.exists("cy")) == (True, False)
+        assert list(sessions.keys()) == ["ann", "bob"]
+        assert (sessions.increment("visits"), sessions.increment("visits", -3)) == (1, -2)
+        with pytest.raises(CallError, match="is no number"):
+            sessions.increment("bob")
+        assert sessions.swap("ann", b"1", "2") and not sessions.swap("ann", None, "3")
+        assert sessions.swap("new", None, b"x")
+    assert told.buckets["sessions"]["ann"] == b"2"
+    with Context(buckets={"many": {f"{n:04}": b"" for n in range(2_500)}}):
+        assert len(list(bucket.open("many").keys())) == 2_500

@@ -27,8 +27,8 @@ def module() -> Iterator[dict[str, Any]]:
 
 
 def test_each_snippet_runs(module: dict[str, Any]) -> None:
-    assert len(SNIPPETS) == 7
-    declared = ["thumbnail", "crop", "count", "weather", "parse", "words", "resume"]
+    assert len(SNIPPETS) == 8
+    declared = ["thumbnail", "crop", "count", "weather", "visited", "parse", "words", "resume"]
     assert list(testing.tasks()) == declared
     assert testing.call("thumbnail", image=b"abc", max_side=2) == {"image": b"ab", "width": 2}
     with pytest.raises(Failure, match="the number 0 is not 1 or more"):
@@ -38,6 +38,8 @@ def test_each_snippet_runs(module: dict[str, Any]) -> None:
     assert (job.state, job.jobs[0].task) == ({"at": 2}, "mail.send")
     with testing.Context(http=lambda _: http.Response(200, b'{"degrees": 21}')):
         assert testing.call("weather", city="berlin") == 21.0
+    with testing.Context(buckets={"visits": {"ann": b"1"}}):
+        assert testing.call("visited", user="ann") == 2
     with pytest.raises(Failure) as raised:
         testing.call("parse", text="x")
     assert raised.value.kind == "ValueError"

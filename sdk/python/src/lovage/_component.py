@@ -17,12 +17,12 @@ from wit_world.imports import context, jobs, types
 from lovage import _host, _run, _sandbox, _task
 from lovage._describe import batched, described
 from lovage._errors import CallError, CallErrorKind, Failure
-from lovage._host import Job, WireJob
+from lovage._host import BucketHost, Job, WireJob
 from lovage.http import Request, Response
 
 try:
     # Bound only where the module wants a value: a push refuses imports that nobody wants.
-    from wit_world.imports import store
+    from wit_world.imports import config_store as store
 except ImportError:
     store = None
 
@@ -30,6 +30,11 @@ try:
     from lovage import _outgoing
 except ImportError:
     _outgoing = None  # type: ignore[assignment]
+
+try:
+    from lovage import _keyvalue
+except ImportError:
+    _keyvalue = None  # type: ignore[assignment]
 
 T = TypeVar("T")
 
@@ -183,6 +188,11 @@ class _Host:
         if _outgoing is None:
             raise _unwanted(f"http {request.method} {urlsplit(request.url).netloc}")
         return _outgoing.send(request)
+
+    def bucket(self, name: str) -> BucketHost:
+        if _keyvalue is None:
+            raise _unwanted(f"bucket {name}")
+        return _keyvalue.Opened(name)
 
 
 def _unwanted(grant: str) -> CallError:

@@ -17,6 +17,7 @@ from typing import Any, Self
 from lovage import _host, _run, _task, _values
 from lovage._errors import CallError, Failure
 from lovage._host import Job, WireJob
+from lovage._memory_bucket import MemoryBucket
 from lovage._msgpack import decode, encode
 from lovage._options import TaskOptions
 from lovage._shapes.plain import plain
@@ -106,6 +107,7 @@ class Context:
         saved: Any = _NOTHING,
         config: Mapping[str, str] | None = None,
         http: Callable[[Request], Response] | None = None,
+        buckets: Mapping[str, Mapping[str, bytes]] | None = None,
     ) -> None:
         self.job = Job(
             id=id,
@@ -131,6 +133,8 @@ class Context:
         self._saved = None if saved is _NOTHING else encode(plain(saved))
         self._state: bytes | None = None
         self._http = http
+        #: What each bucket holds, by name.
+        self.buckets = {name: dict(kept) for name, kept in (buckets or {}).items()}
         self._config = dict(config or {})
         self._before: list[_host.Host | None] = []
 
@@ -215,6 +219,9 @@ class _Worker:
         if self.context._http is None:
             raise CallError("denied", f"the test answers no `{request.method} {request.url}`")
         return self.context._http(request)
+
+    def bucket(self, name: str) -> _host.BucketHost:
+        return MemoryBucket(self.context.buckets.setdefault(name, {}))
 
 
 def host_of(context: Context) -> _host.Host:
