@@ -7,7 +7,9 @@ from lovage import Failure, context
 
 
 @lovage.task
-def fail(kind: str, message: str, advice: Literal["policy", "now", "never", "after"]) -> None:
+def fail(
+    kind: str, message: str, advice: Literal["policy", "now", "never", "after"]
+) -> None:
     """Fails as it is told."""
     failure = Failure(message, kind=kind)
     match advice:
