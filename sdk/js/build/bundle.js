@@ -4,6 +4,7 @@ import { realpathSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { placesOf } from "./places.js";
 import { Problem } from "./problem.js";
 
 /** The SDK's own folder. */
@@ -42,9 +43,9 @@ export async function bundleForComponent(project, types, shape) {
     sourcesContent: false,
   });
   const { sources, mappings } = JSON.parse(map);
-  const kept = { sources: sources.map((source) => nameOf(source, project.root)), mappings };
+  const places = placesOf(mappings, sources.map((source) => nameOf(source, project.root)));
   // Behind all else, so that no line moves.
-  const behind = `globalThis[Symbol.for("lovage.map")] = ${JSON.stringify(kept)};\n`;
+  const behind = `globalThis[Symbol.for("lovage.places")] = ${JSON.stringify(JSON.stringify(places))};\n`;
   return { code: code + behind, imports };
 }
 

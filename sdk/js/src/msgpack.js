@@ -178,9 +178,10 @@ export class Reader {
       case 0xc0: return null;
       case 0xc2: return false;
       case 0xc3: return true;
-      case 0xc4: return this.#take(this.#number("getUint8", 1)).slice();
-      case 0xc5: return this.#take(this.#number("getUint16", 2)).slice();
-      case 0xc6: return this.#take(this.#number("getUint32", 4)).slice();
+      // The engine's border hands out arrays of a realm of its own, which are no `Uint8Array` to a task.
+      case 0xc4: return new Uint8Array(this.#take(this.#number("getUint8", 1)));
+      case 0xc5: return new Uint8Array(this.#take(this.#number("getUint16", 2)));
+      case 0xc6: return new Uint8Array(this.#take(this.#number("getUint32", 4)));
       case 0xca: return this.#number("getFloat32", 4);
       case 0xcb: return this.#number("getFloat64", 8);
       case 0xcc: return this.#number("getUint8", 1);
