@@ -105,7 +105,7 @@ export class Schemas {
     if (parts.length < types.length && forms.length === 0) return { type: "null" };
     const consts = forms.filter((it) => Object.hasOwn(it, "const"));
     const others = forms.filter((it) => !consts.includes(it));
-    if (consts.length > 1) others.unshift({ enum: consts.map((it) => it.const) });
+    if (consts.length > 1) others.unshift(enumeration(consts.map((it) => it.const)));
     else others.unshift(...consts);
     if (others.length === 1) return others[0];
     const plain = others.every((it) => Object.keys(it).length === 1 && it.type);
@@ -173,6 +173,12 @@ export class Schemas {
     const place = path.join(".").replaceAll(".[", "[");
     return new Problem(`task \`${this.#task}\`${place ? `, \`${place}\`` : ""}: ${said}`);
   }
+}
+
+/** One of some values; where all of them are text, or numbers, forms want to know. */
+function enumeration(values) {
+  const [type, ...others] = new Set(values.map((it) => typeof it));
+  return others.length ? { enum: values } : { type, enum: values };
 }
 
 /** The name of a type that its author named, with those that it was made for: `Page_User` of `Page<User>`. */
