@@ -43,7 +43,8 @@ export function tasksOf(module) {
     try {
       taskName(name);
     } catch (error) {
-      throw new TypeError(`${error.message}: say another by the option \`name\``);
+      const other = name.replace(/[A-Z]/g, (letter, at) => (at ? "_" : "") + letter.toLowerCase());
+      throw new TypeError(`${error.message}: say another by an option, name: ${JSON.stringify(other)}`);
     }
     if (tasks.has(name)) throw new TypeError(`two tasks are named \`${name}\``);
     tasks.set(name, { ...declared, exported, run: module[exported] });

@@ -57,5 +57,5 @@ test("each call of a batch has an answer of its own", async () => {
 
 test("names that clash, or are none, are refused", () => {
   assert.throws(() => serve({ a: task({ name: "b" }, () => 1), b: task(() => 1) }, {}), /two tasks are named `b`/);
-  assert.throws(() => serve({ makeIt: task(() => 1) }, {}), /`makeIt` is no task name: .* say another by the option `name`/);
+  assert.throws(() => serve({ makeIt: task(() => 1) }, {}), /`makeIt` is no task name: .* say another by an option, name: "make_it"/);
 });
