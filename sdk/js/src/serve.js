@@ -56,7 +56,7 @@ async function alone(task, input) {
   try {
     return done(await task.run(readArguments(task.name, task.types.plan, input)));
   } catch (thrown) {
-    return failed(thrown);
+    return failed(notExhausted(thrown));
   }
 }
 
@@ -81,10 +81,18 @@ async function together(task, inputs) {
       throw refusal("result", `\`${task.name}\` returned ${results?.length ?? "no"} results for ${calls.length} calls`);
     }
   } catch (thrown) {
+    notExhausted(thrown);
     return inputs.map((_, index) => refused.get(index) ?? failed(thrown));
   }
   const next = results[Symbol.iterator]();
   return inputs.map((_, index) => refused.get(index) ?? done(next.next().value));
+}
+
+/** The engine throws this text, and no error, where the sandbox has no more memory. Out of here an error is a trap, so the
+ * host sees it for what it is: it is tried again only by `retryExhausted`. */
+function notExhausted(thrown) {
+  if (thrown === "out of memory") throw new RangeError(thrown);
+  return thrown;
 }
 
 /** What is returned as a failure, as a batch does for one of its calls, is one. */

@@ -5,10 +5,13 @@
  * begins, each with its source, line and column. It is text until something fails. */
 const TABLE = Symbol.for("lovage.places");
 
+/** Of an endless recursion nobody wants all of it. */
+const LINES = 50;
+
 /** The lines of an error's stack, the innermost first, without the SDK's own. */
 export function trace(error) {
   const table = globalThis[TABLE];
-  const stack = (error.stack ?? "").split("\n").filter(Boolean);
+  const stack = (error.stack ?? "").split("\n").filter(Boolean).slice(0, LINES);
   if (!table) return stack.filter((line) => line.trimStart().startsWith("at "));
   const { sources, lines } = JSON.parse(table);
   return stack.flatMap((frame) => {

@@ -46,6 +46,12 @@ test("what cannot be sent, or found, is a failure that is not tried again", asyn
   await assert.rejects(run("none"), { kind: "unknown-task", message: /its tasks are `busy`, `half`/ });
 });
 
+test("no memory left is no failure of the task's", async () => {
+  const exhausted = { a: task(() => { throw "out of memory"; }), b: task({ batch: { max: 2, wait: "1s" } }, () => { throw "out of memory"; }) };
+  const { handler } = serve(exhausted, { a: types, b: types });
+  for (const name of ["a", "b"]) await assert.rejects(handler.run(name, encode({})), RangeError);
+});
+
 test("each call of a batch has an answer of its own", async () => {
   const call = (n) => ({ id: `job-${n}`, attempt: 1, maxAttempts: 1, enqueuedAtMs: 0n, headers: [], input: encode({ n }) });
   const answers = await served.batches.run("halves", [call(4), call("x"), call(3), call(8)]);
