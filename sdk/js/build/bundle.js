@@ -2,7 +2,7 @@
 
 import { realpathSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { placesOf } from "./places.js";
 import { Problem } from "./problem.js";
@@ -56,7 +56,14 @@ export async function bundleForNode(project) {
     import { tasksOf } from ${JSON.stringify(`${SDK}/src/task.js`)};
     import { wanted } from ${JSON.stringify(`${SDK}/src/wants.js`)};
     export const describe = () => ({ tasks: [...tasksOf(module).values()], wants: wanted() });`;
-  return run(project, script, { conditions: ["import", "default"], platform: "neutral", external: ["node:async_hooks"] });
+  return run(project, script, {
+    conditions: ["import", "default"],
+    platform: "neutral",
+    external: ["node:async_hooks"],
+    sourcemap: "inline",
+    sourcesContent: false,
+    sourceRoot: `${pathToFileURL(project.root)}/`,
+  });
 }
 
 async function run(project, contents, options) {

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { bundleForComponent, bundleForNode } from "./bundle.js";
 import { embed, ENGINE } from "./engine.js";
@@ -52,11 +52,19 @@ async function ask(project, scratch) {
   const { code } = await bundleForNode(project);
   const file = join(scratch, "describe.mjs");
   await writeFile(file, code);
+  process.setSourceMapsEnabled(true);
   try {
     return (await import(pathToFileURL(file).href)).describe();
   } catch (error) {
-    throw new Problem(error instanceof Error ? error.message : String(error));
+    throw new Problem(whereThrown(error, project.root) + (error instanceof Error ? error.message : String(error)));
   }
+}
+
+/** The author's own line that an error comes from, if it comes from one. */
+function whereThrown(error, root) {
+  const places = [...String(error?.stack).matchAll(/(?:\(|at )(?:file:\/\/)?(\/?[^()\s]+):(\d+):\d+/g)];
+  const [, file, line] = places.find(([, path]) => resolve(path).startsWith(root + sep) && !/\/node_modules\/|lovage:entry/.test(path)) ?? [];
+  return file ? `${relative(root, file).replaceAll(sep, "/")}:${line}: ` : "";
 }
 
 /** All that the component is made of. */
