@@ -1,0 +1,105 @@
+/** What happens, as it happens: a stream that goes on where it was after every break. */
+import { type Asked, Patience, broken, open } from "./exchange.js";
+import { Problem } from "./problems.js";
+import type { Resolved } from "./settings.js";
+import { pause } from "./spans.js";
+import { Parser, type Sent } from "./sse.js";
+import { backoff, isPassing } from "./transport.js";
+
+/** The server says something every 15 s: after three times that it is taken for gone. */
+const SILENCE = 45_000;
+
+export interface LovageEvent {
+  /** `jobs`, `release`, `limit`, `schedule`, `flow`, `progress`, or `gap`. */
+  event: string;
+  data: unknown;
+  /** Where a later stream may go on; empty where there is none yet. */
+  id: string;
+}
+
+export interface EventOptions {
+  /** Only of this queue. */
+  queue?: string;
+  /** Only of this task, `module.task`. */
+  task?: string;
+  /** Only of this job; with its progress. */
+  job?: string;
+  /** Goes on behind the event of this id. */
+  after?: string;
+  /** Ends the stream, with the signal's reason. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Endless: it ends where the caller leaves the loop or aborts, or the server refuses it. Where
+ * events were missed there is a `gap`: read anew what you show.
+ */
+export async function* events(
+  settings: Resolved,
+  options: EventOptions,
+): AsyncGenerator<LovageEvent> {
+  const { signal, after, ...query } = options;
+  let last = after ?? "";
+  for (let failed = 0, lost = false; ; lost = true) {
+    const asked: Asked = { method: "GET", path: "/v1/events", query, accept: "text/event-stream" };
+    if (last !== "") asked.headers = { "last-event-id": last };
+    let trouble: unknown;
+    try {
+      for await (const sent of streamed(settings, asked, signal)) {
+        // With no id to go on from, nobody knows what happened during the break.
+        if (lost && last === "") yield { event: "gap", data: {}, id: "" };
+        lost = false;
+        if (sent === undefined) continue;
+        failed = 0;
+        last = sent.id || last;
+        yield { event: sent.event, data: parsed(sent.data), id: last };
+      }
+    } catch (e) {
+      if (!isPassing(e)) throw e;
+      trouble = e;
+    }
+    await pause(backoff(failed++, trouble), signal);
+  }
+}
+
+/** The events of one connection; `undefined` for its begin. */
+async function* streamed(
+  settings: Resolved,
+  asked: Asked,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Sent | undefined> {
+  const patience = new Patience(signal, Infinity);
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  try {
+    patience.heard(settings.silence);
+    const response = await open(settings, asked, patience).catch((e: unknown) => {
+      throw e instanceof Problem ? e : broken(settings, asked, patience, e);
+    });
+    reader = response.body?.getReader();
+    patience.heard(Infinity);
+    yield undefined;
+    const parser = new Parser();
+    for (; reader;) {
+      patience.heard(SILENCE);
+      const { done, value } = await reader.read().catch((e: unknown) => {
+        throw broken(settings, asked, patience, e);
+      });
+      if (done) return;
+      // Whoever takes long over an event is no silence of the server's.
+      patience.heard(Infinity);
+      yield* parser.push(value);
+    }
+  } finally {
+    patience.done();
+    // Whoever leaves the loop leaves no connection behind.
+    await reader?.cancel().catch(() => undefined);
+  }
+}
+
+function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data);
+  } catch {
+    return data;
+  }
+}
