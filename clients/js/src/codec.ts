@@ -74,7 +74,7 @@ function sendableObject(value: object, at: string, depth: number): unknown {
   if ("toJSON" in value && typeof value.toJSON === "function") {
     return sendable(value.toJSON(""), at, depth + 1);
   }
-  if (Symbol.iterator in value || ArrayBuffer.isView(value) || "then" in value || isBlob(value)) {
+  if (Symbol.iterator in value || ArrayBuffer.isView(value) || isPromise(value) || isBlob(value)) {
     const kind = value.constructor?.name ?? "object";
     throw new TypeError(`${place(at)}: a ${kind} cannot be sent: ${advice(value)}`);
   }
@@ -110,12 +110,16 @@ function bytesOf(view: ArrayBufferView): Uint8Array {
   return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
 }
 
+function isPromise(value: object): boolean {
+  return "then" in value && typeof value.then === "function";
+}
+
 function isBlob(value: object): boolean {
   return "arrayBuffer" in value && typeof value.arrayBuffer === "function";
 }
 
 function advice(value: object): string {
-  if ("then" in value) return "await it first";
+  if (isPromise(value)) return "await it first";
   if (isBlob(value)) return "send its bytes, `new Uint8Array(await it.arrayBuffer())`";
   if (value instanceof Map) return "make it an object, with `Object.fromEntries`";
   return "make it a list, with `Array.from`, or a Uint8Array";

@@ -69,13 +69,12 @@ async function* streamed(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Sent | undefined> {
   const patience = new Patience(signal, Infinity);
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   try {
     patience.heard(settings.silence);
     const response = await open(settings, asked, patience).catch((e: unknown) => {
       throw e instanceof Problem ? e : broken(settings, asked, patience, e);
     });
-    reader = response.body?.getReader();
+    const reader = response.body?.getReader();
     patience.heard(Infinity);
     yield undefined;
     const parser = new Parser();
@@ -90,9 +89,8 @@ async function* streamed(
       yield* parser.push(value);
     }
   } finally {
-    patience.done();
     // Whoever leaves the loop leaves no connection behind.
-    await reader?.cancel().catch(() => undefined);
+    patience.close();
   }
 }
 

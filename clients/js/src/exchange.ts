@@ -53,6 +53,12 @@ export class Patience {
     this.#controller.abort();
   }
 
+  /** Closes the connection, wherever the exchange is. */
+  close(): void {
+    this.done();
+    this.#controller.abort();
+  }
+
   /** Nothing of it stays: no timer keeps a process alive, no listener the caller's signal. */
   done(): void {
     clearTimeout(this.#deadline);

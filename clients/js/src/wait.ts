@@ -24,9 +24,8 @@ export async function waitFor<T>(
 ): Promise<T> {
   const { settings } = transport;
   const limits = transport.limits(options, settings.wait);
-  const began = performance.now();
-  const late = (cause?: unknown) =>
-    new WaitTimeout(awaited.what, awaited.id, limits.deadline - began, cause);
+  const within = Math.round(limits.deadline - performance.now());
+  const late = (cause?: unknown) => new WaitTimeout(awaited.what, awaited.id, within, cause);
   for (let failed = 0; ;) {
     const left = limits.deadline - performance.now();
     const poll = Math.round(Math.max(0, Math.min(settings.poll, left - MARGIN)));
