@@ -31,16 +31,19 @@ export interface EventOptions {
 }
 
 /**
- * Endless: it ends where the caller leaves the loop or aborts, or the server refuses it. Where
- * events were missed there is a `gap`: read anew what you show.
+ * Endless: it ends where the caller leaves the loop or aborts, the server refuses it, or it could
+ * not begin in the time of a request. Where events were missed there is a `gap`: read anew what
+ * you show.
  */
 export async function* events(
   settings: Resolved,
   options: EventOptions,
 ): AsyncGenerator<LovageEvent> {
   const { signal, after, ...query } = options;
+  const begin = performance.now() + settings.within;
   let last = after ?? "";
-  for (let failed = 0, lost = false; ; lost = true) {
+  let begun = false;
+  for (let failed = 0, lost = false; ; lost = begun) {
     const asked: Asked = { method: "GET", path: "/v1/events", query, accept: "text/event-stream" };
     if (last !== "") asked.headers = { "last-event-id": last };
     let trouble: unknown;
@@ -49,6 +52,7 @@ export async function* events(
         // With no id to go on from, nobody knows what happened during the break.
         if (lost && last === "") yield { event: "gap", data: {}, id: "" };
         lost = false;
+        begun = true;
         if (sent === undefined) continue;
         failed = 0;
         last = sent.id || last;
@@ -58,7 +62,10 @@ export async function* events(
       if (!isPassing(e)) throw e;
       trouble = e;
     }
-    await pause(backoff(failed++, trouble), signal);
+    const wait = backoff(failed++, trouble);
+    // A URL where nobody is must not be waited for without end.
+    if (!begun && performance.now() + wait >= begin) throw trouble;
+    await pause(wait, signal);
   }
 }
 

@@ -153,6 +153,6 @@ function address(settings: Resolved, asked: Asked): string {
   for (const [name, value] of Object.entries(asked.query ?? {})) {
     if (value !== undefined) query.set(name, value);
   }
-  const behind = query.size > 0 ? `?${query}` : "";
-  return settings.base + asked.path + behind;
+  const behind = query.toString();
+  return settings.base + asked.path + (behind === "" ? "" : `?${behind}`);
 }

@@ -11,6 +11,8 @@ const MSGPACK = "application/msgpack";
 const LONGEST = 5_000;
 /** The mean of the first. */
 const FIRST = 100;
+/** Bytes that even a slow line takes in a millisecond. */
+const SLOW = 100;
 
 export interface Ask {
   method: "GET" | "POST";
@@ -65,7 +67,9 @@ export class Transport {
     const patience = new Patience(limits.signal, limits.deadline - performance.now());
     let bytes: Uint8Array;
     try {
-      patience.heard(settings.silence + beyond);
+      // Nothing is heard while a body goes out: it has the time of a slow line.
+      const sending = (asked.body?.length ?? 0) / SLOW;
+      patience.heard(settings.silence + beyond + sending);
       const response = await open(settings, asked, patience);
       bytes = await read(response, settings.silence, patience);
     } catch (e) {

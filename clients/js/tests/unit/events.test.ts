@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { test } from "node:test";
-import { Forbidden, connect } from "@lovage/client";
+import { Forbidden, NoAnswer, connect } from "@lovage/client";
 import { Fake, type Handler, lost, refusal } from "../fake.js";
 
 /** A stream of this text, in these pieces, which then breaks, ends or stays. */
@@ -100,6 +100,14 @@ test("a stream that is refused ends with the problem, and one that is aborted wi
   const controller = new AbortController();
   setTimeout(() => controller.abort(reason), 50);
   await assert.rejects(first(mute, 1, { signal: controller.signal }), reason);
+});
+
+test("a stream that cannot begin ends in time, and one that breaks before it begins has no gap", async () => {
+  const away = await Fake.start(lost);
+  const never = connect({ url: away.url, within: 500 }).events();
+  await assert.rejects(never.next(), NoAnswer);
+  const fake = await Fake.start(lost, stream(["data: 1\nid: 1\n\n"], "stay"));
+  assert.deepEqual(await first(fake, 1), [["message", 1, "1"]]);
 });
 
 test("a job's progress ends with the job, and tells nothing twice", async () => {
