@@ -27,13 +27,13 @@ const STATES: JobState[] = [
 
 /** Which jobs: all of it must hold. */
 export interface JobFilter {
-  state?: JobState;
-  queue?: string;
+  state?: JobState | undefined;
+  queue?: string | undefined;
   /** `module` or `module.task` */
-  task?: string;
+  task?: string | undefined;
   /** Whose last attempt ended so: `deadline`, `out-of-fuel`, …, or a kind of the task's own. */
-  reason?: string;
-  tag?: string;
+  reason?: string | undefined;
+  tag?: string | undefined;
 }
 
 export interface ManyOptions extends RequestOptions {

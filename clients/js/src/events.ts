@@ -19,15 +19,15 @@ export interface LovageEvent {
 
 export interface EventOptions {
   /** Only of this queue. */
-  queue?: string;
+  queue?: string | undefined;
   /** Only of this task, `module.task`. */
-  task?: string;
+  task?: string | undefined;
   /** Only of this job; with its progress. */
-  job?: string;
+  job?: string | undefined;
   /** Goes on behind the event of this id. */
-  after?: string;
+  after?: string | undefined;
   /** Ends the stream, with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /**

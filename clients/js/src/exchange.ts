@@ -81,8 +81,6 @@ export async function open(
     signal: patience.signal,
     // A redirected POST would be a GET, and a token must not go elsewhere.
     redirect: "manual",
-    credentials: "omit",
-    cache: "no-store",
   };
   if (asked.body) request.body = asked.body as Uint8Array<ArrayBuffer>;
   const response = await settings.fetch(address(settings, asked), request);

@@ -72,16 +72,15 @@ export class Flow {
    *
    * @throws FlowFailed where it failed or was cancelled, WaitTimeout where it goes on.
    */
-  async result(options: RequestOptions & { step?: string } = {}): Promise<unknown> {
+  async result(options: RequestOptions & { step?: string | undefined } = {}): Promise<unknown> {
     const record = await this.wait(options);
     if (record.state !== "completed" && options.step === undefined) throw new FlowFailed(record);
     const path = this.#path("/result");
     const query = { node: options.step };
-    const { signal } = options;
     try {
       return await this.#transport.ask(
         { method: "GET", path, query, repeat: "always" },
-        signal ? { signal } : {},
+        { signal: options.signal },
       );
     } catch (e) {
       throw e instanceof NoResult ? new FlowFailed(record) : e;

@@ -63,8 +63,7 @@ export class Job<R = unknown> {
       return await waitFor(this.#transport, { what: "job", id: this.id, path, ended }, options);
     } catch (e) {
       if (!(e instanceof NoResult)) throw e;
-      const { signal } = options ?? {};
-      const record = await this.record(signal ? { signal } : {});
+      const record = await this.record({ signal: options?.signal });
       throw record.state === "cancelled" ? new JobCancelled(record) : new JobFailed(record);
     }
   }

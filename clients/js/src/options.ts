@@ -6,50 +6,50 @@ import { spanText } from "./spans.js";
 /** Beside which other jobs a job may not be. */
 export interface Unique {
   /** What is to be unique: else the task with its arguments. */
-  key?: string;
+  key?: string | undefined;
   /** `done`, if nothing is said, `start`, or a span. */
-  until?: "start" | "done" | Span;
+  until?: "start" | "done" | Span | undefined;
   /** What becomes of a second one: the first is answered, it is refused, or takes its place. */
-  conflict?: "existing" | "reject" | "replace";
+  conflict?: "existing" | "reject" | "replace" | undefined;
 }
 
 /** What the task's author has said holds for all that a call leaves out. */
 export interface CallOptions {
-  queue?: string;
-  lane?: string;
+  queue?: string | undefined;
+  lane?: string | undefined;
   /** 0 to 9, 9 first. */
-  priority?: number;
+  priority?: number | undefined;
   /** How long it waits before it may run. */
-  delay?: Span;
+  delay?: Span | undefined;
   /** When it may run: a time, not together with `delay`. */
-  eta?: Date | string;
+  eta?: Date | string | undefined;
   /** By when, or (`"10m"`) how soon, it must have begun; else it is cancelled. */
-  expires?: Date | string;
+  expires?: Date | string | undefined;
   /** An idempotency key: else the client makes one of its own. */
-  key?: string;
-  unique?: Unique;
+  key?: string | undefined;
+  unique?: Unique | undefined;
   /** How often it is tried again. */
-  retries?: number;
+  retries?: number | undefined;
   /** How old it may be for another attempt. */
-  maxAge?: Span;
+  maxAge?: Span | undefined;
   /** Whether what ran out of fuel or memory is tried again. */
-  retryExhausted?: boolean;
+  retryExhausted?: boolean | undefined;
   /** How long an attempt may take. */
-  timeout?: Span;
+  timeout?: Span | undefined;
   /** After which an attempt hears that it should stop. */
-  softTimeout?: Span;
+  softTimeout?: Span | undefined;
   /** Units of fuel that an attempt may burn. */
-  fuel?: Int64;
+  fuel?: Int64 | undefined;
   /** Bytes of memory that an attempt may hold. */
-  memory?: Int64;
+  memory?: Int64 | undefined;
   /** How long the completed job and its result are kept. */
-  resultTtl?: Span;
+  resultTtl?: Span | undefined;
   /** Run this release, whichever is active. */
-  release?: number;
+  release?: number | undefined;
   /** Words to find it by. */
-  tags?: string[];
+  tags?: string[] | undefined;
   /** What the task sees beside its arguments; `traceparent` is its trace. */
-  headers?: Record<string, string>;
+  headers?: Record<string, string> | undefined;
 }
 
 /** A call of a task, to be enqueued. */
@@ -124,8 +124,5 @@ export function divided(options: CallOptions & RequestOptions = {}): {
   request: RequestOptions;
 } {
   const { within, signal, ...call } = options;
-  const request: RequestOptions = {};
-  if (within !== undefined) request.within = within;
-  if (signal !== undefined) request.signal = signal;
-  return { call, request };
+  return { call, request: { within, signal } };
 }

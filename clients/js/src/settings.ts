@@ -4,27 +4,27 @@ import { millis } from "./spans.js";
 
 export interface Settings {
   /** Where the server is. Else `LOVAGE_URL`, or `http://localhost:7777`. */
-  url?: string | URL;
+  url?: string | URL | undefined;
   /** Else `LOVAGE_TOKEN`. */
-  token?: string;
+  token?: string | undefined;
   /** How long a request is tried, all repeats together: 30 s. */
-  within?: Span;
+  within?: Span | undefined;
   /** How long a connection may say nothing, beyond what it was asked to wait: 10 s. */
-  silence?: Span;
+  silence?: Span | undefined;
   /** How long `wait` and `result` wait where they are not told: 5 minutes. */
-  wait?: Span;
+  wait?: Span | undefined;
   /** How long the server is asked to wait in one request: 30 s; it does for 60 s at most. */
-  poll?: Span;
+  poll?: Span | undefined;
   /** Instead of the global `fetch`: with a connection pool of your own, say. */
-  fetch?: typeof globalThis.fetch;
+  fetch?: typeof globalThis.fetch | undefined;
 }
 
 /** What a single request is told. */
 export interface RequestOptions {
   /** How long it may take, all repeats together. */
-  within?: Span;
+  within?: Span | undefined;
   /** Gives up at once. What the server has begun, it does. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** The settings once they are looked up, in milliseconds. */

@@ -52,26 +52,32 @@ export type Enqueuer = Pick<Client, "enqueue" | "enqueueMany">;
 
 export function taskOf(client: Enqueuer, task: string, fixed: TaskOptions = {}): Task {
   const enqueue = (args: object = {}, options: TaskOptions = {}): Promise<Job> => {
-    const { call, request } = divided({ ...fixed, ...options });
+    const { call, request } = divided(merged(fixed, options));
     return client.enqueue({ ...call, task, args }, request);
   };
   const result = async (args: object = {}, options: TaskOptions = {}): Promise<unknown> => {
     const began = performance.now();
     const job = await enqueue(args, options);
-    return job.result(left(divided({ ...fixed, ...options }).request, began));
+    return job.result(left(divided(merged(fixed, options)).request, began));
   };
   const many: Task["many"] = (all, options = {}) => {
     const { chunk, ...others } = { ...options };
-    const { call, request } = divided({ ...fixed, ...others });
+    const { call, request } = divided(merged(fixed, others));
     // A key of all of them would make one job: it is that of the request.
     const { key, ...each } = call;
     const calls = all.map((args) => ({ ...each, task, args }));
     return client.enqueueMany(calls, { ...request, key, chunk });
   };
   const withOptions = (options: TaskOptions): Task => {
-    return taskOf(client, task, { ...fixed, ...options });
+    return taskOf(client, task, merged(fixed, options));
   };
   return Object.assign(enqueue, { task, result, many, withOptions });
+}
+
+/** An option that is `undefined` says nothing. */
+function merged(fixed: TaskOptions, options: TaskOptions): TaskOptions {
+  const said = Object.entries(options).filter(([, value]) => value !== undefined);
+  return { ...fixed, ...Object.fromEntries(said) };
 }
 
 /** The request's options with what is left of its time. */

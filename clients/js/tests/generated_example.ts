@@ -52,7 +52,7 @@ export interface BasicsEmbedResult {
 /** The arguments of `basics.fail`. */
 export interface BasicsFail {
   message: string;
-  next?: BasicsFailNext | null;
+  next?: BasicsFailNext | null | undefined;
 }
 
 /** What `fail` asks of the queue. */

@@ -62,7 +62,7 @@ test("a task reads as a function, and its options are the API's", async () => {
 test("a call's options go before those of its task", async () => {
   const fake = await Fake.start(made("j1"));
   const high = connect({ url: fake.url }).task("m.t").withOptions({ queue: "high", lane: "a" });
-  await high.withOptions({ lane: "b" })({}, { priority: 1 });
+  await high.withOptions({ lane: "b" })({}, { priority: 1, queue: undefined });
   const body = fake.heard[0]?.body as Record<string, unknown>;
   assert.deepEqual([body["queue"], body["lane"], body["priority"]], ["high", "b", 1]);
 });
