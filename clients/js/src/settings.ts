@@ -1,0 +1,67 @@
+/** What a client is told once. */
+import type { Span } from "./records.js";
+import { millis } from "./spans.js";
+
+export interface Settings {
+  /** Where the server is. Else `LOVAGE_URL`, or `http://localhost:7777`. */
+  url?: string | URL | undefined;
+  /** Else `LOVAGE_TOKEN`. */
+  token?: string | undefined;
+  /** How long a request is tried, all repeats together: 30 s. */
+  within?: Span | undefined;
+  /** How long a connection may say nothing, beyond what it was asked to wait: 10 s. */
+  silence?: Span | undefined;
+  /** How long `wait` and `result` wait where they are not told: 5 minutes. */
+  wait?: Span | undefined;
+  /** How long the server is asked to wait in one request: 30 s; it does for 60 s at most. */
+  poll?: Span | undefined;
+  /** Instead of the global `fetch`: with a connection pool of your own, say. */
+  fetch?: typeof globalThis.fetch | undefined;
+}
+
+/** What a single request is told. */
+export interface RequestOptions {
+  /** How long it may take, all repeats together. */
+  within?: Span | undefined;
+  /** Gives up at once. What the server has begun, it does. */
+  signal?: AbortSignal | undefined;
+}
+
+/** The settings once they are looked up, in milliseconds. */
+export interface Resolved {
+  /** With no slash at its end. */
+  base: string;
+  token: string | undefined;
+  within: number;
+  silence: number;
+  wait: number;
+  poll: number;
+  fetch: typeof globalThis.fetch;
+}
+
+export function resolve(settings: Settings): Resolved {
+  const url = new URL(settings.url ?? environment("LOVAGE_URL") ?? "http://localhost:7777");
+  if (url.protocol !== "http:" && url.protocol !== "https:") {
+    throw new TypeError(`the URL is \`http://…\` or \`https://…\`, not \`${url.protocol}//…\``);
+  }
+  if (url.username || url.password || url.search || url.hash) {
+    throw new TypeError("the URL is a server's and no more: a token goes into `token`");
+  }
+  // Bound, since browsers refuse a `fetch` that is called as somebody's method.
+  const fetched = settings.fetch ?? globalThis.fetch.bind(globalThis);
+  return {
+    base: url.origin + url.pathname.replace(/\/+$/, ""),
+    token: settings.token ?? environment("LOVAGE_TOKEN"),
+    within: millis(settings.within ?? 30_000, "within"),
+    silence: millis(settings.silence ?? 10_000, "silence"),
+    wait: millis(settings.wait ?? 300_000, "wait"),
+    poll: Math.min(60_000, millis(settings.poll ?? 30_000, "poll")),
+    fetch: fetched,
+  };
+}
+
+/** Where there is an environment: not in browsers. */
+function environment(name: string): string | undefined {
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  return process?.env?.[name] || undefined;
+}

@@ -1,0 +1,131 @@
+/** Requests that are repeated where that is safe, until the caller's time is up. */
+import { decode, encode } from "./codec.js";
+import { type Asked, Patience, broken, open, read } from "./exchange.js";
+import { LovageError, Problem } from "./problems.js";
+import { NoAnswer } from "./failures.js";
+import type { RequestOptions, Resolved } from "./settings.js";
+import { millis, pause } from "./spans.js";
+
+const MSGPACK = "application/msgpack";
+/** The longest pause between two tries that the server has not asked for. */
+const LONGEST = 5_000;
+/** The mean of the first. */
+const FIRST = 100;
+/** Bytes that even a slow line takes in a millisecond. */
+const SLOW = 100;
+
+export interface Ask {
+  method: "GET" | "POST";
+  path: string;
+  query?: Record<string, string | undefined>;
+  body?: unknown;
+  /** The idempotency key of a request that makes jobs. */
+  key?: string;
+  /**
+   * What may be repeated: `always` where the second time does nothing further, or `refused`:
+   * only what the server has said that it did not do.
+   */
+  repeat: "always" | "refused";
+}
+
+/** When a request must have ended, and who else may end it. */
+export interface Limits {
+  /** By `performance.now()`. */
+  deadline: number;
+  signal: AbortSignal | undefined;
+}
+
+export class Transport {
+  constructor(readonly settings: Resolved) {}
+
+  limits(options: RequestOptions | undefined, otherwise = this.settings.within): Limits {
+    const within = millis(options?.within ?? otherwise, "within");
+    return { deadline: performance.now() + within, signal: options?.signal };
+  }
+
+  /** Asks until there is an answer, an error that stays, or no time. */
+  async ask(ask: Ask, options?: RequestOptions): Promise<unknown> {
+    const limits = this.limits(options);
+    const asked = this.asked(ask);
+    return repeated(ask.repeat, limits, () => this.once(asked, limits));
+  }
+
+  asked(ask: Ask): Asked {
+    const { method, path } = ask;
+    const asked: Asked = { method, path, accept: MSGPACK, key: ask.key };
+    if (ask.query) asked.query = ask.query;
+    if (ask.body !== undefined) {
+      asked.body = encode(ask.body);
+      asked.headers = { "content-type": MSGPACK };
+    }
+    return asked;
+  }
+
+  /** One try; `beyond` is how long the server was asked to wait. */
+  async once(asked: Asked, limits: Limits, beyond = 0): Promise<unknown> {
+    const { settings } = this;
+    const patience = new Patience(limits.signal, limits.deadline - performance.now());
+    let bytes: Uint8Array;
+    try {
+      // Nothing is heard while a body goes out: it has the time of a slow line.
+      const sending = (asked.body?.length ?? 0) / SLOW;
+      patience.heard(settings.silence + beyond + sending);
+      const response = await open(settings, asked, patience);
+      bytes = await read(response, settings.silence, patience);
+    } catch (e) {
+      throw e instanceof Problem ? e : broken(settings, asked, patience, e);
+    } finally {
+      patience.done();
+    }
+    try {
+      return bytes.length === 0 ? undefined : decode(bytes);
+    } catch (cause) {
+      const said = `the answer to ${asked.method} ${asked.path} cannot be read: is ${settings.base} a Lovage server?`;
+      throw new LovageError(said, { cause });
+    }
+  }
+}
+
+/** Tries until it is done, cannot be, or the time is up: then the last error is thrown. */
+export async function repeated<T>(
+  repeat: Ask["repeat"],
+  limits: Limits,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let failed = 0; ; failed++) {
+    try {
+      return await attempt();
+    } catch (e) {
+      if (!isPassing(e) || (repeat === "refused" && !isRefusal(e))) throw e;
+      const wait = backoff(failed, e);
+      if (performance.now() + wait >= limits.deadline) throw e;
+      await pause(wait, limits.signal);
+    }
+  }
+}
+
+/** Whether it may be over by itself. */
+export function isPassing(e: unknown): boolean {
+  if (e instanceof NoAnswer) return true;
+  if (!(e instanceof Problem)) return false;
+  // A quota that time alone does not give back comes without `Retry-After`.
+  if (e.kind === "quota") return e.retryAfter !== undefined;
+  return PASSING.has(e.kind);
+}
+
+const PASSING = new Set(["rate-limited", "queue-full", "unavailable", "timeout"]);
+
+/** Whether the server has said that it did nothing. A broker that went away may have done it. */
+function isRefusal(e: unknown): boolean {
+  return e instanceof Problem && e.status === 429;
+}
+
+/**
+ * How long to wait before the next try: drawn, so that what failed together does not come back
+ * together, and never before the server wants it.
+ */
+export function backoff(failed: number, e: unknown): number {
+  const most = Math.min(LONGEST, 2 * FIRST * 2 ** failed);
+  const asked = e instanceof Problem ? (e.retryAfter ?? 0) * 1000 : 0;
+  return asked + Math.random() * most;
+}

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { decode as unpack } from "@msgpack/msgpack";
+import { connect } from "@lovage/client";
+import { Fake, answer, made } from "../fake.js";
+
+/** What the server reads of a value that is sent. */
+async function sent(value: unknown): Promise<unknown> {
+  const fake = await Fake.start(made("j1"));
+  await connect({ url: fake.url }).m.t({ value });
+  const body = unpack(fake.heard[0]!.bytes, { useBigInt64: true });
+  return (body as { args: { value: unknown } }).args.value;
+}
+
+/** What a caller gets of a value that the server sends. */
+async function got(value: unknown): Promise<unknown> {
+  const fake = await Fake.start(answer(value));
+  return connect({ url: fake.url }).job("j1").result();
+}
+
+test("bytes go and come as bytes", async () => {
+  const bytes = new Uint8Array([0, 1, 254, 255]);
+  assert.deepEqual(await sent(bytes), bytes);
+  assert.deepEqual(await sent(Buffer.from(bytes)), bytes);
+  assert.deepEqual(await sent(bytes.buffer), bytes);
+  assert.deepEqual(await sent(bytes.subarray(1, 3)), new Uint8Array([1, 254]));
+  assert.deepEqual(await got(bytes), bytes);
+  assert.deepEqual(await got({ deep: [bytes] }), { deep: [bytes] });
+});
+
+test("whole numbers keep 64 bits both ways", async () => {
+  for (const whole of [2 ** 31, 2 ** 32, -(2 ** 31) - 1, Number.MAX_SAFE_INTEGER]) {
+    // The decoder makes a bigint of 64 bits and of nothing else: so it was no float.
+    assert.equal(await sent(whole), BigInt(whole));
+    assert.equal(await got(BigInt(whole)), whole);
+  }
+  for (const large of [2n ** 63n - 1n, 2n ** 64n - 1n, -(2n ** 63n), 9007199254740993n]) {
+    assert.equal(await sent(large), large);
+    assert.equal(await got(large), large);
+  }
+  assert.equal(await sent(1.5), 1.5);
+  assert.equal(await got(7), 7);
+});
+
+test("what has no form is sent as JSON would send it", async () => {
+  assert.deepEqual(await sent({ there: 1, not: undefined }), { there: 1 });
+  assert.deepEqual(await sent([1, undefined, null]), [1, null, null]);
+  assert.equal(await sent(new Date(0)), "1970-01-01T00:00:00.000Z");
+  class Point {
+    constructor(readonly x: number) {}
+  }
+  assert.deepEqual(await sent(new Point(3)), { x: 3 });
+  const names = { then: 1, toJSON: 2, arrayBuffer: 3 };
+  assert.deepEqual(await sent(names), names, "names that mean something elsewhere");
+});
+
+test("what cannot be sent as it is meant is refused by its place, before there is a request", async () => {
+  const cycle: { self?: unknown } = {};
+  cycle.self = cycle;
+  const cases: [unknown, RegExp][] = [
+    [{ "a/b": [1, 2n ** 64n] }, /^\/args\/value\/a~1b\/1: 18446744073709551616 has more than 64/],
+    [() => 1, /^\/args\/value: a function cannot be sent/],
+    [new Map(), /a Map cannot be sent: make it an object/],
+    [new Float32Array(2), /a Float32Array cannot be sent: make it a list/],
+    [Promise.resolve(1), /a Promise cannot be sent: await it first/],
+    [new Blob(["x"]), /a Blob cannot be sent: send its bytes/],
+    [cycle, /nested more than 100 deep, or in itself/],
+  ];
+  const fake = await Fake.start(made("j1"));
+  const client = connect({ url: fake.url });
+  for (const [value, message] of cases) {
+    await assert.rejects(client.m.t({ value }), { message });
+  }
+  assert.equal(fake.heard.length, 0);
+});
