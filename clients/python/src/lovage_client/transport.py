@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import httpx
@@ -23,7 +23,7 @@ class Target:
     """A server, the token it is asked with, and the patience with it."""
 
     url: str
-    token: str | None
+    token: str | None = field(repr=False)
     #: Seconds that an operation may take, repeats included.
     timeout: float
 
