@@ -1,6 +1,7 @@
 """What the clients are asked with, and what goes wrong at their door."""
 
 import copy
+import inspect
 import pickle
 import re
 from pathlib import Path
@@ -10,7 +11,19 @@ import httpx
 import pytest
 from fake import Fake, Handler, problem
 
-from lovage_client import Client, ProblemError, Unavailable, WrongAnswer
+from lovage_client import (
+    AsyncClient,
+    AsyncFlow,
+    AsyncJob,
+    AsyncTask,
+    Client,
+    Flow,
+    Job,
+    ProblemError,
+    Task,
+    Unavailable,
+    WrongAnswer,
+)
 from lovage_client.errors import _KINDS, problem_of
 
 DOCS = Path(__file__).parents[3] / "docs" / "http.md"
@@ -83,6 +96,23 @@ def test_a_token_stays_out_of_what_is_shown(fake: Fake) -> None:
         with pytest.raises(ProblemError) as caught:
             client.enqueue("m.t")
         assert "lov_secret" not in repr(caught.value) + repr(client) + repr(client._target)
+
+
+def _surface(client: type) -> dict[str, tuple[list[str], str | None]]:
+    methods = inspect.getmembers(client, inspect.isfunction)
+    return {
+        name: (list(inspect.signature(method).parameters), method.__doc__)
+        for name, method in methods
+        if not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize(
+    ("sync", "twin"),
+    [(Client, AsyncClient), (Job, AsyncJob), (Flow, AsyncFlow), (Task, AsyncTask)],
+)
+def test_both_clients_have_the_same_methods(sync: type, twin: type) -> None:
+    assert _surface(sync) == _surface(twin) != {}
 
 
 def test_a_client_of_ones_own_is_left_open(fake: Fake) -> None:

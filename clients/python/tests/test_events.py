@@ -71,6 +71,15 @@ def test_a_stream_goes_on_where_it_broke_off(client: Any, fake: Fake) -> None:
     assert fake.seen[1][1] == "/v1/events?task=m.t"
 
 
+def test_what_happened_before_the_first_event_may_be_missed(client: Any, fake: Fake) -> None:
+    fake.routes["GET /v1/events"] = stream(": alive\n\n", jobs(7), jobs(8))
+    seen = client.events()
+    assert [next(seen).name for _ in range(3)] == ["gap", "jobs", "jobs"]
+    seen.close()
+    fake.routes["GET /v1/events"] = stream("", jobs(7))
+    assert next(client.events(after="6")).name == "jobs"
+
+
 def test_progress_is_told_once_and_until_the_end(client: Any, fake: Fake) -> None:
     fake.routes["GET /v1/events"] = stream(
         progress("available") + jobs(1) + progress("running", 0.5),

@@ -38,7 +38,7 @@ def test_an_answer_that_is_late_makes_no_second_job(client: Any, fake: Fake) -> 
         patient.enqueue("m.t")
     again = client.enqueue("m.t", key=caught.value.key)
     assert (again.id, len(fake.jobs)) == ("job-0", 1)
-    assert caught.value.arrived and "key=" in caught.value.__notes__[0]
+    assert caught.value.in_doubt and "key=" in caught.value.__notes__[0]
 
 
 def test_each_call_has_a_key_of_its_own(client: Any, fake: Fake) -> None:
@@ -110,7 +110,7 @@ def test_nobody_there_is_an_error_that_says_where(client: Any, fake: Fake) -> No
     with Client(url, timeout=0.4) as nobody, pytest.raises(ConnectionFailed) as caught:
         nobody.enqueue("m.t")
     assert url in str(caught.value) and "POST /v1/jobs" in str(caught.value)
-    assert not caught.value.arrived
+    assert not caught.value.in_doubt and caught.value.key is None
 
 
 def test_a_flow_that_may_have_begun_is_not_begun_again(client: Any, fake: Fake) -> None:
@@ -118,9 +118,23 @@ def test_a_flow_that_may_have_begun_is_not_begun_again(client: Any, fake: Fake) 
     fake.faults = [hung_up]
     with pytest.raises(ConnectionFailed) as caught:
         client.run_flow({"task": "m.t"})
-    assert caught.value.arrived and len(fake.seen) == 1
+    assert caught.value.in_doubt and len(fake.seen) == 1
     fake.faults = [problem(429, "rate-limited", "0"), None]
     assert client.run_flow({"task": "m.t"}).id == "f"
+
+
+def test_a_refusal_after_a_lost_answer_leaves_a_doubt(client: Any, fake: Fake) -> None:
+    fake.faults = [lost_answer, problem(429, "queue-full", "60")]
+    with pytest.raises(QueueFull) as caught:
+        client.enqueue("m.t")
+    assert caught.value.in_doubt and [caught.value.key] == list(fake.jobs)
+    fake.faults = [None, lost_answer, problem(429, "quota")]
+    calls = [Call[Any]("m.t") for _ in range(1001)]
+    with pytest.raises(Quota) as refused:
+        client.enqueue_many(calls)
+    assert len(refused.value.enqueued) == 1000 and len(fake.jobs) == 1002
+    assert len(client.enqueue_many(calls, key=refused.value.key)) == 1001
+    assert len(fake.jobs) == 1002
 
 
 def test_a_part_that_fails_says_what_was_enqueued_before(client: Any, fake: Fake) -> None:

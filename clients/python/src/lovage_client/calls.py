@@ -4,7 +4,6 @@
 `lovage client --lang python` writes are made of it.
 """
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack
@@ -123,11 +122,9 @@ def task(
     return declared
 
 
-def keyed(call: Call[R], key: str | None = None) -> Call[R]:
-    """The call with an idempotency key: its own, or this one, or else a new one."""
-    if call.options.get("key"):
-        return call
-    return call.with_options(key=key or str(uuid.uuid4()))
+def keyed(call: Call[R], key: str) -> Call[R]:
+    """The call with an idempotency key: its own, or else this one."""
+    return call if call.options.get("key") else call.with_options(key=key)
 
 
 def encode(call: Call[Any]) -> bytes:

@@ -20,8 +20,9 @@ _TYPE = "urn:lovage:problem:"
 class LovageError(Exception):
     """Anything that this package raises of its own accord, but for wrong use."""
 
-    #: Of a call that was not enqueued for sure: its idempotency key. Enqueued again with
-    #: it, there is no second job.
+    #: Whether what was asked for may have been done all the same: an answer was lost.
+    in_doubt: bool = False
+    #: Of what is in doubt: the key to enqueue the same again with, and make no second job.
     key: str | None = None
     #: Of `enqueue_many`: the jobs of the parts that were enqueued before this went wrong.
     enqueued: tuple[str, ...] = ()
@@ -30,14 +31,12 @@ class LovageError(Exception):
 class ConnectionFailed(LovageError):
     """The server gave no answer, however often it was asked within the time."""
 
-    def __init__(self, where: str, what: str, why: str, tries: int, arrived: bool) -> None:
+    def __init__(self, where: str, what: str, why: str, tries: int) -> None:
         times = "once" if tries == 1 else f"{tries} times"
         super().__init__(
             f"no answer from {where} to {what}, asked {times}: {why}; "
             "is the server running there, and is the address right?"
         )
-        #: Whether the last request may have reached the server all the same.
-        self.arrived = arrived
 
 
 class WrongAnswer(LovageError):

@@ -87,6 +87,7 @@ class Subscription(Generic[T]):
         self._parser = Parser()
         self._tries = 0
         self._outage: Deadline | None = None
+        self._missed = False
 
     def request(self) -> tuple[Request, dict[str, str]]:
         """The next request, and the headers that are its own."""
@@ -95,6 +96,8 @@ class Subscription(Generic[T]):
         if self._last is not None:
             params.pop("after", None)
             headers["Last-Event-ID"] = self._last
+        # Where nothing was heard yet, there is no place to go on from.
+        self._missed = self._tries > 0 and not headers and "after" not in params
         silence = min(SILENCE, max(self._deadline.left(), 0.05))
         return Request("GET", "/v1/events", params, accept=STREAM, silence=silence), headers
 
@@ -105,7 +108,9 @@ class Subscription(Generic[T]):
     def feed(self, chunk: bytes) -> Iterator[T]:
         """What there is to see in these bytes."""
         self._tries, self._outage = 0, None
-        for event in self._parser.feed(chunk):
+        gap = [Event("gap", {})] if self._missed else []
+        self._missed = False
+        for event in (*gap, *self._parser.feed(chunk)):
             if event.id is not None:
                 self._last = event.id
             picked = self._pick(event)
@@ -129,7 +134,7 @@ class Subscription(Generic[T]):
         else:
             where = ended.where if ended else "the server"
             why = ended.why if ended else "the stream ends"
-            error = ConnectionFailed(where, "GET /v1/events", why, self._tries, True)
+            error = ConnectionFailed(where, "GET /v1/events", why, self._tries)
         left = self._deadline.left()
         if left > seconds and self._outage.left() <= seconds:
             raise error

@@ -1,6 +1,7 @@
 """Every operation of the clients, written once: see `wire` for what an operation is."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -50,18 +51,24 @@ PAGE = 200
 
 def enqueue(call: Call[Any], patience: float) -> Operation[str]:
     """Makes a job of a call, and answers with its id."""
-    call = keyed(call)
+    call = keyed(call, str(uuid.uuid4()))
     request = Request("POST", "/v1/jobs", body=encode(call))
     try:
         answer = yield from send(request, patience)
-    except (ConnectionFailed, Unavailable) as e:
-        e.key = call.options["key"]
-        e.add_note(
-            f"the job may have been made: enqueue it again with key={e.key!r}, "
-            "and there is no second one"
-        )
+    except LovageError as e:
+        _doubted(e, call.options["key"])
         raise
     return str(unpack(answer.body)["id"])
+
+
+def _doubted(error: LovageError, key: str) -> None:
+    """Tells the key by which nothing is made twice, where it may have been made."""
+    if error.in_doubt:
+        error.key = key
+        error.add_note(
+            f"it may have been enqueued all the same: enqueue it again with key={key!r}, "
+            "and nothing is there twice"
+        )
 
 
 def enqueue_many(
@@ -69,16 +76,17 @@ def enqueue_many(
 ) -> Operation[list[str]]:
     """Makes jobs of calls, and answers with their ids in the same order. Each request is all
     or nothing; where it takes more than one, an error says what the former have made."""
-    all_keyed = (
-        keyed(call, None if key is None else f"{key}/{n}") for n, call in enumerate(calls)
-    )
+    base = key or str(uuid.uuid4())
+    all_keyed = (keyed(call, f"{base}/{n}") for n, call in enumerate(calls))
     ids: list[str] = []
     for part in _parts([encode(call) for call in all_keyed]):
         request = Request("POST", "/v1/jobs/batch", body=pack_list("jobs", part))
         try:
             answer = yield from send(request, patience)
         except LovageError as e:
-            raise _of_part(e, ids) from e.__cause__
+            _of_part(e, ids)
+            _doubted(e, base)
+            raise
         ids.extend(unpack(answer.body)["ids"])
     return ids
 
@@ -96,14 +104,13 @@ def _parts(packed: list[bytes]) -> Iterator[list[bytes]]:
         yield part
 
 
-def _of_part(error: LovageError, ids: list[str]) -> LovageError:
-    """An error of a part, with the places that the calls have among all of them."""
+def _of_part(error: LovageError, ids: list[str]) -> None:
+    """Tells of an error of a part by the places that the calls have among all of them."""
     error.enqueued = tuple(ids)
     if isinstance(error, ProblemError):
         error.errors = tuple(_moved(it, len(ids)) for it in error.errors)
     if ids:
         error.add_note(f"the first {len(ids)} calls are enqueued: see `enqueued`")
-    return error
 
 
 def _moved(place: Place, by: int) -> Place:

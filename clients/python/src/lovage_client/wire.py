@@ -86,7 +86,7 @@ Operation = Generator[Request | Pause, Answer | Lost | None, T]
 def send(request: Request, patience: float) -> Operation[Answer]:
     """Sends a request, again and again within `patience` seconds where that may help."""
     deadline = time.monotonic() + patience
-    tries = 0
+    tries, in_doubt = 0, False
     while True:
         tries += 1
         left = max(deadline - time.monotonic(), 0.05)
@@ -94,6 +94,8 @@ def send(request: Request, patience: float) -> Operation[Answer]:
         if isinstance(outcome, Answer) and outcome.status < 300:
             return outcome
         error = _error(request, outcome, tries)
+        in_doubt = in_doubt or _may_be_done(outcome)
+        error.in_doubt = in_doubt
         seconds = _pause(request, outcome, error, tries)
         if seconds is None or time.monotonic() + seconds >= deadline:
             raise error
@@ -112,7 +114,14 @@ def _error(request: Request, outcome: Answer | Lost | None, tries: int) -> Lovag
         return problem_of(outcome.status, outcome.headers, outcome.body)
     assert isinstance(outcome, Lost), "a request comes to an answer or to none"
     what = f"{request.method} {request.path}"
-    return ConnectionFailed(outcome.where, what, outcome.why, tries, outcome.arrived)
+    return ConnectionFailed(outcome.where, what, outcome.why, tries)
+
+
+def _may_be_done(outcome: Answer | Lost | None) -> bool:
+    """Whether what was asked for may have been done, whatever the answer says."""
+    if isinstance(outcome, Answer):
+        return outcome.status >= 500
+    return isinstance(outcome, Lost) and outcome.arrived
 
 
 def _pause(
