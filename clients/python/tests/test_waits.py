@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from both import blocking_clients
 from fake import Fake, Handler, hung_up, problem
 
 from lovage_client import ConnectionFailed, JobCancelled, JobFailed, NotFound, WaitTimeout
@@ -98,6 +99,21 @@ def test_a_server_that_hangs_keeps_nobody_past_the_deadline(client: Any, fake: F
         client.result("j", 0.5)
     assert isinstance(caught.value.__cause__, ConnectionFailed)
     assert time.monotonic() - begun < 2.5
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_those_who_wait_do_not_stand_in_the_way(
+    kind: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("client", "aio"):
+        monkeypatch.setattr(f"lovage_client.{place}.WAITS", 0)
+    clients = blocking_clients(kind, fake.url, 5.0)
+    client = next(clients)
+    with pytest.raises(WaitTimeout) as caught:
+        client.wait("j", 0.3)
+    assert "waits are all under way" in str(caught.value.__cause__) and fake.seen == []
+    assert client.enqueue("m.t").id == "job-0"
+    assert next(clients, None) is None
 
 
 def test_an_outage_of_more_than_the_clients_patience_ends_a_wait(fake: Fake) -> None:

@@ -1,6 +1,8 @@
 """The client for asyncio and trio: `AsyncClient`, the twin of `Client`."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 import anyio
@@ -11,7 +13,7 @@ from .aio_handles import AsyncFlow, AsyncJob, AsyncModule, AsyncTask
 from .calls import Call, Options, TaskRef
 from .events import Follower, Subscription, subscription_to_all
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
-from .transport import LIMITS, Target, answer_of
+from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of
 from .wire import Answer, Deadline, Lost, Operation, Pause, Request
 
 P = ParamSpec("P")
@@ -36,6 +38,7 @@ class AsyncClient:
         self._target = Target.of(url, token, timeout)
         self._http = http or httpx.AsyncClient(limits=LIMITS)
         self._owns_http = http is None
+        self._gate, self._wait_gate = anyio.Semaphore(REQUESTS), anyio.Semaphore(WAITS)
 
     def with_timeout(self, seconds: float) -> Self:
         """The same client, over the same connections, with another `timeout`."""
@@ -146,10 +149,11 @@ class AsyncClient:
     async def progress(self, id: str, timeout: float | None = 60.0) -> AsyncIterator[Progress]:
         """How far a job is, whenever that changes, until it has ended."""
         follower = Follower(id, timeout, self._target.timeout)
-        async for progress in self._listen(follower.subscription):
-            yield progress
-            if progress.ended:
-                return
+        async with aclosing(self._listen(follower.subscription)) as told:
+            async for progress in told:
+                yield progress
+                if progress.ended:
+                    return
         raise follower.late()
 
     def events(
@@ -211,23 +215,31 @@ class AsyncClient:
             return value
 
     async def _send(self, request: Request) -> Answer | Lost:
+        gate, begun = self._wait_gate if request.waits else self._gate, time.monotonic()
+        with anyio.move_on_after(request.silence) as turn:
+            await gate.acquire()
+        if turn.cancelled_caught:
+            return self._target.busy(request)
         try:
-            return answer_of(await self._http.request(**self._target.arguments(request)))
+            left = request.after(time.monotonic() - begun)
+            return answer_of(await self._http.request(**self._target.arguments(left)))
         except httpx.RequestError as e:
             return self._target.lost(e)
+        finally:
+            gate.release()
 
-    async def _listen(self, subscription: Subscription[T]) -> AsyncIterator[T]:
+    async def _listen(self, subscription: Subscription[T]) -> AsyncGenerator[T, None]:
         while not subscription.is_over():
             request, headers = subscription.request()
             ended: Answer | Lost | None = None
+            stream = self._http.stream(**self._target.arguments(request, headers))
             try:
-                stream = self._http.stream(**self._target.arguments(request, headers))
                 async with stream as response:
                     if response.status_code != 200:
                         await response.aread()
                         ended = answer_of(response)
                     else:
-                        async for chunk in response.aiter_bytes():
+                        async for chunk in response.aiter_raw():
                             for one in subscription.feed(chunk):
                                 yield one
                             if subscription.is_over():

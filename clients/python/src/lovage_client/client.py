@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from threading import Semaphore
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 import httpx
@@ -11,7 +12,7 @@ from .calls import Call, Options, TaskRef
 from .events import Follower, Subscription, subscription_to_all
 from .handles import Flow, Job, Module, Task
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
-from .transport import LIMITS, Target, answer_of
+from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of
 from .wire import Answer, Deadline, Lost, Operation, Pause, Request
 
 P = ParamSpec("P")
@@ -41,6 +42,7 @@ class Client:
         self._target = Target.of(url, token, timeout)
         self._http = http or httpx.Client(limits=LIMITS)
         self._owns_http = http is None
+        self._gate, self._wait_gate = Semaphore(REQUESTS), Semaphore(WAITS)
 
     def with_timeout(self, seconds: float) -> Self:
         """The same client, over the same connections, with another `timeout`."""
@@ -214,10 +216,16 @@ class Client:
             return value
 
     def _send(self, request: Request) -> Answer | Lost:
+        gate, begun = self._wait_gate if request.waits else self._gate, time.monotonic()
+        if not gate.acquire(timeout=request.silence):
+            return self._target.busy(request)
         try:
-            return answer_of(self._http.request(**self._target.arguments(request)))
+            left = request.after(time.monotonic() - begun)
+            return answer_of(self._http.request(**self._target.arguments(left)))
         except httpx.RequestError as e:
             return self._target.lost(e)
+        finally:
+            gate.release()
 
     def _listen(self, subscription: Subscription[T]) -> Iterator[T]:
         while not subscription.is_over():
@@ -229,7 +237,7 @@ class Client:
                         response.read()
                         ended = answer_of(response)
                     else:
-                        for chunk in response.iter_bytes():
+                        for chunk in response.iter_raw():
                             yield from subscription.feed(chunk)
                             if subscription.is_over():
                                 return

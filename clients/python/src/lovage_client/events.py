@@ -92,12 +92,13 @@ class Subscription(Generic[T]):
     def request(self) -> tuple[Request, dict[str, str]]:
         """The next request, and the headers that are its own."""
         self._parser = Parser()
-        params, headers = dict(self._params), {}
+        # Bytes are read as they come: nobody between may pack them.
+        params, headers = dict(self._params), {"Accept-Encoding": "identity"}
         if self._last is not None:
             params.pop("after", None)
             headers["Last-Event-ID"] = self._last
         # Where nothing was heard yet, there is no place to go on from.
-        self._missed = self._tries > 0 and not headers and "after" not in params
+        self._missed = self._tries > 0 and self._last is None and "after" not in params
         silence = min(SILENCE, max(self._deadline.left(), 0.05))
         return Request("GET", "/v1/events", params, accept=STREAM, silence=silence), headers
 

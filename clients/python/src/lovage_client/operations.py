@@ -257,7 +257,7 @@ def _poll(
         begun, left = time.monotonic(), deadline.left()
         slice_ = min(left, POLL)
         params = {"wait": f"{int(slice_ * 1000)}ms"}
-        request = Request("GET", path, params, silence=slice_ + SILENCE)
+        request = Request("GET", path, params, silence=slice_ + SILENCE, waits=True)
         found: T | None = None
         error: LovageError | None = None
         try:

@@ -14,8 +14,13 @@ DEFAULT_URL = "http://localhost:7777"
 VERSION = "0.1.0"
 #: Seconds until a connection stands.
 CONNECT = 5.0
-#: Connections that one client holds at most: each wait and each event stream takes one.
-LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+#: Requests that one client has under way at most, and besides them waits for jobs: each
+#: takes a connection, and whoever enqueues does not stand in line with those who wait.
+#: More requests at once are slower: what httpx does for each grows with its connections.
+REQUESTS, WAITS = 10, 100
+#: What the gates let through has a connection, and so has each event stream. Idle ones go
+#: by their age: httpx counts busy ones among those that it may keep.
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,19 @@ class Target:
             "follow_redirects": False,
         }
 
+    def busy(self, request: Request) -> Lost:
+        """No answer, since the request never came to its turn."""
+        most = f"{WAITS} waits" if request.waits else f"{REQUESTS} requests"
+        return Lost(self.url, f"the client's {most} are all under way", arrived=False)
+
     def lost(self, error: httpx.RequestError) -> Lost:
         """No answer, as httpx tells of it."""
         not_sent = httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout
         why = str(error) or type(error).__name__
         if isinstance(error, httpx.ReadTimeout):
             why = "it was silent for too long"
+        if isinstance(error, httpx.PoolTimeout):
+            why = "all connections of the httpx client are in use"
         return Lost(self.url, why, arrived=not isinstance(error, not_sent))
 
 

@@ -40,6 +40,12 @@ class Request:
     silence: float = SILENCE
     #: Whether sending it twice does no more than sending it once.
     repeatable: bool = True
+    #: Whether the server holds it until a job has ended.
+    waits: bool = False
+
+    def after(self, seconds: float) -> "Request":
+        """The same request, when so much patience with it is used up."""
+        return replace(self, silence=max(self.silence - seconds, 0.05))
 
 
 @dataclass(frozen=True, slots=True)
