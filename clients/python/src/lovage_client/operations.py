@@ -51,12 +51,12 @@ PAGE = 200
 
 def enqueue(call: Call[Any], patience: float) -> Operation[str]:
     """Makes a job of a call, and answers with its id."""
-    call = keyed(call, str(uuid.uuid4()))
-    request = Request("POST", "/v1/jobs", body=encode(call))
+    key = call.options.get("key") or str(uuid.uuid4())
+    request = Request("POST", "/v1/jobs", body=encode(keyed(call, key)))
     try:
         answer = yield from send(request, patience)
     except LovageError as e:
-        _doubted(e, call.options["key"])
+        _doubted(e, key)
         raise
     return str(unpack(answer.body)["id"])
 

@@ -21,12 +21,13 @@ _SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 def pack(value: object, what: str) -> bytes:
     """A value as MessagePack; `what` names it where it cannot be."""
     try:
-        return bytes(msgpack.packb(value, use_bin_type=True))
+        packed: Any = msgpack.packb(value, use_bin_type=True)
     except (TypeError, ValueError, OverflowError) as e:
         raise ValueError(
             f"{what} cannot be sent: {e}; texts, bytes, numbers of at most 64 bits, "
             "booleans, None, lists and dicts can"
         ) from e
+    return bytes(packed)
 
 
 def pack_list(key: str, packed: Sequence[bytes]) -> bytes:
