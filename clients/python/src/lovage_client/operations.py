@@ -1,0 +1,287 @@
+"""Every operation of the clients, written once: see `wire` for what an operation is."""
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from .calls import Call, encode, keyed
+from .errors import (
+    ConnectionFailed,
+    FlowFailed,
+    JobCancelled,
+    JobFailed,
+    LovageError,
+    NoResult,
+    NotFinished,
+    Place,
+    ProblemError,
+    Unavailable,
+    WaitTimeout,
+)
+from .records import Fate, FlowRecord, JobRecord, flow_record, job_record
+from .values import pack_list, to_json, unpack
+from .wire import (
+    JSON,
+    MSGPACK,
+    SILENCE,
+    TEXT,
+    Answer,
+    Deadline,
+    Operation,
+    Pause,
+    Request,
+    pause_before,
+    send,
+)
+
+T = TypeVar("T")
+
+#: Calls that one request may have, and bytes of them: below what a server takes (24 MiB).
+MAX_CALLS, MAX_BYTES = 1_000, 8 << 20
+#: Seconds that one request waits for a job; the server allows 60.
+POLL = 30.0
+#: Seconds after the caller's deadline in which an answer is still taken.
+GRACE = 1.0
+#: Jobs of one page.
+PAGE = 200
+
+
+def enqueue(call: Call[Any], patience: float) -> Operation[str]:
+    """Makes a job of a call, and answers with its id."""
+    key = call.options.get("key") or str(uuid.uuid4())
+    request = Request("POST", "/v1/jobs", body=encode(keyed(call, key)))
+    try:
+        answer = yield from send(request, patience)
+    except LovageError as e:
+        _doubted(e, key)
+        raise
+    return str(unpack(answer.body)["id"])
+
+
+def _doubted(error: LovageError, key: str) -> None:
+    """Tells the key by which nothing is made twice, where it may have been made."""
+    if error.in_doubt:
+        error.key = key
+        error.add_note(
+            f"it may have been enqueued all the same: enqueue it again with key={key!r}, "
+            "and nothing is there twice"
+        )
+
+
+def enqueue_many(
+    calls: Iterable[Call[Any]], key: str | None, patience: float
+) -> Operation[list[str]]:
+    """Makes jobs of calls, and answers with their ids in the same order. Each request is all
+    or nothing; where it takes more than one, an error says what the former have made."""
+    base = key or str(uuid.uuid4())
+    all_keyed = (keyed(call, f"{base}/{n}") for n, call in enumerate(calls))
+    ids: list[str] = []
+    for part in _parts([encode(call) for call in all_keyed]):
+        request = Request("POST", "/v1/jobs/batch", body=pack_list("jobs", part))
+        try:
+            answer = yield from send(request, patience)
+        except LovageError as e:
+            _of_part(e, ids)
+            _doubted(e, base)
+            raise
+        ids.extend(unpack(answer.body)["ids"])
+    return ids
+
+
+def _parts(packed: list[bytes]) -> Iterator[list[bytes]]:
+    part: list[bytes] = []
+    held = 0
+    for one in packed:
+        if part and (len(part) == MAX_CALLS or held + len(one) > MAX_BYTES):
+            yield part
+            part, held = [], 0
+        part.append(one)
+        held += len(one)
+    if part:
+        yield part
+
+
+def _of_part(error: LovageError, ids: list[str]) -> None:
+    """Tells of an error of a part by the places that the calls have among all of them."""
+    error.enqueued = tuple(ids)
+    if isinstance(error, ProblemError):
+        error.errors = tuple(_moved(it, len(ids)) for it in error.errors)
+    if ids:
+        error.add_note(f"the first {len(ids)} calls are enqueued: see `enqueued`")
+
+
+def _moved(place: Place, by: int) -> Place:
+    head, _, rest = place.pointer.removeprefix("/jobs/").partition("/")
+    if not place.pointer.startswith("/jobs/") or not head.isdigit():
+        return place
+    tail = f"/{rest}" if rest else ""
+    return replace(place, pointer=f"/jobs/{int(head) + by}{tail}")
+
+
+def job(id: str, patience: float) -> Operation[JobRecord]:
+    """A job's record."""
+    answer = yield from send(Request("GET", _job_path(id)), patience)
+    return job_record(unpack(answer.body))
+
+
+def jobs(
+    filters: Mapping[str, str | None], limit: int, patience: float
+) -> Operation[list[JobRecord]]:
+    """Jobs that the filters let through, page after page."""
+    params = {name: value for name, value in filters.items() if value is not None}
+    if limit > PAGE and "state" not in params:
+        raise ValueError(
+            f"without `state`, `limit` is at most {PAGE}: name a state to get more"
+        )
+    found: list[JobRecord] = []
+    while len(found) < limit:
+        params["limit"] = str(min(limit - len(found), PAGE))
+        answer = yield from send(Request("GET", "/v1/jobs", params), patience)
+        page = unpack(answer.body)
+        found.extend(job_record(it) for it in page["jobs"])
+        if not page.get("next"):
+            break
+        params["cursor"] = page["next"]
+    return found
+
+
+def wait(id: str, deadline: Deadline, patience: float) -> Operation[JobRecord]:
+    """A job's record, once it has ended."""
+
+    def look(answer: Answer) -> JobRecord | None:
+        record = job_record(unpack(answer.body))
+        return record if record.ended else None
+
+    return (yield from _poll("job", id, _job_path(id), look, deadline, patience))
+
+
+def result(id: str, deadline: Deadline, patience: float) -> Operation[Any]:
+    """A job's result, exactly as the task has answered, once it has completed."""
+
+    def look(answer: Answer) -> tuple[Any] | None:
+        return (unpack(answer.body),)
+
+    path = f"{_job_path(id)}/result"
+    while True:
+        try:
+            (value,) = yield from _poll("job", id, path, look, deadline, patience)
+            return value
+        except NoResult:
+            record = yield from job(id, patience)
+        if record.state == "cancelled":
+            raise JobCancelled(record)
+        if record.state == "discarded":
+            raise JobFailed(record)
+        # Somebody has requeued it meanwhile.
+
+
+def value(id: str, what: str, patience: float) -> Operation[Any]:
+    """A job's `input`, exactly as it was sent, or the text of its `log`."""
+    accept = TEXT if what == "log" else MSGPACK
+    request = Request("GET", f"{_job_path(id)}/{what}", accept=accept)
+    answer = yield from send(request, patience)
+    return answer.body.decode() if what == "log" else unpack(answer.body)
+
+
+def cancel(id: str, patience: float) -> Operation[Fate]:
+    """Cancels a job, or asks it to stop."""
+    answer = yield from send(Request("POST", f"{_job_path(id)}/cancel"), patience)
+    raw = unpack(answer.body)
+    return Fate(raw["id"], raw["became"], raw.get("state"))
+
+
+def run_flow(flow: Mapping[str, Any], patience: float) -> Operation[str]:
+    """Runs a flow, and answers with its id. The API takes no key for it: what may have
+    arrived is not sent again."""
+    request = Request(
+        "POST",
+        "/v1/flows",
+        body=to_json(flow, "the flow"),
+        body_type=JSON,
+        repeatable=False,
+    )
+    answer = yield from send(request, patience)
+    return str(unpack(answer.body)["id"])
+
+
+def flow(id: str, patience: float) -> Operation[FlowRecord]:
+    """A flow's record."""
+    answer = yield from send(Request("GET", _flow_path(id)), patience)
+    return flow_record(unpack(answer.body))
+
+
+def wait_flow(id: str, deadline: Deadline, patience: float) -> Operation[FlowRecord]:
+    """A flow's record, once it has ended."""
+
+    def look(answer: Answer) -> FlowRecord | None:
+        record = flow_record(unpack(answer.body))
+        return record if record.ended else None
+
+    return (yield from _poll("flow", id, _flow_path(id), look, deadline, patience))
+
+
+def flow_result(
+    id: str, node: str | None, deadline: Deadline, patience: float
+) -> Operation[Any]:
+    """The result of a flow once it has completed; with `node`, that of a step now."""
+    if node is None:
+        record = yield from wait_flow(id, deadline, patience)
+        if record.state != "completed":
+            raise FlowFailed(record)
+    params = {} if node is None else {"node": node}
+    answer = yield from send(Request("GET", f"{_flow_path(id)}/result", params), patience)
+    return unpack(answer.body)
+
+
+def change_flow(id: str, what: str, patience: float) -> Operation[bool]:
+    """Lets a flow `cancel` or `retry`, and says whether there was something to do."""
+    answer = yield from send(Request("POST", f"{_flow_path(id)}/{what}"), patience)
+    return bool(unpack(answer.body)["done"])
+
+
+def _poll(
+    what: str,
+    id: str,
+    path: str,
+    look: Callable[[Answer], T | None],
+    deadline: Deadline,
+    patience: float,
+) -> Operation[T]:
+    """Asks until `look` finds what it looks for, or the time is up. An outage is sat out
+    for as long as a single request's would be."""
+    early = 0
+    while True:
+        begun, left = time.monotonic(), deadline.left()
+        slice_ = min(left, POLL)
+        params = {"wait": f"{int(slice_ * 1000)}ms"}
+        request = Request("GET", path, params, silence=slice_ + SILENCE, waits=True)
+        found: T | None = None
+        error: LovageError | None = None
+        try:
+            found = look((yield from send(request, min(slice_ + patience, left + GRACE))))
+        except NotFinished:
+            pass
+        except (ConnectionFailed, Unavailable) as e:
+            if slice_ + patience < left + GRACE:
+                raise
+            error = e
+            yield Pause(deadline.left())
+        if found is not None:
+            return found
+        if deadline.left() <= 0.001:
+            raise WaitTimeout(what, id, deadline.seconds) from error
+        # A server that is told to stop answers at once: it is not asked in a tight loop.
+        if time.monotonic() - begun < slice_ / 2:
+            early += 1
+            yield Pause(min(pause_before(early), deadline.left()))
+
+
+def _job_path(id: str) -> str:
+    return f"/v1/jobs/{quote(id, safe='')}"
+
+
+def _flow_path(id: str) -> str:
+    return f"/v1/flows/{quote(id, safe='')}"

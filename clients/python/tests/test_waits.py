@@ -1,0 +1,187 @@
+"""Waiting for jobs: asked again and again, and never for longer than the caller likes."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from both import blocking_clients
+from fake import Fake, Handler, hung_up, problem
+
+from lovage_client import ConnectionFailed, JobCancelled, JobFailed, NotFound, WaitTimeout
+
+Route = Callable[[Handler, bytes], None]
+UNFINISHED = problem(409, "not-finished")
+FAILURE = {"kind": "image", "message": "no image", "detail": "Traceback…"}
+ATTEMPT = {
+    "ending": "failed", "worker": "w", "release": 1, "digest": "d", "seconds": 0.5, "fuel": 7,
+    "peak_memory": 8, "log": "line", "failure": FAILURE, "started": "2027-01-31T09:00:00Z",
+}  # fmt: skip
+
+
+def says(status: int, value: object) -> Route:
+    return lambda handler, _: handler.reply(status, value)
+
+
+def shows(fake: Fake, state: str, **more: object) -> None:
+    fake.routes["GET /v1/jobs/j"] = says(200, fake.record("j", state, **more))
+
+
+def gives(fake: Fake, value: object) -> None:
+    fake.routes["GET /v1/jobs/j/result"] = says(200, value)
+
+
+def gives_none(fake: Fake) -> None:
+    refuse = problem(422, "job-failed")
+
+    def route(handler: Handler, body: bytes) -> None:
+        refuse(handler, body)
+
+    fake.routes["GET /v1/jobs/j/result"] = route
+
+
+@pytest.mark.parametrize(
+    "value", [None, False, b"\x00\xff", 2**64 - 1, -(2**63), {"a": [1, {7: "x"}]}]
+)
+def test_a_result_is_what_the_task_answered(client: Any, fake: Fake, value: object) -> None:
+    gives(fake, value)
+    assert client.result("j") == value
+    assert fake.seen[0][1] == "/v1/jobs/j/result?wait=30000ms"
+    assert fake.seen[0][2]["Accept"] == "application/msgpack"
+
+
+def test_it_is_asked_for_until_it_is_there(client: Any, fake: Fake) -> None:
+    gives(fake, 7)
+    # As a server answers that is told to stop, then one that is gone, then one that is new.
+    fake.faults = [UNFINISHED, UNFINISHED, hung_up, problem(503, "unavailable"), None]
+    assert client.result("j", None) == 7
+    assert len(fake.seen) == 5
+
+
+def test_a_server_that_answers_at_once_is_not_asked_in_a_tight_loop(
+    client: Any, fake: Fake
+) -> None:
+    fake.faults = [UNFINISHED] * 1000
+    with pytest.raises(WaitTimeout):
+        client.result("j", 1.0)
+    assert 3 <= len(fake.seen) <= 10
+
+
+def test_a_wait_that_is_too_short_says_that_the_job_goes_on(client: Any, fake: Fake) -> None:
+    shows(fake, "running")
+    begun = time.monotonic()
+    with pytest.raises(
+        WaitTimeout, match=r"job j has not ended within 0.3 s; it goes on"
+    ) as it:
+        client.wait("j", 0.3)
+    assert (it.value.id, it.value.seconds) == ("j", 0.3)
+    assert 0.3 <= time.monotonic() - begun < 0.8
+    assert isinstance(it.value, TimeoutError)
+
+
+def test_no_time_at_all_is_a_look(client: Any, fake: Fake) -> None:
+    shows(fake, "completed")
+    assert client.wait("j", 0).state == "completed"
+    shows(fake, "running")
+    with pytest.raises(WaitTimeout):
+        client.wait("j", 0)
+    assert all(path.endswith("wait=0ms") for _, path, *_ in fake.seen) and len(fake.seen) == 2
+
+
+def test_a_server_that_hangs_keeps_nobody_past_the_deadline(client: Any, fake: Fake) -> None:
+    def hang(_: Handler, __: bytes) -> bool:
+        time.sleep(3.0)
+        return False
+
+    fake.faults = [hang]
+    begun = time.monotonic()
+    with pytest.raises(WaitTimeout) as caught:
+        client.result("j", 0.5)
+    assert isinstance(caught.value.__cause__, ConnectionFailed)
+    assert time.monotonic() - begun < 2.5
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_those_who_wait_do_not_stand_in_the_way(
+    kind: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("client", "aio"):
+        monkeypatch.setattr(f"lovage_client.{place}.WAITS", 0)
+    clients = blocking_clients(kind, fake.url, 5.0)
+    client = next(clients)
+    with pytest.raises(WaitTimeout) as caught:
+        client.wait("j", 0.3)
+    assert "waits are all under way" in str(caught.value.__cause__) and fake.seen == []
+    assert client.enqueue("m.t").id == "job-0"
+    assert next(clients, None) is None
+
+
+def test_an_outage_of_more_than_the_clients_patience_ends_a_wait(fake: Fake) -> None:
+    from lovage_client import Client
+
+    fake.faults = [hung_up] * 1000
+    # So short that a poll's own time does not count.
+    with (
+        Client(fake.url, timeout=0.3) as client,
+        pytest.MonkeyPatch.context() as patch,
+        pytest.raises(ConnectionFailed),
+    ):
+        patch.setattr("lovage_client.operations.POLL", 0.1)
+        client.result("j", 60.0)
+
+
+def test_a_failed_job_is_raised_with_all_that_is_known(client: Any, fake: Fake) -> None:
+    gives_none(fake)
+    shows(fake, "discarded", attempts=[ATTEMPT])
+    with pytest.raises(JobFailed) as caught:
+        client.result("j")
+    error = caught.value
+    assert (error.kind, error.message, error.detail) == tuple(FAILURE.values())
+    assert str(error) == "job j of `m.t` failed: image: no image"
+    assert error.__notes__ == ["Traceback…"]
+    attempt = error.job.attempts[0]
+    assert (attempt.fuel, attempt.log, attempt.ended) == (7, "line", None)
+    assert error.job.tags == ("a", "b") and error.job.headers == {"x": "y"}
+    assert error.job.enqueued and error.job.enqueued.microsecond == 500_000
+
+
+def test_a_job_that_expired_says_so(client: Any, fake: Fake) -> None:
+    gives_none(fake)
+    expired = {**ATTEMPT, "ending": "expired", "failure": None, "started": None}
+    shows(fake, "cancelled", attempts=[expired])
+    with pytest.raises(JobCancelled) as caught:
+        client.result("j")
+    assert (caught.value.kind, caught.value.detail) == ("expired", None)
+    shows(fake, "cancelled")
+    with pytest.raises(JobCancelled, match=r"job j of `m\.t` was cancelled$"):
+        client.result("j")
+
+
+def test_a_job_that_is_requeued_meanwhile_is_waited_for(client: Any, fake: Fake) -> None:
+    gives(fake, "at last")
+    fake.faults = [problem(422, "job-failed"), None, None]
+    shows(fake, "available")
+    assert client.result("j") == "at last"
+
+
+def test_a_job_that_is_not_there_is_no_reason_to_wait(client: Any, fake: Fake) -> None:
+    fake.faults = [problem(404, "not-found")]
+    with pytest.raises(NotFound):
+        client.wait("../j?x", None)
+    assert fake.seen[0][1].startswith("/v1/jobs/..%2Fj%3Fx?")
+
+
+def test_lists_go_on_page_after_page(client: Any, fake: Fake) -> None:
+    asked: list[str] = []
+
+    def page(handler: Handler, _: bytes) -> None:
+        asked.append(handler.path.partition("?")[2])
+        jobs = [fake.record(f"j{len(asked)}{n}", "completed") for n in range(2)]
+        handler.reply(200, {"jobs": jobs, "next": f"{len(asked)}-0", "complete": True})
+
+    fake.routes["GET /v1/jobs"] = page
+    found = client.jobs(state="completed", limit=4)
+    assert [it.id for it in found] == ["j10", "j11", "j20", "j21"]
+    assert asked == ["state=completed&limit=4", "state=completed&limit=2&cursor=1-0"]
+    with pytest.raises(ValueError, match="name a state"):
+        client.jobs(limit=201)
