@@ -7,6 +7,7 @@ mod capabilities;
 mod endings;
 mod http;
 mod neighbours;
+mod plain;
 mod refusals;
 mod scratch;
 mod spending;

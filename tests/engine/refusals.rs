@@ -52,12 +52,12 @@ fn an_interface_of_ours_with_a_foreign_function_is_missing_too() {
 #[test]
 fn a_component_of_another_world_is_told_so() {
     let text = r#"(component
-        (core module $m (func (export "f")))
-        (core instance $i (instantiate $m))
-        (func (export "greet") (canon lift (core func $i "f"))))"#;
+        (component $c)
+        (instance $i (instantiate $c))
+        (export "wasi:cli/run@0.2.0" (instance $i)))"#;
     assert_eq!(
         refusal(&component(text)),
-        Refusal::World("it exports `greet`".into())
+        Refusal::World("it exports `wasi:cli/run@0.2.0`".into())
     );
 }
 

@@ -17,7 +17,7 @@ use super::host::{Host, State};
 use super::invocation::{Cancel, Invocation, JobContext};
 use super::limits::{DESCRIPTION, HANDLES, Limits};
 use super::meter::metered;
-use super::module::Linked;
+use super::module::{Handler, Linked};
 use super::outcome::{self, End, Evidence, Misfit, Outcome, Stop};
 use super::{Engine, Refusal};
 
@@ -47,16 +47,21 @@ pub(super) async fn run(
     let (outcome, cpu) = metered(async {
         let answer = guarded(&mut store, async |store| {
             let instance = module.pre.instantiate_async(&mut *store).await?;
-            let run = function::<(&str, &[u8]), Run>(store, &instance, &module.handler.run)?;
-            run.call_async(&mut *store, (&task, &input)).await
+            match &module.handler {
+                Handler::Plain(plain) => plain.run(store, &instance, &task, &input).await,
+                Handler::Own(handler) => {
+                    let run = function::<(&str, &[u8]), Run>(store, &instance, &handler.run)?;
+                    Ok(run.call_async(&mut *store, (&task, &input)).await?.0)
+                }
+            }
         });
         let answer = answer.await;
         conclude(store, started, |limits| match answer {
-            Ok(Ok((Ok(result),))) if result.len() > limits.result => {
+            Ok(Ok(Ok(result))) if result.len() > limits.result => {
                 Ok(outcome::too_large(result.len(), limits))
             }
-            Ok(Ok((Ok(result),))) => Ok(End::Completed(result)),
-            Ok(Ok((Err(failure),))) => Ok(End::Failed(outcome::bounded(failure.into()))),
+            Ok(Ok(Ok(result))) => Ok(End::Completed(result)),
+            Ok(Ok(Err(failure))) => Ok(End::Failed(outcome::bounded(failure.into()))),
             Ok(Err(error)) => Err(error),
             Err(stop) => Ok(outcome::stopped(stop, limits)),
         })
@@ -74,7 +79,9 @@ pub(super) async fn describe(
     host: Arc<dyn Host>,
 ) -> Result<(Vec<types::TaskInfo>, Vec<Batched>), Refusal> {
     let asked = asked(engine, module, digest, host, async |store, instance| {
-        let handler = &module.handler;
+        let Handler::Own(handler) = &module.handler else {
+            return Ok(Default::default());
+        };
         function::<(&str, &[u8]), Run>(store, instance, &handler.run)?;
         let describe = function::<(), (Vec<types::TaskInfo>,)>(store, instance, &handler.describe)?;
         let (tasks,) = describe.call_async(&mut *store, ()).await?;

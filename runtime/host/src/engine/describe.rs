@@ -17,6 +17,7 @@ use super::bindings::lovage::task::types;
 use super::host::Capability;
 use super::module::Refusal;
 use super::outcome::cut;
+use super::plain::Plain;
 
 /// Tasks that a module may have.
 const TASKS: usize = 1_000;
@@ -123,6 +124,22 @@ pub(super) fn check(said: &Said) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// The tasks of a module with no SDK.
+pub(super) fn of_plain(plain: &Plain) -> Result<Vec<TaskInfo>, Refusal> {
+    let tasks = plain.tasks();
+    if tasks.len() > TASKS {
+        return refuse(format!("names {} tasks, more than {TASKS}", tasks.len()));
+    }
+    let texts = tasks.iter().map(|task| {
+        let schemas = [&task.input_schema, &task.output_schema];
+        task.doc.len() + schemas.map(|it| it.to_string().len()).iter().sum::<usize>()
+    });
+    match texts.sum::<usize>() {
+        text if text > TEXT => refuse(format!("answers with {text} bytes, more than {TEXT}")),
+        _ => Ok(tasks),
+    }
 }
 
 /// Notes with a task that it is batched.

@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 use super::apart::{Source, Work};
 use super::module::{Module, Refusal, check_header, told};
 use super::shelf::Verdict;
-use super::{Engine, EngineError, nesting};
+use super::{Engine, EngineError, nesting, plain};
 
 /// Why a module could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -166,8 +166,14 @@ impl Engine {
     /// The compiler itself, with a look at how deep the module is nested before it.
     pub(super) fn precompile(&self, module: &[u8]) -> Result<Vec<u8>, Refusal> {
         nesting::check(module)?;
-        let artifact = self.wasmtime().precompile_component(module);
-        artifact.map_err(|error| Refusal::Invalid(told(&error)))
+        let compile = |component: &[u8]| {
+            let artifact = self.wasmtime().precompile_component(component);
+            artifact.map_err(|error| Refusal::Invalid(told(&error)))
+        };
+        match plain::prepare(module)? {
+            None => compile(module),
+            Some(it) => Ok(plain::pack(&it.functions, &compile(&it.component)?)),
+        }
     }
 
     /// Compiles, and keeps the artifact on disk.
@@ -213,11 +219,12 @@ impl Engine {
         if self.0.settings.elsewhere {
             return Ok(Module::elsewhere(digest, size, artifact));
         }
+        let (plain, artifact) = plain::unpack(artifact)?;
         let component =
             trusted(self.wasmtime(), artifact).map_err(|error| Refusal::Needs(told(&error)))?;
         // Now rather than at the first job. Where it fails, that one does it.
         let _ = component.initialize_copy_on_write_image();
-        Module::link(&self.0.linker, &component, digest, size)
+        Module::link(&self.0.linker, &component, digest, size, plain)
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`module`]: a [`Module`] that is ready to run, or the [`Refusal`] of one
 //! - `load`: from bytes to a module: memory, disk, compiler; `nesting`: what no compiler
 //!   should see; `apart`: the compiler in another process
+//! - `plain`: modules with no SDK, whose functions are the tasks
 //! - `cache`: compiled modules on disk; `shelf`: those in memory; `counts`: how often
 //!   they were there
 //! - `invocation`: what is run, and the flag that stops it
@@ -40,6 +41,7 @@ mod meter;
 pub mod module;
 mod nesting;
 pub mod outcome;
+mod plain;
 mod shelf;
 mod ticker;
 
@@ -70,7 +72,7 @@ pub use self::outcome::{End, Outcome};
 use self::cache::Cache;
 use self::counts::Counts;
 use self::host::State;
-use self::module::Linked;
+use self::module::{Handler, Linked};
 use self::shelf::Shelf;
 use self::ticker::Ticker;
 
@@ -227,6 +229,9 @@ impl Engine {
             let text = "cannot be called: the module was compiled by another engine";
             return Err(Refusal::Describe(text.into()));
         };
+        if let Handler::Plain(plain) = &linked.handler {
+            return describe::of_plain(plain);
+        }
         let _slot = self.slot().await;
         let _working = self.0.ticker.working();
         let host = Arc::new(NoHost::default());

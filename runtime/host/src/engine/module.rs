@@ -9,6 +9,7 @@ use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::host::{self, Capability, State};
 use super::outcome::{bytes, cut};
+use super::plain::{Function, Plain};
 
 /// What every module exports. A name of a compatible version is found by it.
 const HANDLER: &str = "lovage:task/handler@0.1.0";
@@ -59,9 +60,17 @@ pub enum Refusal {
     Imports(Vec<String>),
     /// It does not export the handler.
     #[error(
-        "a component of another world: it does not export `lovage:task/handler@0.1.x` ({0}); build it with one of Lovage's SDKs"
+        "a component of another world: it exports neither `lovage:task/handler@0.1.x` nor a function ({0}); build it with one of Lovage's SDKs, or export functions"
     )]
     World(String),
+    /// One of its functions cannot be a task.
+    #[error("its function `{function}` cannot be a task: {what}")]
+    Function {
+        /// The function.
+        function: String,
+        /// Why not.
+        what: String,
+    },
     /// It does not fit into a slot of the pool.
     #[error("needs more than a slot of the host has: {0}")]
     Needs(String),
@@ -100,6 +109,10 @@ impl Refusal {
                 import: text(import),
                 what: text(what),
             },
+            Refusal::Function { function, what } => Refusal::Function {
+                function: text(function),
+                what: text(what),
+            },
             Refusal::Wants(it) => Refusal::Wants(text(it)),
             Refusal::TooDeep(it) => Refusal::TooDeep(text(it)),
             Refusal::Exhausts(it) => Refusal::Exhausts(text(it)),
@@ -132,11 +145,19 @@ enum Form {
 /// A module's code, with its imports resolved.
 pub(super) struct Linked {
     pub(super) pre: InstancePre<State>,
-    pub(super) handler: Functions,
+    pub(super) handler: Handler,
     pub(super) batches: Option<Functions>,
     pub(super) wants: Option<ComponentExportIndex>,
     /// The capabilities that it imports.
     pub(super) reaches: Vec<Capability>,
+}
+
+/// Who runs a module's tasks.
+pub(super) enum Handler {
+    /// The one that it exports.
+    Own(Functions),
+    /// Nobody but its functions themselves.
+    Plain(Plain),
 }
 
 /// The exports of an interface, found once, so that a call looks up no names.
@@ -152,6 +173,7 @@ impl Module {
         component: &Component,
         digest: Digest,
         size: u64,
+        plain: Option<Vec<Function>>,
     ) -> Result<Self, Refusal> {
         let ty = component.component_type();
         let mut missing: Vec<String> = ty
@@ -170,17 +192,19 @@ impl Module {
         let pre = linker
             .instantiate_pre(component)
             .map_err(|error| Refusal::Imports(vec![told(&error)]))?;
-        let handler = component.get_export_index(None, HANDLER).ok_or_else(|| {
-            let names: Vec<_> = ty
-                .exports(component.engine())
-                .map(|(name, _)| format!("`{}`", cut(name, 200)))
-                .take(5)
-                .collect();
-            Refusal::World(match names.is_empty() {
-                true => "it exports nothing".into(),
-                false => format!("it exports {}", names.join(", ")),
+        let handler = || {
+            component.get_export_index(None, HANDLER).ok_or_else(|| {
+                let names: Vec<_> = ty
+                    .exports(component.engine())
+                    .map(|(name, _)| format!("`{}`", cut(name, 200)))
+                    .take(5)
+                    .collect();
+                Refusal::World(match names.is_empty() {
+                    true => "it exports nothing".into(),
+                    false => format!("it exports {}", names.join(", ")),
+                })
             })
-        })?;
+        };
         let functions = |of: &ComponentExportIndex, what: &str| {
             let export = |name: &str| {
                 let index = component.get_export_index(Some(of), name);
@@ -200,7 +224,10 @@ impl Module {
         let batches = batches.map(|it| functions(&it, "its `batches`"));
         let form = Form::Linked(Linked {
             pre,
-            handler: functions(&handler, "its handler")?,
+            handler: match plain {
+                Some(plain) => Handler::Plain(Plain::link(component, plain)?),
+                None => Handler::Own(functions(&handler()?, "its handler")?),
+            },
             batches: batches.transpose()?,
             wants: wants.transpose()?,
             reaches,

@@ -180,6 +180,9 @@ pub(crate) fn classify(error: &wasmtime::Error, evidence: &Evidence<'_>) -> End 
             let text = text.strip_prefix("wasm trap: ").unwrap_or(&text);
             (Ending::Trapped, format!("trapped: {text}"))
         }
+        None if let Some(ResultTooLarge(size)) = error.downcast_ref() => {
+            return too_large(*size, limits);
+        }
         None => match error.downcast_ref::<I32Exit>() {
             Some(I32Exit(code)) => (
                 Ending::Trapped,
@@ -223,6 +226,11 @@ pub(crate) fn stopped(stop: Stop, limits: &Limits) -> End {
         ),
     }
 }
+
+/// A result has more bytes than it may, this many or more.
+#[derive(Debug, thiserror::Error)]
+#[error("returned {0} bytes or more")]
+pub(crate) struct ResultTooLarge(pub(crate) usize);
 
 /// The end of an attempt whose result does not fit.
 pub(crate) fn too_large(size: usize, limits: &Limits) -> End {

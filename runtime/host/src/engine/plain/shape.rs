@@ -1,0 +1,326 @@
+//! Types of WIT as they are needed here: without names of their own, and how they lie in
+//! memory (the Canonical ABI of the component model, "Alignment", "Element Size" and
+//! "Flattening").
+
+use serde::{Deserialize, Serialize};
+
+/// How deep types may lie in each other: what is written for them recurses as deep.
+pub(super) const DEPTH: usize = 64;
+/// Types that a function may have, those that lie in others included. What is used twice
+/// counts twice, for it is written twice: 30 records of two of the one before are a billion.
+pub(super) const TYPES: usize = 10_000;
+/// Values that are passed one by one; more of them come in memory.
+pub(super) const FLAT_PARAMETERS: usize = 16;
+
+/// The type of a value.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) enum Shape {
+    Bool,
+    Integer(Integer),
+    F32,
+    F64,
+    Char,
+    Text,
+    /// `list<u8>`: one value, and no list of numbers.
+    Bytes,
+    List(Box<Shape>),
+    Tuple(Vec<Shape>),
+    Record(Vec<(String, Shape)>),
+    Variant(Vec<(String, Option<Shape>)>),
+    Enum(Vec<String>),
+    Flags(Vec<String>),
+    Option(Box<Shape>),
+    Result(Option<Box<Shape>>, Option<Box<Shape>>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) enum Integer {
+    U8,
+    S8,
+    U16,
+    S16,
+    U32,
+    S32,
+    U64,
+    S64,
+}
+
+/// A value as core WebAssembly passes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flat {
+    I32,
+    I64,
+    F32,
+    F64,
+}
+
+/// How much memory a value takes, and what its address is a multiple of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) size: usize,
+    pub(super) align: usize,
+}
+
+impl Integer {
+    /// How many bytes it has.
+    pub(super) fn size(self) -> usize {
+        match self {
+            Integer::U8 | Integer::S8 => 1,
+            Integer::U16 | Integer::S16 => 2,
+            Integer::U32 | Integer::S32 => 4,
+            Integer::U64 | Integer::S64 => 8,
+        }
+    }
+
+    pub(super) fn is_signed(self) -> bool {
+        matches!(
+            self,
+            Integer::S8 | Integer::S16 | Integer::S32 | Integer::S64
+        )
+    }
+
+    /// The smallest and the largest.
+    pub(super) fn range(self) -> [i128; 2] {
+        let bits = 8 * self.size();
+        match self.is_signed() {
+            true => [-(1 << (bits - 1)), (1 << (bits - 1)) - 1],
+            false => [0, (1 << bits) - 1],
+        }
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Integer::U8 => "u8",
+            Integer::S8 => "s8",
+            Integer::U16 => "u16",
+            Integer::S16 => "s16",
+            Integer::U32 => "u32",
+            Integer::S32 => "s32",
+            Integer::U64 => "u64",
+            Integer::S64 => "s64",
+        }
+    }
+}
+
+impl Shape {
+    pub(super) fn layout(&self) -> Layout {
+        let scalar = |size| Layout { size, align: size };
+        match self {
+            Shape::Bool => scalar(1),
+            Shape::Integer(integer) => scalar(integer.size()),
+            Shape::F32 | Shape::Char => scalar(4),
+            Shape::F64 => scalar(8),
+            Shape::Text | Shape::Bytes | Shape::List(_) => Layout { size: 8, align: 4 },
+            Shape::Tuple(items) => sequence(items.iter()),
+            Shape::Record(fields) => sequence(fields.iter().map(|(_, it)| it)),
+            Shape::Flags(names) => scalar(flag_bytes(names.len())),
+            Shape::Variant(_) | Shape::Enum(_) | Shape::Option(_) | Shape::Result(..) => {
+                let payload = self.payload();
+                let align = payload.align.max(self.tag());
+                let size = self.payload_at() + payload.size;
+                Layout {
+                    size: size.next_multiple_of(align),
+                    align,
+                }
+            }
+        }
+    }
+
+    /// What a choice may hold, case by case. Nothing else has cases.
+    pub(super) fn cases(&self) -> Vec<Option<&Shape>> {
+        match self {
+            Shape::Variant(cases) => cases.iter().map(|(_, it)| it.as_ref()).collect(),
+            Shape::Enum(names) => vec![None; names.len()],
+            Shape::Option(some) => vec![None, Some(some)],
+            Shape::Result(ok, error) => vec![ok.as_deref(), error.as_deref()],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The names of cases, which both are told by.
+    pub(super) fn case_names(&self) -> Vec<&str> {
+        match self {
+            Shape::Variant(cases) => cases.iter().map(|(name, _)| &**name).collect(),
+            Shape::Enum(names) => names.iter().map(|it| &**it).collect(),
+            Shape::Result(..) => vec!["ok", "err"],
+            _ => Vec::new(),
+        }
+    }
+
+    /// Whether bytes lie in it.
+    pub(super) fn has_bytes(&self) -> bool {
+        let any = |some: &Option<Box<Shape>>| some.as_ref().is_some_and(|it| it.has_bytes());
+        match self {
+            Shape::Bytes => true,
+            Shape::List(it) | Shape::Option(it) => it.has_bytes(),
+            Shape::Tuple(items) => items.iter().any(Shape::has_bytes),
+            Shape::Record(fields) => fields.iter().any(|(_, it)| it.has_bytes()),
+            Shape::Variant(cases) => cases
+                .iter()
+                .any(|(_, it)| it.as_ref().is_some_and(Shape::has_bytes)),
+            Shape::Result(ok, error) => any(ok) || any(error),
+            _ => false,
+        }
+    }
+
+    /// What a value of it is called.
+    pub(super) fn what(&self) -> &'static str {
+        match self {
+            Shape::Bool => "a boolean",
+            Shape::Integer(_) => "an integer",
+            Shape::F32 | Shape::F64 => "a number",
+            Shape::Char | Shape::Text => "a text",
+            Shape::Bytes => "bytes",
+            Shape::List(_) | Shape::Tuple(_) | Shape::Flags(_) => "a list",
+            Shape::Record(_) => "an object",
+            Shape::Variant(_) | Shape::Result(..) => "a name, or an object of one",
+            Shape::Enum(_) => "a name",
+            Shape::Option(some) => some.what(),
+        }
+    }
+
+    /// Bytes of the number that says which case a choice is.
+    pub(super) fn tag(&self) -> usize {
+        match self {
+            Shape::Option(_) | Shape::Result(..) => 1,
+            _ => match self.cases().len() {
+                0..=0x100 => 1,
+                0x101..=0x1_0000 => 2,
+                _ => 4,
+            },
+        }
+    }
+
+    /// Where what a choice holds begins.
+    pub(super) fn payload_at(&self) -> usize {
+        self.tag().next_multiple_of(self.payload().align)
+    }
+
+    fn payload(&self) -> Layout {
+        let mut largest = Layout { size: 0, align: 1 };
+        for case in self.cases().into_iter().flatten() {
+            let layout = case.layout();
+            largest.size = largest.size.max(layout.size);
+            largest.align = largest.align.max(layout.align);
+        }
+        largest
+    }
+
+    /// As which values it is passed, where it is passed one by one.
+    pub(super) fn flat(&self) -> Vec<Flat> {
+        match self {
+            Shape::Integer(Integer::U64 | Integer::S64) => vec![Flat::I64],
+            Shape::Bool | Shape::Integer(_) | Shape::Char | Shape::Flags(_) | Shape::Enum(_) => {
+                vec![Flat::I32]
+            }
+            Shape::F32 => vec![Flat::F32],
+            Shape::F64 => vec![Flat::F64],
+            Shape::Text | Shape::Bytes | Shape::List(_) => vec![Flat::I32; 2],
+            Shape::Tuple(items) => items.iter().flat_map(Shape::flat).collect(),
+            Shape::Record(fields) => fields.iter().flat_map(|(_, it)| it.flat()).collect(),
+            Shape::Variant(_) | Shape::Option(_) | Shape::Result(..) => {
+                let mut flat = vec![Flat::I32];
+                for case in self.cases().into_iter().flatten() {
+                    for (at, one) in case.flat().into_iter().enumerate() {
+                        match flat.get_mut(at + 1) {
+                            Some(other) => *other = other.join(one),
+                            None => flat.push(one),
+                        }
+                    }
+                }
+                flat
+            }
+        }
+    }
+}
+
+impl Flat {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Flat::I32 => "i32",
+            Flat::I64 => "i64",
+            Flat::F32 => "f32",
+            Flat::F64 => "f64",
+        }
+    }
+
+    /// What has room for both.
+    fn join(self, other: Flat) -> Flat {
+        match (self, other) {
+            (one, other) if one == other => one,
+            (Flat::I32, Flat::F32) | (Flat::F32, Flat::I32) => Flat::I32,
+            _ => Flat::I64,
+        }
+    }
+}
+
+/// What values take that lie one after the other.
+pub(super) fn sequence<'a>(shapes: impl Iterator<Item = &'a Shape>) -> Layout {
+    let mut all = Layout { size: 0, align: 1 };
+    for shape in shapes {
+        let layout = shape.layout();
+        all.size = all.size.next_multiple_of(layout.align) + layout.size;
+        all.align = all.align.max(layout.align);
+    }
+    all.size = all.size.next_multiple_of(all.align);
+    all
+}
+
+/// Bytes of so many flags. More than 32 no component has.
+fn flag_bytes(flags: usize) -> usize {
+    match flags {
+        0..=8 => 1,
+        9..=16 => 2,
+        _ => 4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(count: usize) -> Vec<String> {
+        (0..count).map(|n| format!("n{n}")).collect()
+    }
+
+    #[test]
+    fn values_lie_as_the_canonical_abi_says() {
+        let is = |shape: Shape, size, align| assert_eq!(shape.layout(), Layout { size, align });
+        let [byte, word] = [Integer::U8, Integer::U64].map(Shape::Integer);
+        is(Shape::Tuple(vec![byte.clone(), word.clone()]), 16, 8);
+        is(Shape::Tuple(vec![word.clone(), byte.clone()]), 16, 8);
+        is(Shape::Option(Box::new(byte.clone())), 2, 1);
+        is(Shape::Option(Box::new(word.clone())), 16, 8);
+        is(Shape::Option(Box::new(Shape::Text)), 12, 4);
+        is(Shape::Result(None, None), 1, 1);
+        is(Shape::Enum(names(256)), 1, 1);
+        is(Shape::Enum(names(257)), 2, 2);
+        is(Shape::Flags(names(9)), 2, 2);
+        is(Shape::Flags(names(32)), 4, 4);
+        let choice = Shape::Variant(vec![("a".into(), Some(byte)), ("b".into(), Some(word))]);
+        assert_eq!(choice.payload_at(), 8);
+        is(choice, 16, 8);
+    }
+
+    #[test]
+    fn cases_share_the_values_that_they_are_passed_in() {
+        let choice =
+            |some: [Shape; 2]| Shape::Variant(some.map(|it| ("c".into(), Some(it))).into());
+        let flat = |some| choice(some).flat();
+        assert_eq!(flat([Shape::F32, Shape::Char]), [Flat::I32, Flat::I32]);
+        assert_eq!(flat([Shape::F32, Shape::F64]), [Flat::I32, Flat::I64]);
+        assert_eq!(flat([Shape::F64, Shape::F64]), [Flat::I32, Flat::F64]);
+        let longest = flat([Shape::F32, Shape::Text]);
+        assert_eq!(longest, [Flat::I32, Flat::I32, Flat::I32]);
+    }
+
+    #[test]
+    fn integers_know_their_range() {
+        assert_eq!(Integer::S8.range(), [-128, 127]);
+        assert_eq!(Integer::U64.range(), [0, i128::from(u64::MAX)]);
+        assert_eq!(
+            Integer::S64.range().map(|it| it as i64),
+            [i64::MIN, i64::MAX]
+        );
+    }
+}
