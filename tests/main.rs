@@ -9,6 +9,7 @@ mod engine;
 mod examples;
 mod fixtures;
 mod hostile;
+mod languages;
 mod layers;
 mod net;
 mod remote;

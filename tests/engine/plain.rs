@@ -7,35 +7,7 @@ use lovage_queue::task::Failure;
 use serde_json::{Value, json};
 
 use super::{ENGINE, run_with};
-
-/// A component of a core module, and functions that are made of its own.
-fn component(types: &str, core: &str, functions: &str) -> Vec<u8> {
-    let text = format!(
-        r#"(component
-        {types}
-        (core module $m
-          (memory (export "memory") 20)
-          (global $top (mut i32) (i32.const 65536))
-          (func (export "realloc") (param i32 i32 i32 i32) (result i32)
-            (global.set $top (i32.and (i32.add (global.get $top) (i32.const 15)) (i32.const -16)))
-            (global.get $top)
-            (global.set $top (i32.add (global.get $top) (local.get 3))))
-          {core})
-        (core instance $i (instantiate $m))
-        (alias core export $i "memory" (core memory $memory))
-        (alias core export $i "realloc" (core func $realloc))
-        {functions})"#
-    );
-    wat::parse_str(text).unwrap()
-}
-
-/// A function of it by the same name; `ty` is all that stands behind its name.
-fn lifted(name: &str, ty: &str) -> String {
-    format!(
-        r#"(func (export "{name}") {ty}
-          (canon lift (core func $i "{name}") (memory $memory) (realloc $realloc)))"#
-    )
-}
+use crate::fixtures::plain::{component, lifted};
 
 async fn call(component: &[u8], task: &str, input: impl serde::Serialize) -> Outcome {
     let module = ENGINE.compile(component).unwrap();

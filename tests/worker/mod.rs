@@ -18,6 +18,7 @@ mod mail;
 mod order;
 mod outage;
 mod outbound;
+mod plain;
 mod reach;
 mod retry;
 mod schedules;

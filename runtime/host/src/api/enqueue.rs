@@ -82,7 +82,7 @@ pub(super) struct EnqueuedAll {
 ///
 /// All of them or none: what does not fit is named by its place.
 #[utoipa::path(post, path = "/v1/jobs/batch", tag = "jobs",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "Sent again with the same key, the request makes no further jobs.")),
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "Sent again with the same key, the request makes no further jobs. A call that has a key of its own keeps that.")),
     request_body(content((CallsBody = "application/json"), (CallsBody = "application/msgpack"))),
     responses((status = 201, description = "They are enqueued", body = EnqueuedAll)))]
 pub(super) async fn enqueue_all(
@@ -103,7 +103,8 @@ pub(super) async fn enqueue_all(
     for (n, call) in calls.into_iter().enumerate() {
         let place = format!("/jobs/{n}");
         let mut call = call.call(body.is_json).map_err(|e| e.at(&place))?;
-        if let Some(key) = &key {
+        // What a call says of itself goes before what is said of all.
+        if let (None, Some(key)) = (&call.key, &key) {
             call.key = Some(format!("{key}/{n}"));
         }
         carry(&mut call, trace.as_ref());

@@ -45,7 +45,8 @@ pub(super) fn located(e: &figment::Error) -> ConfigError {
     };
     ConfigError {
         place,
-        problem: e.kind.to_string(),
+        // Serde puts its own backticks around those of a field.
+        problem: e.kind.to_string().replace("``", "`"),
     }
 }
 

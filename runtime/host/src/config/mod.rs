@@ -368,6 +368,11 @@ mod tests {
                 "unknown field",
             ),
             (
+                "[tcp]\nbits = 1\n",
+                ":2: `tcp.bits`",
+                "expected `connections` or `bytes`",
+            ),
+            (
                 "tenant = 'a'\n[worker]\nlease = 'soon'\n",
                 ":3: `worker.lease`",
                 "no span of time",

@@ -5,9 +5,9 @@ use figment::value::UncasedStr;
 
 /// What all of ours begin with.
 pub(super) const PREFIX: &str = "LOVAGE_";
-/// Variables that begin so and are no keys: the log filter, and what the set-up of guest
-/// toolchains goes by.
-const NO_KEYS: [&str; 3] = ["log", LOG_FORMAT, "wasm_rustc"];
+/// Variables that begin so and are no keys: the log filter, what the set-up of guest
+/// toolchains goes by, and where the clients of the HTTP API find a server.
+const NO_KEYS: [&str; 4] = ["log", LOG_FORMAT, "wasm_rustc", "url"];
 /// The short name of `telemetry.log` among them.
 const LOG_FORMAT: &str = "log_format";
 
