@@ -6,7 +6,7 @@
 //! - `output`: tables, JSON, progress
 //! - what several commands share: `arguments` (`name=value`), `batch` (JSON lines),
 //!   `budget` and `terms` (flags of a call), `select` (which jobs), `fate` (what
-//!   became of them)
+//!   became of them), `language` and `template` (what `new` and `build` know of each)
 //! - one file a command
 
 mod arguments;
@@ -27,6 +27,7 @@ mod grants;
 mod hooks;
 mod job;
 mod jobs;
+mod language;
 mod limit;
 mod limits;
 mod new;
@@ -40,6 +41,7 @@ mod run;
 mod schedules;
 mod select;
 mod serve;
+mod template;
 mod tenant;
 mod terms;
 mod token;
@@ -343,7 +345,7 @@ impl Command {
             Command::Workers(it) => it.run(context).await,
             Command::Usage(it) => it.run(context).await,
             Command::New(it) => it.run(context),
-            Command::Build(it) => it.run(context),
+            Command::Build(it) => it.run(context).await,
             Command::Push(it) => it.run(context).await,
             Command::Releases(it) => it.run(context).await,
             Command::Rollback(it) => it.run(context).await,

@@ -1,0 +1,75 @@
+//! The languages that modules are written in.
+
+use clap::ValueEnum;
+
+/// What a module is written in, as far as a template and a build step go: others
+/// bring their component along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    /// Rust
+    Rust,
+    /// Python
+    Python,
+    /// JavaScript
+    #[value(alias = "javascript")]
+    Js,
+    /// TypeScript
+    #[value(alias = "typescript")]
+    Ts,
+}
+
+/// What cargo takes for no package's name.
+const RUST: &str = " abstract as async await become box break const continue crate do dyn else \
+    enum extern false final fn for gen if impl in let loop macro match mod move mut override priv \
+    pub ref return self static struct super test trait true try type typeof unsafe unsized use \
+    virtual where while yield ";
+/// What Python's `import` takes for no name.
+const PYTHON: &str = " and as assert async await break class continue def del elif else except \
+    finally for from global if import in is lambda nonlocal not or pass raise return try while \
+    with yield ";
+
+impl Language {
+    /// Its name in a sentence.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Language::Rust => "Rust",
+            Language::Python => "Python",
+            Language::Js => "JavaScript",
+            Language::Ts => "TypeScript",
+        }
+    }
+
+    /// What source code calls a module: its name, where that holds no `-`. `None` where
+    /// the language has no such name.
+    pub(super) fn identifier(self, module: &str) -> Option<String> {
+        let identifier = module.replace('-', "_");
+        let words = match self {
+            Language::Rust => RUST,
+            Language::Python => PYTHON,
+            // A module is no word of the source there.
+            Language::Js | Language::Ts => return Some(identifier),
+        };
+        let begins = identifier.starts_with(|c: char| c.is_ascii_digit());
+        let reserved = words.contains(&format!(" {identifier} "));
+        (!begins && !reserved).then_some(identifier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_the_language_has_not_is_told() {
+        let of = |language: Language, name| language.identifier(name);
+        assert_eq!(
+            of(Language::Rust, "hello-you").as_deref(),
+            Some("hello_you")
+        );
+        assert_eq!(of(Language::Rust, "match"), None);
+        assert_eq!(of(Language::Python, "3d"), None);
+        assert_eq!(of(Language::Python, "class"), None);
+        assert_eq!(of(Language::Python, "match").as_deref(), Some("match"));
+        assert_eq!(of(Language::Ts, "class").as_deref(), Some("class"));
+    }
+}
