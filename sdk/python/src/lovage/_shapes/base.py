@@ -1,0 +1,95 @@
+"""The contract of all shapes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+class Mismatch(Exception):
+    """A value that does not fit. Its place is put together on the way out."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.place = ""
+
+    def within(self, place: str) -> Mismatch:
+        """`place` is a field, or an index in brackets."""
+        dot = "." if self.place and not self.place.startswith("[") else ""
+        self.place = f"{place}{dot}{self.place}"
+        return self
+
+    def __str__(self) -> str:
+        return f"at `{self.place}`: {self.reason}" if self.place else self.reason
+
+
+def unexpected(value: Any, expected: str) -> Mismatch:
+    return Mismatch(f"expected {expected}, not {told(value)}")
+
+
+def told(value: Any) -> str:
+    """A value in the words of an error, cut where it is long."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return f"the number {value!r}"
+        case str():
+            return f'the text "{value}"' if len(value) <= 40 else f'the text "{value[:40]}…"'
+        case bytes():
+            return f"{len(value)} bytes"
+        case list() | tuple():
+            return "a list"
+        case dict():
+            return "a map"
+    return f"a `{type(value).__name__}`"
+
+
+class Definitions:
+    """The records of one schema, which it has under `$defs`, once each."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, Schema] = {}
+        self._names: dict[int, str] = {}
+
+    def name(self, kind: type) -> tuple[str, bool]:
+        """The name of a type, and whether it was new. Two of one name are told apart."""
+        known = self._names.get(id(kind))
+        if known is not None:
+            return known, False
+        taken = set(self._names.values())
+        name = kind.__name__
+        number = 2
+        while name in taken:
+            name = f"{kind.__name__}{number}"
+            number += 1
+        self._names[id(kind)] = name
+        return name, True
+
+
+class Shape(ABC):
+    """A type as the wire has it."""
+
+    #: What MessagePack has of it where nothing is to be converted: by this a union chooses.
+    wire: tuple[type, ...] = ()
+
+    @abstractmethod
+    def schema(self, definitions: Definitions) -> Schema:
+        """In JSON Schema 2020-12."""
+
+    @abstractmethod
+    def read(self, value: Any) -> Any:
+        """From what MessagePack has. Raises `Mismatch`."""
+
+    @abstractmethod
+    def write(self, value: Any) -> Any:
+        """To what MessagePack has. Raises `Mismatch`."""
+
+    def root(self, definitions: Definitions) -> Schema:
+        """The schema where it stands alone."""
+        return self.schema(definitions)

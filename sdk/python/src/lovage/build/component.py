@@ -1,0 +1,146 @@
+"""Drives componentize-py, and tells its errors in words."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lovage.build import BuildError, world
+from lovage.build.imports import find_imports
+from lovage.build.project import Project
+
+#: The one whose ways this step knows: where it puts folders, what it says when it fails.
+TOOLCHAIN = "0.25.1"
+_APP = "lovage_app"
+_RUN = "from componentize_py import script; script()"
+
+
+def build(project: Project, output: Path) -> None:
+    """Writes the component of a project. Raises `BuildError`."""
+    _check_toolchain()
+    began = time.monotonic()
+    _say(f"reading `{project.folder}`")
+    late = find_imports(project)
+    with TemporaryDirectory(prefix="lovage-build-") as scratch:
+        folder = Path(scratch)
+        world.write_world(folder / "wit", project.wants)
+        roots = _roots(folder, project)
+        app = folder / "app"
+        app.mkdir()
+        (app / f"{_APP}.py").write_text(_app(project, late), encoding="utf-8")
+        _say(f"making a component of `{project.entry}` and what it imports")
+        made = folder / "out.wasm"
+        _run(folder, roots, made, project)
+        try:
+            output.parent.mkdir(parents=True, exist_ok=True)
+            # Through a file beside it, so that nobody reads half of it.
+            partial = output.with_name(f"{output.name}.partial")
+            partial.write_bytes(made.read_bytes())
+            partial.replace(output)
+        except OSError as error:
+            raise BuildError(f"cannot write the component `{output}`: {error}") from None
+    size = output.stat().st_size / (1 << 20)
+    _say(f"`{output}`: {size:.1f} MiB in {time.monotonic() - began:.1f} s")
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _check_toolchain() -> None:
+    try:
+        installed = version("componentize-py")
+    except PackageNotFoundError:
+        installed = "none"
+    if installed != TOOLCHAIN:
+        raise BuildError(
+            f"the build needs componentize-py {TOOLCHAIN}, and here is {installed}: run"
+            f" `{sys.executable} -m pip install componentize-py=={TOOLCHAIN}`"
+        )
+
+
+def _roots(folder: Path, project: Project) -> list[Path]:
+    """Where Python looks, in order. The toolchain calls the first `/0` in the sandbox, the next
+    `/1`, and so on."""
+    own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    installed = []
+    for entry in sys.path:
+        path = Path(entry or ".").resolve()
+        # `python -m` puts the folder in front that it was called from.
+        at_home = str(path) in own or path.name == "lib-dynload" or path == Path.cwd()
+        if path.is_dir() and not at_home and path != project.root and path not in installed:
+            installed.append(path)
+    return [folder / "app", project.root, *installed]
+
+
+def _app(project: Project, late: list[str]) -> str:
+    """The module that the toolchain runs and takes the snapshot of."""
+    source = project.root.relative_to(project.folder.resolve()).as_posix()
+    roots = {"/1/": "" if source == "." else f"{source}/"}
+    return (
+        "from lovage import _component, _sandbox\n"
+        "from lovage._component import Batches, Handler, Wants\n"
+        f"_component.wanted[:] = {project.wants!r}\n"
+        f"import {project.entry}\n"
+        f"_sandbox.prepare({roots!r}, {[*project.include, *late]!r})\n"
+    )
+
+
+def _run(folder: Path, roots: list[Path], made: Path, project: Project) -> None:
+    command = [sys.executable, "-c", _RUN, "-q", "-d", str(folder / "wit"), "-w", world.NAME]
+    for interface, name in world.names(project.wants).items():
+        command += ["--import-interface-name", f"{interface}={name}"]
+    command += ["componentize", "-o", str(made)]
+    for root in roots:
+        command += ["-p", str(root)]
+    # Without an environment it would add the machine's packages, of whatever Python.
+    empty = folder / "environment"
+    (empty / "lib" / "python3" / "site-packages").mkdir(parents=True)
+    environment = {**os.environ, "VIRTUAL_ENV": str(empty)}
+    done = subprocess.run(
+        [*command, _APP], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    if done.returncode != 0 or not made.is_file():
+        raise BuildError(explain(done.stdout + done.stderr, project, roots))
+
+
+_FRAME = re.compile(r'File "(?P<file>/\d+/[^"]+)", line (?P<line>\d+)')
+_ERROR = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*(?:Error|Exception|Failure)): (?P<text>.*)$", re.M)
+_MODULE = re.compile(r"(?:No module named|cannot import name '[^']+' from) '(?P<name>[^']+)'")
+
+
+def explain(said: str, project: Project, roots: list[Path]) -> str:
+    """One line of what the toolchain said: usually a traceback of Python in the sandbox."""
+    errors = list(_ERROR.finditer(said))
+    if not errors:
+        return f"componentize-py failed:\n{said.strip()}"
+    error = errors[-1]
+    text = error["text"] if error["kind"].endswith("DeclarationError") else error[0]
+    missing = _MODULE.search(error["text"])
+    if missing is not None:
+        text = _missing(missing["name"], roots) or text
+    frames = [it for it in _FRAME.finditer(said) if it["file"].startswith("/1/")]
+    if not frames:
+        return text
+    file = project.root.relative_to(project.folder.resolve()) / frames[-1]["file"][3:]
+    return f"`{file}`, line {frames[-1]['line']}: {text}"
+
+
+def _missing(name: str, roots: list[Path]) -> str | None:
+    """Why a module that is on this machine is not in the sandbox."""
+    path = name.replace(".", "/")
+    for root in roots[1:]:
+        for file in [*root.glob(f"{path}.*"), *root.glob(f"{path}/*")]:
+            if file.suffix in (".so", ".pyd"):
+                return (
+                    f"`{name}` is compiled for this machine (`{file.name}`), and cannot run in the"
+                    " sandbox: take a package of Python alone, or do that work elsewhere"
+                )
+    return None

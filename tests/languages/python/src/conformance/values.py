@@ -1,0 +1,88 @@
+"""What goes in comes out, of every type."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import lovage
+
+
+@dataclass
+class Number:
+    n: int
+
+
+@dataclass
+class Nested:
+    label: str
+    inner: list[Number]
+
+
+@dataclass
+class Types:
+    text: str
+    big: int
+    small: int
+    real: float
+    flag: bool
+    blob: bytes
+    items: list[int]
+    named: dict[str, int]
+    maybe: str | None
+    nested: Nested
+
+
+@lovage.task
+def echo(value: Any) -> Any:
+    """Returns what it is given."""
+    return value
+
+
+@lovage.task
+def types(
+    text: str,
+    big: int,
+    small: int,
+    real: float,
+    flag: bool,
+    blob: bytes,
+    items: list[int],
+    named: dict[str, int],
+    nested: Nested,
+    maybe: str | None = None,
+) -> Types:
+    """Returns a record of what it is given."""
+    return Types(text, big, small, real, flag, blob, items, named, maybe, nested)
+
+
+@lovage.task
+def empty() -> None:
+    """Returns nothing."""
+
+
+@lovage.task
+def size(blob: bytes) -> int:
+    """How many bytes it is given."""
+    return len(blob)
+
+
+@lovage.task
+def blob(size: int) -> bytes:
+    """So many bytes of the value 7."""
+    return b"\x07" * size
+
+
+@dataclass
+class Text:
+    text: str
+
+
+@lovage.task(batch={"max": 10, "wait": "50ms"})
+def words(calls: list[Text]) -> list[int]:
+    """How many words each text has."""
+    return [len(call.text.split()) for call in calls]
+
+
+@lovage.task
+def configured(key: str) -> str | None:
+    """A value of the tenant's."""
+    return lovage.config.get(key)
