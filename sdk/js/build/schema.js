@@ -1,0 +1,191 @@
+// From types of TypeScript to JSON Schema (2020-12).
+//
+// Where the language has a type that JSON has not, a node is noted with it (`AS`): the schema that callers see is written
+// without these notes, the component's plan for reading arguments with them.
+
+import ts from "typescript";
+import { bounds, description } from "./annotations.js";
+import { Problem } from "./problem.js";
+
+const AS = Symbol("as");
+const DIALECT = "https://json-schema.org/draft/2020-12/schema";
+const { TypeFlags } = ts;
+
+/** Types of the language that have a form of their own. */
+const SPECIAL = {
+  Uint8Array: { type: "string", contentEncoding: "base64", [AS]: "bytes" },
+  Date: { type: "string", format: "date-time", [AS]: "date" },
+};
+
+/** What one might send, and cannot; and what to send instead. */
+const UNSENDABLE = {
+  Map: "a `Record<string, …>`",
+  Set: "an array",
+  Buffer: "a `Uint8Array`",
+  ArrayBuffer: "a `Uint8Array`",
+  RegExp: "a `string`",
+  Promise: "what it resolves to",
+};
+
+/** The schemas of one task. */
+export class Schemas {
+  #checker;
+  #at;
+  #task;
+  #defs;
+  #named;
+
+  constructor(checker, at, task) {
+    this.#checker = checker;
+    this.#at = at;
+    this.#task = task;
+  }
+
+  /** The arguments: the schema for callers, and the plan to read them by. */
+  input(type) {
+    this.#begin();
+    if (type.flags & (TypeFlags.Any | TypeFlags.Unknown)) {
+      throw this.#problem([], "its arguments have no type: write one, such as `(args: { name: string }) => …`");
+    }
+    const named = this.#object(type, ["arguments"]);
+    const schema = { $schema: DIALECT, type: "object", properties: {}, required: [], ...named };
+    // What is no argument is refused; but a type may itself say that others are welcome.
+    schema.additionalProperties ??= false;
+    if (Object.keys(this.#defs).length) schema.$defs = this.#defs;
+    const plan = JSON.parse(JSON.stringify(schema, (_, node) => (node?.[AS] ? { $as: node[AS] } : node)));
+    return { input: JSON.stringify(schema), plan };
+  }
+
+  /** The result. */
+  output(type) {
+    this.#begin();
+    const schema = { $schema: DIALECT, ...this.of(type, ["result"]) };
+    if (Object.keys(this.#defs).length) schema.$defs = this.#defs;
+    return JSON.stringify(schema);
+  }
+
+  /** A batched task answers for each call with a result or a `Failure`, which is none. */
+  withoutFailure(type) {
+    const parts = type.isUnion() ? type.types : [type];
+    const results = parts.filter((it) => it.symbol?.name !== "Failure");
+    return results.length === parts.length ? type : results;
+  }
+
+  /** The schema of a type, or of a union given by its parts. */
+  of(type, path) {
+    if (Array.isArray(type)) return this.#union(type, path);
+    if (type.aliasSymbol?.name === "Integer") return { type: "integer" };
+    const { flags } = type;
+    if (flags & (TypeFlags.Any | TypeFlags.Unknown)) return {};
+    if (flags & (TypeFlags.Void | TypeFlags.Undefined | TypeFlags.Null)) return { type: "null" };
+    if (flags & TypeFlags.Boolean) return { type: "boolean" };
+    if (flags & TypeFlags.BigInt) return { type: "integer", format: "int64", [AS]: "bigint" };
+    if (flags & TypeFlags.StringLiteral || flags & TypeFlags.NumberLiteral) return { const: type.value };
+    if (flags & TypeFlags.BooleanLiteral) return { const: this.#checker.typeToString(type) === "true" };
+    if (type.isUnion()) return this.#union(type.types, path);
+    if (flags & TypeFlags.StringLike) return { type: "string" };
+    if (flags & TypeFlags.NumberLike) return { type: "number" };
+    if (flags & TypeFlags.Never) return { not: {} };
+    if (flags & (TypeFlags.Object | TypeFlags.NonPrimitive) || type.isIntersection()) return this.#compound(type, path);
+    throw this.#problem(path, `\`${this.#checker.typeToString(type)}\` has no place in JSON`);
+  }
+
+  #begin() {
+    this.#defs = {};
+    this.#named = new Map();
+  }
+
+  #union(types, path) {
+    const parts = types.filter((it) => !(it.flags & TypeFlags.Undefined));
+    // The two halves of `boolean` come apart in a union.
+    const halves = parts.filter((it) => it.flags & TypeFlags.BooleanLiteral);
+    const rest = halves.length === 2 ? parts.filter((it) => !halves.includes(it)) : parts;
+    const forms = rest.map((it) => this.of(it, path));
+    if (halves.length === 2) forms.push({ type: "boolean" });
+    if (parts.length < types.length && forms.length === 0) return { type: "null" };
+    const consts = forms.filter((it) => Object.hasOwn(it, "const"));
+    const others = forms.filter((it) => !consts.includes(it));
+    if (consts.length > 1) others.unshift(enumeration(consts.map((it) => it.const)));
+    else others.unshift(...consts);
+    if (others.length === 1) return others[0];
+    const plain = others.every((it) => Object.keys(it).length === 1 && it.type);
+    return plain ? { type: others.map((it) => it.type) } : { anyOf: others };
+  }
+
+  #compound(type, path) {
+    const checker = this.#checker;
+    const name = type.symbol?.name;
+    // The author may have a type of the same name: only the language's own has the special form.
+    const foreign = type.symbol?.declarations?.every((it) => it.getSourceFile().hasNoDefaultLib || /\/@types\/node\//.test(it.getSourceFile().fileName));
+    if (foreign && Object.hasOwn(SPECIAL, name)) return SPECIAL[name];
+    if (foreign && Object.hasOwn(UNSENDABLE, name)) throw this.#problem(path, `a \`${name}\` cannot be sent: take ${UNSENDABLE[name]}`);
+    if (checker.isTupleType(type)) return this.#tuple(type, path);
+    if (checker.isArrayType(type)) return { type: "array", items: this.of(checker.getTypeArguments(type)[0], [...path, "[]"]) };
+    if (type.flags & TypeFlags.NonPrimitive) return { type: "object" };
+    if (type.getCallSignatures().length || type.getConstructSignatures().length) throw this.#problem(path, "a function cannot be sent");
+    const known = this.#named.get(type);
+    if (known) return { $ref: `#/$defs/${known}` };
+    const own = definitionName(checker, type);
+    if (!own) return this.#object(type, path);
+    const unique = this.#free(own);
+    this.#named.set(type, unique);
+    // Before its fields, since they may hold the type itself.
+    this.#defs[unique] = {};
+    this.#defs[unique] = { ...description(checker, type.aliasSymbol ?? type.symbol), ...this.#object(type, path) };
+    return { $ref: `#/$defs/${unique}` };
+  }
+
+  #object(type, path) {
+    const checker = this.#checker;
+    const schema = { type: "object" };
+    const properties = {};
+    const required = [];
+    for (const property of checker.getPropertiesOfType(type)) {
+      const place = path[0] === "arguments" && path.length === 1 ? [property.name] : [...path, property.name];
+      const held = checker.getTypeOfSymbolAtLocation(property, this.#at);
+      const optional = property.flags & ts.SymbolFlags.Optional;
+      const node = this.of(held, place);
+      properties[property.name] = { ...node, ...description(checker, property), ...bounds(property, node, (said) => this.#problem(place, said)) };
+      if (!optional) required.push(property.name);
+    }
+    if (Object.keys(properties).length) Object.assign(schema, { properties, required });
+    const rest = checker.getIndexTypeOfType(type, ts.IndexKind.String);
+    if (rest) schema.additionalProperties = this.of(rest, [...path, "*"]);
+    return schema;
+  }
+
+  #tuple(type, path) {
+    const { minLength, hasRestElement, elementFlags } = type.target;
+    const forms = this.#checker.getTypeArguments(type).map((it, index) => this.of(it, [...path, `[${index}]`]));
+    const rest = elementFlags.findIndex((flag) => flag & ts.ElementFlags.Variable);
+    if (rest >= 0 && rest < forms.length - 1) throw this.#problem(path, "a rest stands last in a tuple that is sent");
+    const items = hasRestElement ? forms.pop() : false;
+    return { type: "array", prefixItems: forms, items, minItems: minLength };
+  }
+
+  #free(name) {
+    let free = name;
+    for (let count = 2; Object.hasOwn(this.#defs, free); count++) free = `${name}${count}`;
+    return free;
+  }
+
+  #problem(path, said) {
+    const place = path.join(".").replaceAll(".[", "[");
+    return new Problem(`task \`${this.#task}\`${place ? `, \`${place}\`` : ""}: ${said}`);
+  }
+}
+
+/** One of some values; where all of them are text, or numbers, forms want to know. */
+function enumeration(values) {
+  const [type, ...others] = new Set(values.map((it) => typeof it));
+  return others.length ? { enum: values } : { type, enum: values };
+}
+
+/** The name of a type that its author named, with those that it was made for: `Page_User` of `Page<User>`. */
+function definitionName(checker, type) {
+  const symbol = type.aliasSymbol ?? type.symbol;
+  const generated = !symbol || symbol.name.startsWith("__") || symbol.flags & ts.SymbolFlags.TypeLiteral;
+  if (generated || !symbol.declarations || symbol.declarations.some((it) => it.getSourceFile().hasNoDefaultLib)) return undefined;
+  const parameters = type.aliasSymbol ? type.aliasTypeArguments : checker.getTypeArguments(type);
+  return [symbol.name, ...(parameters ?? []).map((it) => checker.typeToString(it).replace(/\W+/g, "_"))].join("_");
+}

@@ -1,0 +1,79 @@
+// A task's own account of why it did not succeed, and how any other error becomes one.
+
+import { trace } from "./trace.js";
+import { duration } from "./values.js";
+
+/** Why a task did not succeed, and what to do next. Without advice, the job's retry policy says. */
+export class Failure extends Error {
+  constructor(message, { kind = "error", detail, cause } = {}) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.name = "Failure";
+    this.kind = kind;
+    this.detail = detail;
+    this.retry = { tag: "policy" };
+  }
+
+  /** Asks for the next attempt at once. It counts as one. */
+  retryNow() {
+    this.retry = { tag: "now" };
+    return this;
+  }
+
+  /** Asks for the next attempt after a while: "30s", or milliseconds. It counts as one. */
+  retryAfter(wait) {
+    this.retry = { tag: "after", val: milliseconds(wait) };
+    return this;
+  }
+
+  /** Asks for no further attempt: the job is discarded. */
+  neverRetry() {
+    this.retry = { tag: "never" };
+    return this;
+  }
+}
+
+/** What the host did not do that the module asked of it. Its `code` is `denied`, `invalid`, `limit` or `unavailable`. */
+export class CallError extends Error {
+  constructor(code, message) {
+    super(message);
+    this.name = "CallError";
+    this.code = code;
+  }
+}
+
+/** A duration as text or in milliseconds, as the contract has it. */
+export function milliseconds(span) {
+  if (typeof span === "number" && Number.isFinite(span) && span >= 0) return BigInt(Math.round(span));
+  return BigInt(duration(span));
+}
+
+/** What the same input would only meet again. */
+export function refusal(kind, message) {
+  return new Failure(message, { kind }).neverRetry();
+}
+
+/** Whatever was thrown, as the contract's record. */
+export function failureRecord(thrown) {
+  if (thrown instanceof Failure) {
+    const { kind, message, retry } = thrown;
+    const detail = thrown.detail ?? (thrown.cause === undefined ? undefined : `caused by: ${account(thrown.cause)}`);
+    return { kind: String(kind), message: String(message), detail: detail && String(detail), retry };
+  }
+  const retry = { tag: "policy" };
+  if (!(thrown instanceof Error)) return { kind: "error", message: String(thrown), detail: undefined, retry };
+  return { kind: className(thrown), message: thrown.message, detail: account(thrown), retry };
+}
+
+/** A class that does not set a name of its own has that of `Error`. */
+function className(error) {
+  const own = error.constructor?.name;
+  return error.name === "Error" && own ? own : error.name || "Error";
+}
+
+/** An error as Node would print it, with its causes. */
+function account(error, depth = 0) {
+  if (!(error instanceof Error)) return String(error);
+  const lines = [`${className(error)}: ${error.message}`, ...trace(error)];
+  if (error.cause !== undefined && depth < 8) lines.push(`caused by: ${account(error.cause, depth + 1)}`);
+  return lines.join("\n");
+}

@@ -1,0 +1,80 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { bundleForComponent } from "../build/bundle.js";
+import { openProject } from "../build/project.js";
+import { projectOf } from "./project.js";
+
+const SDK = fileURLToPath(new URL("..", import.meta.url));
+const build = (root, ...args) => spawnSync(process.execPath, [join(SDK, "build.js"), root, ...args], { encoding: "utf8" });
+
+/** Builds what must be refused, and answers with what is said. */
+function refused(t, source, name = "src/index.ts") {
+  const { status, stderr } = build(projectOf(t, { [name]: source }));
+  assert.equal(status, 1, stderr);
+  return stderr.split("\n").filter((line) => line.startsWith("error: ")).join("\n");
+}
+
+test("a component, and none where nothing has changed", (t) => {
+  const root = projectOf(t, {
+    "src/index.ts": "import { greet } from './greet.js';\nexport { greet };\n",
+    "src/greet.ts": "import { task } from '@lovage/sdk';\nexport const greet = task(({ name }: { name: string }) => ({ text: name }));\n",
+  });
+  const first = build(root);
+  assert.equal(first.status, 0, first.stderr);
+  assert.match(first.stderr, /^checking `hello`\nmaking the component\nbuilt `.*hello\.wasm` \(\d+\.\d MiB\)\n$/);
+  const component = join(root, "hello.wasm");
+  assert.equal(readFileSync(component).subarray(0, 8).toString("hex"), "0061736d0d000100");
+  const { mtimeMs } = statSync(component);
+  assert.match(build(root).stderr, /nothing has changed/);
+  assert.equal(statSync(component).mtimeMs, mtimeMs);
+  assert.equal(build(root, "--output", join(root, "other.wasm")).status, 0);
+  assert.ok(existsSync(join(root, "other.wasm")));
+});
+
+test("a component imports what its module uses", async (t) => {
+  const imports = async (body) => {
+    const root = projectOf(t, { "src/index.js": `import { config, context, task } from "@lovage/sdk";\nexport const it = task(() => ${body});` });
+    return (await bundleForComponent(openProject(root), {}, { wants: [], batched: false })).imports;
+  };
+  assert.deepEqual((await imports("context.attempt")).filter((it) => it.startsWith("wasi:")), []);
+  assert.deepEqual((await imports("config.get('a')")).filter((it) => it.startsWith("wasi:")), ["wasi:config/store@0.2.0-rc.1"]);
+});
+
+test("what cannot be built is told in one line", (t) => {
+  const sdk = "import { task } from '@lovage/sdk';\n";
+  assert.match(refused(t, "export const a = 1;"), /exports no task: write `export const greet/);
+  assert.match(refused(t, `${sdk}export const mail = task({ retry: 3 }, () => 1);`, "src/index.js"), /^error: task `mail`: no option `retry`: the options are/);
+  assert.match(refused(t, `${sdk}export const sendMail = task(() => 1);`), /^error: `sendMail` is no task name: .*name: "send_mail"/);
+  assert.match(refused(t, `${sdk}import fs from 'node:fs';\nexport const a = task(() => fs);`), /src\/index\.ts:2: Could not resolve "node:fs".*not there in the sandbox/);
+  assert.match(refused(t, `${sdk}import '@lovage/sdk/testing';\nexport const a = task(() => 1);`), /is for tests alone/);
+  assert.match(refused(t, `${sdk}const seed = Math.random();\nexport const a = task(() => seed);`), /asks for random numbers while it is loaded.*inside a task/);
+  assert.match(refused(t, `${sdk}throw new Error('no luck');`), /^error: src\/index\.ts:2: no luck$/);
+  assert.match(refused(t, "export const a = ;"), /^error: src\/index\.ts:1: /);
+  assert.match(refused(t, "", "src/other.ts"), /has no entry file: make `src\/index\.ts` or/);
+  assert.match(build("/nowhere").stderr, /^error: `\/nowhere` holds no module that can be built/);
+  assert.match(build(".", "--wat").stderr, /^error: Unknown option '--wat'.*: write node build\.js/);
+});
+
+test("the contract is that of the repository", () => {
+  const files = (root) =>
+    readdirSync(root, { recursive: true, withFileTypes: true })
+      .filter((it) => it.isFile())
+      .map((it) => relative(root, join(it.parentPath ?? it.path, it.name)))
+      .sort();
+  const [own, contract] = [join(SDK, "wit"), join(SDK, "../../wit")];
+  assert.deepEqual(files(own), files(contract));
+  for (const file of files(own)) assert.equal(readFileSync(join(own, file), "utf8"), readFileSync(join(contract, file), "utf8"), file);
+});
+
+test("TypeScript is tested without its types", (t) => {
+  const root = projectOf(t, {
+    "a.ts": "export const a: number = 1;\n",
+    "b.ts": "import { a } from './a.js';\nconsole.log(a as number);\n",
+  });
+  const said = execFileSync(process.execPath, ["--import", join(SDK, "build/register.js"), join(root, "b.ts")], { encoding: "utf8" });
+  assert.equal(said, "1\n");
+});

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { running } from "../src/batch.js";
+import { Failure, task } from "../src/index.js";
+import { decode, encode } from "../src/msgpack.js";
+import { serve } from "../src/serve.js";
+
+const types = { doc: "Does.", input: "{}", output: "{}", plan: { type: "object", properties: { n: { type: "number" } }, required: [], additionalProperties: false } };
+class Odd extends Error {}
+
+const module = {
+  half: task(async ({ n }) => {
+    if (n % 2) throw new Odd(`${n} is odd`, { cause: new Error("parity") });
+    return n / 2;
+  }),
+  halves: task({ batch: { max: 10, wait: "1s" } }, (calls) => {
+    assert.deepEqual(running().map((it) => it.id), calls.map(({ n }) => `job-${n}`));
+    return calls.map(({ n }) => (n % 2 ? new Failure("odd", { kind: "odd" }) : n / 2));
+  }),
+  short: task({ batch: { max: 10, wait: "1s" } }, () => []),
+  wrong: task({ name: "strange" }, () => () => 1),
+  busy: task(() => { throw new Failure("busy", { detail: "more" }).retryAfter("1m"); }),
+  helper: () => 1,
+};
+const served = serve(module, Object.fromEntries(Object.keys(module).map((name) => [name, types])));
+const run = async (name, args = {}) => decode(await served.handler.run(name, encode(args)));
+
+test("tasks are described by name", () => {
+  assert.deepEqual(served.handler.describe().map((it) => it.name), ["busy", "half", "halves", "short", "strange"]);
+  assert.deepEqual(served.batches.describe()[0], { task: "halves", max: 10, waitMs: 1000n });
+});
+
+test("a result, and what was thrown in its place", async () => {
+  assert.equal(await run("half", { n: 4 }), 2);
+  await assert.rejects(run("half", { n: 3 }), ({ kind, message, detail, retry }) => {
+    assert.deepEqual([kind, message, retry], ["Odd", "3 is odd", { tag: "policy" }]);
+    assert.match(detail, /^Odd: 3 is odd\n    at .*serve\.test\.js/);
+    assert.match(detail, /\ncaused by: Error: parity\n/);
+    return true;
+  });
+  await assert.rejects(run("busy"), { kind: "error", message: "busy", detail: "more", retry: { tag: "after", val: 60_000n } });
+});
+
+test("what cannot be sent, or found, is a failure that is not tried again", async () => {
+  await assert.rejects(run("strange"), { kind: "result", retry: { tag: "never" } });
+  await assert.rejects(run("none"), { kind: "unknown-task", message: /its tasks are `busy`, `half`/ });
+});
+
+test("no memory left is no failure of the task's", async () => {
+  const exhausted = { a: task(() => { throw "out of memory"; }), b: task({ batch: { max: 2, wait: "1s" } }, () => { throw "out of memory"; }) };
+  const { handler } = serve(exhausted, { a: types, b: types });
+  for (const name of ["a", "b"]) await assert.rejects(handler.run(name, encode({})), RangeError);
+});
+
+test("each call of a batch has an answer of its own", async () => {
+  const call = (n) => ({ id: `job-${n}`, attempt: 1, maxAttempts: 1, enqueuedAtMs: 0n, headers: [], input: encode({ n }) });
+  const answers = await served.batches.run("halves", [call(4), call("x"), call(3), call(8)]);
+  assert.deepEqual(answers.map((it) => (it.tag === "ok" ? decode(it.val) : it.val.kind)), [2, "argument", "odd", 4]);
+  const [short] = await served.batches.run("short", [call(1)]);
+  assert.equal(short.val.message, "`short` returned 0 results for 1 calls");
+  assert.equal(decode((await served.batches.run("half", [call(6)]))[0].val), 3);
+});
+
+test("names that clash, or are none, are refused", () => {
+  assert.throws(() => serve({ a: task({ name: "b" }, () => 1), b: task(() => 1) }, {}), /two tasks are named `b`/);
+  assert.throws(() => serve({ makeIt: task(() => 1) }, {}), /`makeIt` is no task name: .* say another by an option, name: "make_it"/);
+});
