@@ -6,6 +6,7 @@ mod bench;
 mod brokers;
 mod buckets;
 mod calls;
+mod client;
 mod commands;
 mod config;
 mod control;
@@ -18,6 +19,8 @@ mod modules;
 mod schedules;
 mod tenants;
 mod terms;
+mod toolchains;
+mod watch;
 
 use crate::fixtures::{ECHO, Guest};
 

@@ -164,6 +164,8 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
+    // Schemas in, source code out: whose they are, it need not know.
+    ("host/stubs", &[]),
     // The engine knows no queue: no broker, no client, no store of modules.
     (
         "host/engine",
@@ -264,6 +266,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
             "host/config",
             "host/deploy",
             "host/engine",
+            "host/stubs",
             "host/telemetry",
             "host/timetable",
             "host/units",

@@ -2,6 +2,8 @@
 
 use clap::ValueEnum;
 
+use crate::stubs::names::PYTHON_KEYWORDS;
+
 /// What a module is written in, as far as a template and a build step go: others
 /// bring their component along.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -23,11 +25,6 @@ const RUST: &str = " abstract as async await become box break const continue cra
     enum extern false final fn for gen if impl in let loop macro match mod move mut override priv \
     pub ref return self static struct super test trait true try type typeof unsafe unsized use \
     virtual where while yield ";
-/// What Python's `import` takes for no name.
-const PYTHON: &str = " and as assert async await break class continue def del elif else except \
-    finally for from global if import in is lambda nonlocal not or pass raise return try while \
-    with yield ";
-
 impl Language {
     /// Its name in a sentence.
     pub(super) fn name(self) -> &'static str {
@@ -43,14 +40,13 @@ impl Language {
     /// the language has no such name.
     pub(super) fn identifier(self, module: &str) -> Option<String> {
         let identifier = module.replace('-', "_");
-        let words = match self {
-            Language::Rust => RUST,
-            Language::Python => PYTHON,
+        let reserved = match self {
+            Language::Rust => RUST.contains(&format!(" {identifier} ")),
+            Language::Python => PYTHON_KEYWORDS.contains(&identifier.as_str()),
             // A module is no word of the source there.
             Language::Js | Language::Ts => return Some(identifier),
         };
         let begins = identifier.starts_with(|c: char| c.is_ascii_digit());
-        let reserved = words.contains(&format!(" {identifier} "));
         (!begins && !reserved).then_some(identifier)
     }
 }

@@ -18,6 +18,7 @@ mod budget;
 mod build;
 mod call;
 mod cancel;
+mod client;
 mod dead;
 mod dev;
 pub mod exit;
@@ -159,6 +160,7 @@ enum Command {
     Config(values::ConfigCommand),
     Secrets(values::SecretsCommand),
     Buckets(buckets::Buckets),
+    Client(client::ClientCommand),
     Run(run::Run),
     // It has so many flags that it would make all commands large.
     Call(Box<call::Call>),
@@ -353,6 +355,7 @@ impl Command {
             Command::Config(it) => it.run(context).await,
             Command::Secrets(it) => it.run(context).await,
             Command::Buckets(it) => it.run(context).await,
+            Command::Client(it) => it.run(context).await,
             Command::Run(it) => it.run(context).await,
             Command::Call(it) => it.run(context).await,
             Command::Job(it) => it.run(context).await,

@@ -22,14 +22,14 @@ pub(super) async fn build(
     folder: &Path,
     output: Option<&Path>,
 ) -> anyhow::Result<PathBuf> {
-    let name = read(&folder.join("package.json"))?;
+    let Manifest { name, local } = read(&folder.join("package.json"))?;
     let output = output_in(folder, &name, output);
     node().await?;
     let step = match step_of(folder) {
         // Of a workspace that this folder is a part of, and that its owner installs.
         Some(step) if !step.starts_with(folder) => step,
         _ => {
-            install(tools, folder).await?;
+            install(tools, folder, local).await?;
             step_of(folder).ok_or_else(|| {
                 let text = format!(
                     "`{SDK}` is not installed in `{}`: install the packages of `package.json`, with `npm install` or what you use instead",
@@ -45,19 +45,26 @@ pub(super) async fn build(
     Ok(output)
 }
 
-/// The module's name, from a manifest that has the SDK among its dependencies.
-fn read(file: &Path) -> anyhow::Result<String> {
+/// What a manifest says that has the SDK among its dependencies.
+struct Manifest {
+    /// The module's name.
+    name: String,
+    /// Whether the SDK is one in a folder.
+    local: bool,
+}
+
+fn read(file: &Path) -> anyhow::Result<Manifest> {
     let shown = file.display();
     let text = std::fs::read(file).with_context(|| format!("cannot read `{shown}`"))?;
     let manifest: Value =
         serde_json::from_slice(&text).map_err(|e| Verdict::Build(format!("`{shown}`: {e}")))?;
     let lists = ["dependencies", "devDependencies", "peerDependencies"];
-    if !lists.iter().any(|it| manifest[*it].get(SDK).is_some()) {
+    let Some(sdk) = lists.iter().find_map(|it| manifest[*it].get(SDK)) else {
         let folder = file.parent().unwrap_or(Path::new(".")).display();
         let text =
             format!("`{shown}` does not depend on the SDK: run `npm install {SDK}` in `{folder}`");
         return Err(Verdict::Build(text).into());
-    }
+    };
     let name = manifest["name"].as_str().unwrap_or_default();
     // Of `@scope/name`, the name.
     let name = name.rsplit('/').next().unwrap_or_default();
@@ -65,7 +72,10 @@ fn read(file: &Path) -> anyhow::Result<String> {
         let text = format!("`{shown}` has no `name`: it names the module");
         return Err(Verdict::Build(text).into());
     }
-    Ok(name.to_owned())
+    Ok(Manifest {
+        name: name.to_owned(),
+        local: sdk.as_str().is_some_and(|it| it.starts_with("file:")),
+    })
 }
 
 /// Whether there is a Node that is new enough.
@@ -101,7 +111,7 @@ fn step_of(folder: &Path) -> Option<PathBuf> {
 }
 
 /// Installs the packages where there are none, or older ones than the manifest says.
-async fn install(tools: &Tools<'_>, folder: &Path) -> anyhow::Result<()> {
+async fn install(tools: &Tools<'_>, folder: &Path, local: bool) -> anyhow::Result<()> {
     let at = |file: &str| changed(&folder.join(file));
     let (manifest, lock) = (at("package.json"), at("package-lock.json"));
     // What npm writes when it has installed; other tools have their own ways.
@@ -121,6 +131,10 @@ async fn install(tools: &Tools<'_>, folder: &Path) -> anyhow::Result<()> {
     command
         .args([verb, "--no-audit", "--no-fund"])
         .current_dir(folder);
+    if local {
+        // Else npm would link to it, without the packages that it needs itself.
+        command.arg("--install-links");
+    }
     let what = format!("installing the packages of `package.json` (npm {verb})");
     Ok(tools.step(&what, command).await?)
 }

@@ -105,7 +105,7 @@ fn is_source(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     // What editors leave for a moment, and what the build writes.
     let fleeting = name.starts_with('.') || name.ends_with('~') || name.ends_with(".swp");
-    !fleeting && !name.ends_with(".wasm") && !name.ends_with(".pyc")
+    !fleeting && !name.contains(".wasm") && !name.ends_with(".pyc")
 }
 
 #[cfg(test)]
@@ -133,6 +133,7 @@ mod tests {
             "built/CACHEDIR.TAG",
             "src/__pycache__/a.pyc",
             "hello.wasm",
+            "hello.wasm.part",
             ".git/HEAD",
             "src/.lib.rs.swp",
             "src/lib.rs~",

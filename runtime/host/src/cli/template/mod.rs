@@ -29,6 +29,10 @@ const RUST: &[File] = &[
 const PYTHON: &[File] = &[
     ("pyproject.toml", include_str!("python/pyproject.toml.in")),
     ("src/@IDENTIFIER@.py", include_str!("python/module.py.in")),
+    (
+        "tests/test_@IDENTIFIER@.py",
+        include_str!("python/test_module.py.in"),
+    ),
     ("README.md", include_str!("python/README.md.in")),
     (".gitignore", include_str!("python/gitignore.in")),
 ];
@@ -70,7 +74,7 @@ pub(super) fn dependency(lang: Language, folder: Option<&Path>) -> anyhow::Resul
     let Some(folder) = folder else {
         return Ok(match lang {
             Language::Rust => format!("version = \"{version}\""),
-            Language::Python => format!("lovage-sdk=={version}"),
+            Language::Python => format!("lovage-sdk~={version}"),
             Language::Js | Language::Ts => format!("^{version}"),
         });
     };
@@ -110,7 +114,10 @@ fn encoded(path: &str) -> String {
 
 /// Writes a project into a folder that is not there yet.
 pub(super) fn write(lang: Language, folder: &Path, words: &Words<'_>) -> std::io::Result<()> {
-    for (file, text) in files(lang) {
+    // Else npm would link to a folder, without the packages that it needs itself.
+    let local = words.sdk.starts_with("file:");
+    let settings = local.then_some((".npmrc", "install-links=true\n"));
+    for (file, text) in files(lang).iter().copied().chain(settings) {
         let path = folder.join(filled(file, words));
         std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
         std::fs::write(path, filled(text, words))?;
