@@ -59,7 +59,7 @@ async fn each_module_has_a_file_of_its_active_release() {
     // A new release is written over the old one.
     site.push(
         "my-shapes",
-        &Guest::new(ECHO).tasks(&[("other", "true")]).build(),
+        &Guest::new(ECHO).tasks(&[("other", "{}")]).build(),
     )
     .await;
     site.lovage(&ts).await.ok();

@@ -55,7 +55,7 @@ impl Bench {
         for (name, script) in programs {
             let file = bin.join(name);
             std::fs::write(&file, script).unwrap();
-            std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).unwrap();
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
         }
         Bench { site }
     }

@@ -41,7 +41,7 @@ async fn each_change_is_built_and_pushed() {
     watch.says("`hello/src/index.ts` changed").await;
     watch.says("error: `src/index.ts` names no component").await;
     says(&watch, "watching", 2).await;
-    let other = Guest::new(ECHO).tasks(&[("other", "true")]).build();
+    let other = Guest::new(ECHO).tasks(&[("other", "{}")]).build();
     bench.site.write("two.component", other);
     bench.site.write("hello/src/index.ts", "two.component\n");
     watch.says("release 2 of `hello` is active").await;

@@ -34,9 +34,7 @@ pub(super) struct ClientCommand {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Target {
-    /// Python
     Python,
-    /// TypeScript
     #[value(alias = "typescript")]
     Ts,
 }

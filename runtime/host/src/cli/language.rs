@@ -6,16 +6,13 @@ use crate::stubs::names::PYTHON_KEYWORDS;
 
 /// What a module is written in, as far as a template and a build step go: others
 /// bring their component along.
+// Without a word for each: help would give every one a line to say nothing new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum Language {
-    /// Rust
     Rust,
-    /// Python
     Python,
-    /// JavaScript
     #[value(alias = "javascript")]
     Js,
-    /// TypeScript
     #[value(alias = "typescript")]
     Ts,
 }
