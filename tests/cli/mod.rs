@@ -21,6 +21,7 @@ mod tenants;
 mod terms;
 mod toolchains;
 mod watch;
+mod workshop;
 
 use crate::fixtures::{ECHO, Guest};
 

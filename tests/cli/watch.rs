@@ -3,24 +3,24 @@
 use serde_json::{Value, json};
 
 use super::app;
-use super::toolchains::Bench;
+use super::workshop::Workshop;
 use crate::fixtures::{ECHO, Guest};
 use crate::support::process::Process;
 use crate::support::site::Ran;
 use crate::support::until;
 
 /// A module whose source names the component that is built of it.
-async fn watched(flags: &[&str]) -> (Bench, Process) {
-    let bench = Bench::node();
-    bench.new_module("hello", "ts").await;
-    bench.site.write("one.component", app());
-    bench.site.write("hello/src/index.ts", "one.component\n");
-    let variables = bench.variables();
+async fn watched(flags: &[&str]) -> (Workshop, Process) {
+    let workshop = Workshop::node();
+    workshop.new_module("hello", "ts").await;
+    workshop.site.write("one.component", app());
+    workshop.site.write("hello/src/index.ts", "one.component\n");
+    let variables = workshop.variables();
     let mut args: Vec<&str> = variables.iter().map(String::as_str).collect();
     args.extend(["hello", "--watch"]);
     args.extend(flags);
-    let process = bench.site.spawn("build", &args);
-    (bench, process)
+    let process = workshop.site.spawn("build", &args);
+    (workshop, process)
 }
 
 /// Waits until it has said something so many times.
@@ -33,19 +33,19 @@ async fn says(process: &Process, text: &str, times: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_change_is_built_and_pushed() {
-    let (bench, mut watch) = watched(&["--push"]).await;
+    let (workshop, mut watch) = watched(&["--push"]).await;
     watch.says("release 1 of `hello` is active").await;
     watch.says("watching `hello`; Ctrl-C ends this").await;
     // What is wrong is said, and the next change may be right.
-    bench.site.write("hello/src/index.ts", "nothing\n");
+    workshop.site.write("hello/src/index.ts", "nothing\n");
     watch.says("`hello/src/index.ts` changed").await;
     watch.says("error: `src/index.ts` names no component").await;
     says(&watch, "watching", 2).await;
     let other = Guest::new(ECHO).tasks(&[("other", "{}")]).build();
-    bench.site.write("two.component", other);
-    bench.site.write("hello/src/index.ts", "two.component\n");
+    workshop.site.write("two.component", other);
+    workshop.site.write("hello/src/index.ts", "two.component\n");
     watch.says("release 2 of `hello` is active").await;
-    let releases = bench
+    let releases = workshop
         .site
         .lovage(&["releases", "hello", "--json"])
         .await
@@ -53,8 +53,10 @@ async fn each_change_is_built_and_pushed() {
     assert_eq!(releases.json()[0]["number"], 2);
     says(&watch, "watching", 3).await;
     // A component that nobody takes does not end it either.
-    bench.site.write("three.component", "no component");
-    bench.site.write("hello/src/index.ts", "three.component\n");
+    workshop.site.write("three.component", "no component");
+    workshop
+        .site
+        .write("hello/src/index.ts", "three.component\n");
     watch.says("the push failed").await;
     says(&watch, "watching", 4).await;
     watch.signal("INT");
@@ -65,12 +67,12 @@ async fn each_change_is_built_and_pushed() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_reads_a_line_for_each_event() {
-    let (bench, mut watch) = watched(&["--json"]).await;
+    let (workshop, mut watch) = watched(&["--json"]).await;
     says(&watch, "watching", 1).await;
     // Of no matter: a build's own files, and one that says what it said.
-    bench.site.write("hello/other.wasm", "x");
-    bench.site.write("hello/src/index.ts", "one.component\n");
-    bench.site.write("hello/src/more.ts", "x");
+    workshop.site.write("hello/other.wasm", "x");
+    workshop.site.write("hello/src/index.ts", "one.component\n");
+    workshop.site.write("hello/src/more.ts", "x");
     says(&watch, "watching", 2).await;
     watch.signal("TERM");
     assert!(watch.ended().await.success(), "{}", watch.log());
@@ -94,11 +96,11 @@ async fn a_program_reads_a_line_for_each_event() {
 
 #[tokio::test]
 async fn what_no_edit_mends_is_said_at_once() {
-    let bench = Bench::node();
-    let none = bench.site.command(["build", "nothing", "--watch"]);
+    let workshop = Workshop::node();
+    let none = workshop.site.command(["build", "nothing", "--watch"]);
     Ran::of(none, b"")
         .await
         .fails(4, &["there is no folder `nothing`"]);
-    let alone = bench.site.command(["build", "--push"]);
+    let alone = workshop.site.command(["build", "--push"]);
     Ran::of(alone, b"").await.fails(2, &["--watch"]);
 }

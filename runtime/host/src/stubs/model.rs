@@ -129,6 +129,8 @@ pub(super) struct Definition {
     pub(super) path: Vec<String>,
     /// Whether the path begins with a definition of the schema's own.
     pub(super) defined: bool,
+    /// Whether it is all of a task's result.
+    pub(super) whole: bool,
     /// The name that the schema gives it.
     pub(super) title: Option<String>,
     pub(super) doc: String,

@@ -63,7 +63,8 @@ impl<'a> File<'a> {
         let tasks = module.tasks.iter();
         let arguments = tasks.map(|it| taken.take(&[of_task(it)])).collect();
         let named = model.definitions.iter().map(|it| {
-            let path: String = it.path.iter().map(|it| pascal(it)).collect();
+            let path = it.path.iter().filter(|_| !it.whole);
+            let path: String = path.map(|it| pascal(it)).collect();
             let task = of_task(&module.tasks[it.task]);
             let result = if it.side == Side::Out { "Result" } else { "" };
             taken.take(&[format!("{task}{result}{path}")])

@@ -4,7 +4,7 @@ import type { Int64, Task } from "@lovage/client";
 /** The tasks of the module `my-shapes`. */
 export interface MyShapes {
   /** Takes one of each, and answers with it. */
-  types: Task<MyShapesTypes, MyShapesTypesResultNested>;
+  types: Task<MyShapesTypes, MyShapesTypesResult>;
   tree: Task<MyShapesTree, [string, number]>;
   /** Draws one of several. */
   draw: Task<MyShapesDraw, MyShapesDrawResult>;
@@ -27,7 +27,7 @@ export interface MyShapes {
    * - and a list
    * - of two
    */
-  "3d": Task<MyShapes3d, MyShapes3dResultAny>;
+  "3d": Task<MyShapes3d, MyShapes3dResult>;
 }
 
 /** The arguments of `my-shapes.types`. */
@@ -75,7 +75,7 @@ export interface MyShapesTypesPlace {
 }
 
 /** A record in a record. */
-export interface MyShapesTypesResultNested {
+export interface MyShapesTypesResult {
   inner: MyShapesTypesResultInner[];
   label: string;
 }
@@ -166,6 +166,6 @@ export interface MyShapesImport {
 /** `my-shapes.3d` takes no arguments. */
 export type MyShapes3d = Record<string, never>;
 
-export interface MyShapes3dResultAny {
+export interface MyShapes3dResult {
   x: number;
 }

@@ -3,20 +3,20 @@
 //! A schema that says more than a type can say becomes the nearest type that takes all
 //! that it takes: what is refused at a call is for the server to find.
 
+mod look;
 mod merge;
 
 use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Map, Value};
 
+use self::look::{is_only_record, is_record, is_wide, literal, says_type, text};
 use super::Task;
 use super::model::{Arguments, Definition, Field, Model, Shape, Side, Signature, Type};
 use super::names::pascal;
 
 /// How deep schemas are followed. A push takes none that lies deeper.
 const DEPTH: usize = 200;
-/// What a double holds exactly.
-const EXACT: f64 = 9_007_199_254_740_991.0;
 
 /// The types of all tasks of a module.
 pub(super) fn model(tasks: &[Task]) -> Model {
@@ -26,6 +26,9 @@ pub(super) fn model(tasks: &[Task]) -> Model {
         let arguments = input.arguments();
         let mut output = Reader::new(&it.output, task, Side::Out, &mut model);
         let result = output.read(&it.output, &Path::root());
+        if let Type::Named(index) = result {
+            model.definitions[index].whole = true;
+        }
         model.signatures.push(Signature { arguments, result });
     }
     model
@@ -265,6 +268,7 @@ impl<'a> Reader<'a> {
             side: self.side,
             path: path.names.clone(),
             defined: path.defined,
+            whole: false,
             title: Some(pascal(&title)).filter(|it| !it.is_empty()),
             doc: text(schema, "description"),
             shape: Shape::Alias(Type::Any),
@@ -366,66 +370,4 @@ impl<'a> Reader<'a> {
             _ => {}
         }
     }
-}
-
-/// Whether it has properties that it names.
-fn is_record(schema: &Map<String, Value>) -> bool {
-    schema.get("properties").is_some_and(Value::is_object)
-}
-
-/// Whether it is a record and nothing else.
-fn is_only_record(schema: &Map<String, Value>) -> bool {
-    let others = [
-        "$ref", "allOf", "oneOf", "anyOf", "const", "enum", "nullable",
-    ];
-    let object = schema.get("type").is_none_or(|it| it == "object");
-    is_record(schema) && object && !others.iter().any(|it| schema.contains_key(*it))
-}
-
-fn says_type(schema: &Map<String, Value>) -> bool {
-    [
-        "type",
-        "properties",
-        "items",
-        "prefixItems",
-        "enum",
-        "const",
-        "$ref",
-        "oneOf",
-        "anyOf",
-    ]
-    .iter()
-    .any(|it| schema.contains_key(*it))
-}
-
-/// Whether an integer may lie beyond what a double holds exactly, by what is said of it.
-fn is_wide(schema: &Map<String, Value>) -> bool {
-    let format = schema.get("format").and_then(Value::as_str);
-    let beyond = |bound: &str| {
-        let value = schema.get(bound).and_then(Value::as_f64);
-        value.is_some_and(|it| it.abs() > EXACT)
-    };
-    matches!(format, Some("int64" | "uint64")) || beyond("minimum") || beyond("maximum")
-}
-
-fn literal(value: &Value) -> Type {
-    match value {
-        Value::Null => Type::Null,
-        Value::Bool(_) | Value::String(_) => Type::Literal(value.clone()),
-        Value::Number(it) if it.is_f64() => Type::Float,
-        Value::Number(it) if it.as_f64().is_some_and(|it| it.abs() > EXACT) => {
-            Type::Int { wide: true }
-        }
-        Value::Number(_) => Type::Literal(value.clone()),
-        Value::Array(_) => Type::List(Box::new(Type::Any)),
-        Value::Object(_) => Type::Map(Box::new(Type::Any)),
-    }
-}
-
-fn text(schema: &Value, keyword: &str) -> String {
-    schema[keyword]
-        .as_str()
-        .unwrap_or_default()
-        .trim()
-        .to_owned()
 }
