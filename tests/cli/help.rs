@@ -4,7 +4,7 @@ use crate::support::site::Site;
 use crate::support::wasm::root;
 
 /// Each command and what its help must speak of.
-const COMMANDS: [(&str, &[&str]); 32] = [
+const COMMANDS: [(&str, &[&str]); 33] = [
     (
         "serve",
         &[
@@ -83,8 +83,41 @@ const COMMANDS: [(&str, &[&str]); 32] = [
             "--grace",
         ],
     ),
-    ("new", &["README", "--sdk", "--into"]),
-    ("build", &["cargo", "--output", "NAME.wasm"]),
+    (
+        "new",
+        &[
+            "README",
+            "--sdk",
+            "--into",
+            "--lang",
+            "rust, python, js, ts",
+        ],
+    ),
+    (
+        "build",
+        &[
+            "cargo",
+            "pyproject.toml",
+            "npm",
+            "--output",
+            "NAME.wasm",
+            "--lang",
+            "--verbose",
+            "--watch",
+            "--push",
+            "--grant",
+        ],
+    ),
+    (
+        "client",
+        &[
+            "python, ts",
+            "--output",
+            "lovage-client",
+            "@lovage/client",
+            "type checker",
+        ],
+    ),
     ("push", &["digest", "--name", "--now"]),
     ("releases", &["active release"]),
     ("rollback", &["--to", "retried"]),

@@ -6,6 +6,7 @@ mod bench;
 mod brokers;
 mod buckets;
 mod calls;
+mod client;
 mod commands;
 mod config;
 mod control;
@@ -18,6 +19,9 @@ mod modules;
 mod schedules;
 mod tenants;
 mod terms;
+mod toolchains;
+mod watch;
+mod workshop;
 
 use crate::fixtures::{ECHO, Guest};
 

@@ -165,6 +165,8 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
             "queue/task",
         ],
     ),
+    // Schemas in, source code out: whose they are, it need not know.
+    ("host/stubs", &[]),
     // The engine knows no queue: no broker, no client, no store of modules.
     (
         "host/engine",
@@ -267,6 +269,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
             "host/config",
             "host/deploy",
             "host/engine",
+            "host/stubs",
             "host/telemetry",
             "host/timetable",
             "host/units",

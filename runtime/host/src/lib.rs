@@ -12,6 +12,7 @@
 //! - `cores`: how threads share the processor
 //! - [`api`]: the HTTP API and the dashboard
 //! - [`view`]: what commands and the HTTP API show
+//! - [`stubs`]: typed stubs of modules' tasks, for callers in other languages
 //! - [`net`]: what leaves this host for others: judged by address and by grant
 //! - [`sql`]: databases that the operator has named
 //! - [`telemetry`]: metrics and traces; [`webhook`]: requests to those who are told
@@ -27,6 +28,7 @@ pub mod engine;
 pub mod net;
 pub mod sandbox;
 pub mod sql;
+pub mod stubs;
 pub mod telemetry;
 pub mod timetable;
 pub mod units;

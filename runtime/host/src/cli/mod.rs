@@ -6,7 +6,7 @@
 //! - `output`: tables, JSON, progress
 //! - what several commands share: `arguments` (`name=value`), `batch` (JSON lines),
 //!   `budget` and `terms` (flags of a call), `select` (which jobs), `fate` (what
-//!   became of them)
+//!   became of them), `language` and `template` (what `new` and `build` know of each)
 //! - one file a command
 
 mod arguments;
@@ -18,6 +18,7 @@ mod budget;
 mod build;
 mod call;
 mod cancel;
+mod client;
 mod dead;
 mod dev;
 pub mod exit;
@@ -27,6 +28,7 @@ mod grants;
 mod hooks;
 mod job;
 mod jobs;
+mod language;
 mod limit;
 mod limits;
 mod new;
@@ -40,6 +42,7 @@ mod run;
 mod schedules;
 mod select;
 mod serve;
+mod template;
 mod tenant;
 mod terms;
 mod token;
@@ -157,6 +160,7 @@ enum Command {
     Config(values::ConfigCommand),
     Secrets(values::SecretsCommand),
     Buckets(buckets::Buckets),
+    Client(client::ClientCommand),
     Run(run::Run),
     // It has so many flags that it would make all commands large.
     Call(Box<call::Call>),
@@ -343,7 +347,7 @@ impl Command {
             Command::Workers(it) => it.run(context).await,
             Command::Usage(it) => it.run(context).await,
             Command::New(it) => it.run(context),
-            Command::Build(it) => it.run(context),
+            Command::Build(it) => it.run(context).await,
             Command::Push(it) => it.run(context).await,
             Command::Releases(it) => it.run(context).await,
             Command::Rollback(it) => it.run(context).await,
@@ -351,6 +355,7 @@ impl Command {
             Command::Config(it) => it.run(context).await,
             Command::Secrets(it) => it.run(context).await,
             Command::Buckets(it) => it.run(context).await,
+            Command::Client(it) => it.run(context).await,
             Command::Run(it) => it.run(context).await,
             Command::Call(it) => it.run(context).await,
             Command::Job(it) => it.run(context).await,

@@ -10,13 +10,8 @@ use serde_json::json;
 
 use super::Context;
 use super::exit::Verdict;
-
-const FILES: [(&str, &str); 4] = [
-    ("Cargo.toml", include_str!("template/Cargo.toml.in")),
-    ("src/lib.rs", include_str!("template/lib.rs.in")),
-    ("README.md", include_str!("template/README.md.in")),
-    (".gitignore", "/target\n/*.wasm\n"),
-];
+use super::language::Language;
+use super::template::{self, Words};
 
 /// Make a new module
 ///
@@ -25,6 +20,9 @@ const FILES: [(&str, &str); 4] = [
 pub(super) struct New {
     /// The module's name, and the folder's
     name: String,
+    /// What it is written in
+    #[arg(long, value_name = "LANGUAGE", default_value = "rust")]
+    lang: Language,
     /// Where the folder goes [default: here]
     #[arg(
         long,
@@ -33,7 +31,7 @@ pub(super) struct New {
         hide_default_value = true
     )]
     into: PathBuf,
-    /// Use the SDK in this folder instead of the published one
+    /// Use the language's SDK in this folder instead of the published one
     #[arg(long, value_name = "DIR")]
     sdk: Option<PathBuf>,
 }
@@ -41,6 +39,14 @@ pub(super) struct New {
 impl New {
     pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
         let name = check_name(&self.name, "module")?;
+        let lang = self.lang;
+        let identifier = lang.identifier(name).ok_or_else(|| {
+            let text = format!(
+                "{} can name no module `{name}`: choose another name",
+                lang.name()
+            );
+            Verdict::Usage(text)
+        })?;
         // No `./` before what is to be typed again.
         let folder = match self.into.as_path() {
             here if here == Path::new(".") => PathBuf::from(name),
@@ -53,40 +59,36 @@ impl New {
             );
             return Err(Verdict::Usage(text).into());
         }
-        let sdk = match &self.sdk {
-            Some(path) => format!("path = {:?}", absolute(path)?),
-            None => format!("version = \"{}\"", env!("CARGO_PKG_VERSION")),
+        let sdk = self.sdk.as_deref().map(absolute).transpose()?;
+        let words = Words {
+            name,
+            identifier: &identifier,
+            sdk: &template::dependency(lang, sdk.as_deref())?,
         };
-        write_all(&folder, name, &sdk)
+        template::write(lang, &folder, &words)
             .with_context(|| format!("cannot write `{}`", folder.display()))?;
-        let json = json!({"module": name, "folder": folder});
-        context.out.print(&json, || {
-            let folder = folder.display();
-            let mut text = format!("made `{folder}`\n\n");
-            let _ = writeln!(text, "    lovage build {folder}");
-            let _ = writeln!(text, "    lovage push {folder}/{name}.wasm");
-            let _ = write!(text, "    lovage call {name}.greet name=World --wait");
-            text
-        })
+        let json = json!({"module": name, "folder": folder, "language": lang.name()});
+        context.out.print(&json, || next_steps(lang, name, &folder))
     }
+}
+
+/// What to type next, in the language's own way where it has one.
+fn next_steps(lang: Language, name: &str, folder: &Path) -> String {
+    let folder = folder.display();
+    let first = match lang {
+        Language::Rust => "",
+        Language::Python => "    # makes `.venv` with the SDK, where there is none\n",
+        Language::Js | Language::Ts => "    # runs `npm install` first\n",
+    };
+    let mut text = format!("made `{folder}`\n\n{first}");
+    let _ = writeln!(text, "    lovage build {folder}");
+    let _ = writeln!(text, "    lovage push {folder}/{name}.wasm");
+    let _ = write!(text, "    lovage call {name}.greet name=World --wait");
+    text
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     let told = || Verdict::Missing(format!("there is no folder `{}`", path.display()));
-    Ok(std::fs::canonicalize(path).map_err(|_| told())?)
-}
-
-fn write_all(folder: &Path, name: &str, sdk: &str) -> std::io::Result<()> {
-    // Rust's own name for it, where it holds a `-`.
-    let identifier = name.replace('-', "_");
-    for (file, text) in FILES {
-        let path = folder.join(file);
-        std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
-        let text = text
-            .replace("@NAME@", name)
-            .replace("@IDENTIFIER@", &identifier)
-            .replace("@SDK@", sdk);
-        std::fs::write(path, text)?;
-    }
-    Ok(())
+    let folder = std::fs::canonicalize(path).ok().filter(|it| it.is_dir());
+    Ok(folder.ok_or_else(told)?)
 }

@@ -40,6 +40,30 @@ impl Output {
         written(writeln!(std::io::stdout().lock(), "{text}"))
     }
 
+    /// Prints what happened in a line: of JSON for a program.
+    pub(super) fn event(
+        &self,
+        value: &Value,
+        human: impl FnOnce() -> String,
+    ) -> anyhow::Result<()> {
+        let text = if self.json {
+            value.to_string()
+        } else {
+            human()
+        };
+        written(writeln!(std::io::stdout().lock(), "{text}"))
+    }
+
+    /// Tells a person something beside, on stderr. Where that is closed, nobody wants it.
+    pub(super) fn note(&self, line: &str) {
+        let _ = writeln!(std::io::stderr().lock(), "{line}");
+    }
+
+    /// Whether a program reads this.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints what is told bit by bit, for people.
     pub(super) fn stream(&self, bytes: &[u8]) -> anyhow::Result<()> {
         if self.json || bytes.is_empty() {

@@ -57,17 +57,28 @@ impl Push {
         // What is wrong with the file is said before a broker is needed.
         let name = name_of(&self.file, self.name.clone())?;
         check_file(&self.file)?;
-        if let Place::Http(address) = context.place()? {
-            return push_to_server(context, &address, &name, &self).await;
-        }
-        let client = context.client().await?;
-        let engine = context.engine()?;
         let how = How {
             now: self.now,
             grant: self.grant,
         };
-        push_file(context, &client, &engine, &self.file, Some(name), how).await
+        let pushed = deliver(context, &self.file, &name, how).await?;
+        report(context, &name, &pushed)
     }
+}
+
+/// Pushes a file to wherever the commands' jobs and modules are.
+pub(super) async fn deliver(
+    context: &Context,
+    file: &Path,
+    name: &str,
+    how: How,
+) -> anyhow::Result<Pushed> {
+    if let Place::Http(address) = context.place()? {
+        return push_to_server(context, &address, file, name, how).await;
+    }
+    let client = context.client().await?;
+    let engine = context.engine()?;
+    push_here(context, &client, &engine, file, name, how).await
 }
 
 /// Pushes a file and prints what came of it.
@@ -80,6 +91,18 @@ pub(super) async fn push_file(
     how: How,
 ) -> anyhow::Result<()> {
     let name = name_of(file, name)?;
+    let pushed = push_here(context, client, engine, file, &name, how).await?;
+    report(context, &name, &pushed)
+}
+
+async fn push_here(
+    context: &Context,
+    client: &Client,
+    engine: &Engine,
+    file: &Path,
+    name: &str,
+    how: How,
+) -> anyhow::Result<Pushed> {
     let bytes = read_component(file)?;
     let by = super::user();
     let patience = if how.now {
@@ -89,28 +112,28 @@ pub(super) async fn push_file(
     };
     let spinner = context.out.spinner("");
     let push = deploy::Push {
-        name: &name,
+        name,
         bytes,
         by: &by,
         patience,
         approver: how.grant.then_some(Approver::Operator),
     };
     let pushed = deploy::push(engine, client, push, |step| {
-        spinner.set_message(said(&name, &step))
+        spinner.set_message(said(name, &step))
     })
     .await;
     spinner.finish_and_clear();
-    report(context, &name, &pushed.map_err(|e| at_file(file, e))?)
+    pushed.map_err(|e| at_file(file, e))
 }
 
-/// Has a server make a file a release, and prints what came of it.
+/// Has a server make a file a release.
 async fn push_to_server(
     context: &Context,
     address: &Address,
+    file: &Path,
     name: &str,
-    how: &Push,
-) -> anyhow::Result<()> {
-    let file = how.file.as_path();
+    how: How,
+) -> anyhow::Result<Pushed> {
     let bytes = read_component(file)?;
     let server = RemoteBroker::connect(address).await?;
     let tenant = &context.config.tenant;
@@ -132,13 +155,12 @@ async fn push_to_server(
             anyhow::Error::from(Verdict::Refused(format!("`{}`: {said}", file.display())))
         }
     })?;
-    let pushed = Pushed {
+    Ok(Pushed {
         release: pushed.release,
         manifest: pushed.manifest,
         readiness: pushed.workers,
         awaits: pushed.awaits,
-    };
-    report(context, name, &pushed)
+    })
 }
 
 /// Says which file was refused; what else goes wrong is not the file's doing.
@@ -206,7 +228,7 @@ fn report(context: &Context, name: &str, pushed: &Pushed) -> anyhow::Result<()> 
 }
 
 /// The name a module gets: the one that was given, or the file's.
-fn name_of(file: &Path, given: Option<String>) -> anyhow::Result<String> {
+pub(super) fn name_of(file: &Path, given: Option<String>) -> anyhow::Result<String> {
     let stem = || Some(file.file_stem()?.to_str()?.to_owned());
     let name = given.or_else(stem).unwrap_or_default();
     Ok(lovage_queue::task::check_name(&name, "module").map(str::to_owned)?)

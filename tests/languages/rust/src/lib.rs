@@ -143,6 +143,8 @@ fn report() -> Result<(), CallError> {
     context::progress(0.5, "half")?;
     println!("to stdout");
     eprintln!("to stderr");
+    // For as long as somebody needs to see it.
+    std::thread::sleep(Duration::from_secs(1));
     Ok(())
 }
 

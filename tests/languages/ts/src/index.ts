@@ -81,10 +81,12 @@ export const cancellable = task(async (): Promise<string> => {
 });
 
 /** Tells of itself. */
-export const report = task((): void => {
+export const report = task(async (): Promise<void> => {
   context.progress(0.5, "half");
   console.log("to stdout");
   console.error("to stderr");
+  // For as long as somebody needs to see it.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
 });
 
 /** Enqueues further jobs. */

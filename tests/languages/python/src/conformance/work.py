@@ -22,6 +22,7 @@ def report() -> None:
     context.progress(0.5, "half")
     print("to stdout")
     print("to stderr", file=sys.stderr)
+    time.sleep(1)  # for as long as somebody needs to see it
 
 
 @lovage.task

@@ -1,65 +1,55 @@
-//! `lovage build`: a module's source into a component.
+//! Rust: cargo, for the target whose libraries a module links.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context as _;
-use clap::Args;
-use serde_json::{Value, json};
+use figment::providers::{Format as _, Toml};
+use serde_json::Value;
 
-use super::Context;
-use super::exit::Verdict;
-use crate::units::Size;
+use super::output_in;
+use super::tool::Tools;
+use crate::cli::exit::Verdict;
 
 const TARGET: &str = "wasm32-wasip2";
 
-/// Build a module into a component
-///
-/// It drives the language's own toolchain, here cargo for Rust, and writes
-/// NAME.wasm into the folder.
-#[derive(Debug, Args)]
-pub(super) struct Build {
-    /// The module's folder
-    #[arg(default_value = ".")]
-    folder: PathBuf,
-    /// Where the component goes [default: NAME.wasm in the folder]
-    #[arg(long, short, value_name = "FILE")]
-    output: Option<PathBuf>,
+pub(super) async fn build(
+    tools: &Tools<'_>,
+    folder: &Path,
+    output: Option<&Path>,
+) -> anyhow::Result<PathBuf> {
+    let manifest = folder.join("Cargo.toml");
+    let mut cargo = Command::new("cargo");
+    cargo.args([
+        "build",
+        "--release",
+        "--target",
+        TARGET,
+        "--message-format=json-render-diagnostics",
+    ]);
+    cargo.arg("--manifest-path").arg(&manifest);
+    if tools.brief {
+        cargo.arg("--quiet");
+    }
+    if let Some(rustc) = toolchain(folder)? {
+        cargo.env("RUSTC", &rustc).env("PATH", path_with(&rustc)?);
+    }
+    let built = compile(cargo).await?;
+    let output = output_in(folder, &name_of(&manifest, &built), output);
+    std::fs::copy(&built, &output)
+        .with_context(|| format!("cannot write the component `{}`", output.display()))?;
+    Ok(output)
 }
 
-impl Build {
-    pub(super) fn run(self, context: &Context) -> anyhow::Result<()> {
-        let manifest = self.folder.join("Cargo.toml");
-        if !manifest.is_file() {
-            let text = format!(
-                "`{}` holds no module that can be built: there is no `Cargo.toml` (`lovage new` makes one)",
-                self.folder.display()
-            );
-            return Err(Verdict::Missing(text).into());
-        }
-        let mut cargo = Command::new("cargo");
-        cargo.args([
-            "build",
-            "--release",
-            "--target",
-            TARGET,
-            "--message-format=json-render-diagnostics",
-        ]);
-        cargo.arg("--manifest-path").arg(&manifest);
-        if let Some(rustc) = toolchain(&self.folder)? {
-            cargo.env("RUSTC", &rustc).env("PATH", path_with(&rustc)?);
-        }
-        let built = compile(&mut cargo)?;
-        let output = match self.output {
-            Some(output) => output,
-            None => self.folder.join(built.file_name().unwrap_or_default()),
-        };
-        let size = std::fs::copy(&built, &output)
-            .with_context(|| format!("cannot write the component `{}`", output.display()))?;
-        let json = json!({"component": output, "size": size});
-        context.out.print(&json, || {
-            format!("built `{}` ({})", output.display(), Size(size))
-        })
+/// The module's name: the package's, where cargo has named the component after it. There
+/// a `-` has become a `_`.
+fn name_of(manifest: &Path, built: &Path) -> String {
+    let stem = built.file_stem().unwrap_or_default().to_string_lossy();
+    let text = std::fs::read_to_string(manifest).unwrap_or_default();
+    let manifest: Value = Toml::from_str(&text).unwrap_or_default();
+    match manifest["package"]["name"].as_str() {
+        Some(name) if name.replace('-', "_") == stem => name.to_owned(),
+        _ => stem.into_owned(),
     }
 }
 
@@ -79,6 +69,10 @@ fn toolchain(folder: &Path) -> anyhow::Result<Option<PathBuf>> {
         .filter(|rustc| has_target(rustc, folder))
     {
         Some(rustc) => Ok(Some(rustc)),
+        None if !runs(Path::new("rustc")) => {
+            let text = "there is no `rustc`: install Rust with rustup (https://rustup.rs)";
+            Err(Verdict::Build(text.into()).into())
+        }
         None => {
             let text = format!(
                 "rustc cannot build for `{TARGET}`: install the target with `rustup target add {TARGET}`"
@@ -104,6 +98,15 @@ fn has_target(rustc: &Path, folder: &Path) -> bool {
     files.any(|file| file.is_ok_and(|it| it.file_name().to_string_lossy().starts_with("libstd-")))
 }
 
+/// Whether there is such a program.
+fn runs(program: &Path) -> bool {
+    let mut ask = Command::new(program);
+    ask.arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    ask.status().is_ok()
+}
+
 fn path_with(rustc: &Path) -> anyhow::Result<std::ffi::OsString> {
     let first = rustc.parent().unwrap_or(Path::new("/")).to_owned();
     let rest = std::env::var_os("PATH").unwrap_or_default();
@@ -113,16 +116,19 @@ fn path_with(rustc: &Path) -> anyhow::Result<std::ffi::OsString> {
 }
 
 /// Runs cargo; its own messages go to the terminal as they come.
-fn compile(cargo: &mut Command) -> anyhow::Result<PathBuf> {
+async fn compile(cargo: Command) -> anyhow::Result<PathBuf> {
     let told = |e: std::io::Error| {
         Verdict::Build(format!("cannot run `cargo`: {e}; install Rust with rustup"))
     };
+    let mut cargo = tokio::process::Command::from(cargo);
     let done = cargo
+        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
+        .kill_on_drop(true)
         .spawn()
         .map_err(told)?;
-    let done = done.wait_with_output()?;
+    let done = done.wait_with_output().await?;
     if !done.status.success() {
         return Err(Verdict::Build("the build failed; cargo's messages are above".into()).into());
     }

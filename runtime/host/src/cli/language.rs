@@ -1,0 +1,68 @@
+//! The languages that modules are written in.
+
+use clap::ValueEnum;
+
+use crate::stubs::names::PYTHON_KEYWORDS;
+
+/// What a module is written in, as far as a template and a build step go: others
+/// bring their component along.
+// Without a word for each: help would give every one a line to say nothing new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Language {
+    Rust,
+    Python,
+    #[value(alias = "javascript")]
+    Js,
+    #[value(alias = "typescript")]
+    Ts,
+}
+
+/// What cargo takes for no package's name.
+const RUST: &str = " abstract as async await become box break const continue crate do dyn else \
+    enum extern false final fn for gen if impl in let loop macro match mod move mut override priv \
+    pub ref return self static struct super test trait true try type typeof unsafe unsized use \
+    virtual where while yield ";
+impl Language {
+    /// Its name in a sentence.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Language::Rust => "Rust",
+            Language::Python => "Python",
+            Language::Js => "JavaScript",
+            Language::Ts => "TypeScript",
+        }
+    }
+
+    /// What source code calls a module: its name, where that holds no `-`. `None` where
+    /// the language has no such name.
+    pub(super) fn identifier(self, module: &str) -> Option<String> {
+        let identifier = module.replace('-', "_");
+        let reserved = match self {
+            Language::Rust => RUST.contains(&format!(" {identifier} ")),
+            Language::Python => PYTHON_KEYWORDS.contains(&identifier.as_str()),
+            // A module is no word of the source there.
+            Language::Js | Language::Ts => return Some(identifier),
+        };
+        let begins = identifier.starts_with(|c: char| c.is_ascii_digit());
+        (!begins && !reserved).then_some(identifier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_the_language_has_not_is_told() {
+        let of = |language: Language, name| language.identifier(name);
+        assert_eq!(
+            of(Language::Rust, "hello-you").as_deref(),
+            Some("hello_you")
+        );
+        assert_eq!(of(Language::Rust, "match"), None);
+        assert_eq!(of(Language::Python, "3d"), None);
+        assert_eq!(of(Language::Python, "class"), None);
+        assert_eq!(of(Language::Python, "match").as_deref(), Some("match"));
+        assert_eq!(of(Language::Ts, "class").as_deref(), Some("class"));
+    }
+}

@@ -1,0 +1,373 @@
+//! JSON Schemas as types.
+//!
+//! A schema that says more than a type can say becomes the nearest type that takes all
+//! that it takes: what is refused at a call is for the server to find.
+
+mod look;
+mod merge;
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde_json::{Map, Value};
+
+use self::look::{is_only_record, is_record, is_wide, literal, says_type, text};
+use super::Task;
+use super::model::{Arguments, Definition, Field, Model, Shape, Side, Signature, Type};
+use super::names::pascal;
+
+/// How deep schemas are followed. A push takes none that lies deeper.
+const DEPTH: usize = 200;
+
+/// The types of all tasks of a module.
+pub(super) fn model(tasks: &[Task]) -> Model {
+    let mut model = Model::default();
+    for (task, it) in tasks.iter().enumerate() {
+        let mut input = Reader::new(&it.input, task, Side::In, &mut model);
+        let arguments = input.arguments();
+        let mut output = Reader::new(&it.output, task, Side::Out, &mut model);
+        let result = output.read(&it.output, &Path::root());
+        if let Type::Named(index) = result {
+            model.definitions[index].whole = true;
+        }
+        model.signatures.push(Signature { arguments, result });
+    }
+    model
+}
+
+/// How a schema is reached, for the name of what it defines.
+#[derive(Clone)]
+struct Path {
+    names: Vec<String>,
+    defined: bool,
+    depth: usize,
+}
+
+impl Path {
+    fn root() -> Self {
+        let names = Vec::new();
+        Path {
+            names,
+            defined: false,
+            depth: 0,
+        }
+    }
+
+    /// A part that has a name of its own.
+    fn to(&self, name: &str) -> Self {
+        let mut path = self.down();
+        path.names.push(name.to_owned());
+        path
+    }
+
+    /// A part that has none.
+    fn down(&self) -> Self {
+        let depth = self.depth + 1;
+        Path {
+            depth,
+            ..self.clone()
+        }
+    }
+}
+
+/// Reads one schema with all that it refers to.
+struct Reader<'a> {
+    root: &'a Value,
+    task: usize,
+    side: Side,
+    model: &'a mut Model,
+    /// The definitions of what was referred to, also of those that are being read.
+    refs: HashMap<String, usize>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(root: &'a Value, task: usize, side: Side, model: &'a mut Model) -> Self {
+        let refs = HashMap::new();
+        Reader {
+            root,
+            task,
+            side,
+            model,
+            refs,
+        }
+    }
+
+    /// The root of a task's input: an object, whose properties go by themselves.
+    fn arguments(&mut self) -> Arguments {
+        let root = merge::resolved(self.root, self.root);
+        let doc = text(&root, "description");
+        let path = Path::root();
+        let shape = match root.as_object().filter(|it| is_record(it)) {
+            Some(object) => self.record(object, &path),
+            // A task that takes nothing may say no more than that.
+            None if root["type"] == "object" && root["additionalProperties"] == false => {
+                Shape::Record {
+                    fields: Vec::new(),
+                    open: false,
+                }
+            }
+            None => Shape::Alias(self.read(&root, &path)),
+        };
+        Arguments { doc, shape }
+    }
+
+    fn read(&mut self, schema: &Value, path: &Path) -> Type {
+        let schema = match schema {
+            Value::Bool(false) => return Type::Never,
+            Value::Object(_) if path.depth > DEPTH => return Type::Any,
+            Value::Object(it) => it,
+            _ => return Type::Any,
+        };
+        let of = self.read_object(schema, path);
+        // As OpenAPI says it.
+        match schema.get("nullable") {
+            Some(Value::Bool(true)) => Type::union([of, Type::Null]),
+            _ => of,
+        }
+    }
+
+    fn read_object(&mut self, schema: &Map<String, Value>, path: &Path) -> Type {
+        if let Some(Value::String(to)) = schema.get("$ref") {
+            return self.reference(to, path);
+        }
+        if let Some(value) = schema.get("const") {
+            return literal(value);
+        }
+        if let Some(Value::Array(values)) = schema.get("enum") {
+            return Type::union(values.iter().map(literal));
+        }
+        if let Some(Value::Array(all)) = schema.get("allOf") {
+            return self.all_of(schema, all, path);
+        }
+        for keyword in ["oneOf", "anyOf"] {
+            if let Some(Value::Array(some)) = schema.get(keyword) {
+                return self.one_of(schema, keyword, some, path);
+            }
+        }
+        match schema.get("type") {
+            Some(Value::Array(types)) => {
+                let each = types.iter().filter_map(Value::as_str);
+                let each: Vec<_> = each.map(|it| self.typed(it, schema, path)).collect();
+                Type::union(each)
+            }
+            Some(Value::String(it)) => self.typed(it, schema, path),
+            _ if is_record(schema) || schema.contains_key("additionalProperties") => {
+                self.typed("object", schema, path)
+            }
+            _ if schema.contains_key("items") || schema.contains_key("prefixItems") => {
+                self.typed("array", schema, path)
+            }
+            _ if schema.contains_key("contentEncoding") => self.typed("string", schema, path),
+            _ => Type::Any,
+        }
+    }
+
+    fn typed(&mut self, of: &str, schema: &Map<String, Value>, path: &Path) -> Type {
+        match of {
+            "null" => Type::Null,
+            "boolean" => Type::Bool,
+            "integer" => Type::Int {
+                wide: is_wide(schema),
+            },
+            "number" => Type::Float,
+            "string"
+                if schema
+                    .get("contentEncoding")
+                    .is_some_and(|it| it == "base64") =>
+            {
+                Type::Bytes
+            }
+            "string" => Type::Text,
+            "array" => self.array(schema, path),
+            "object" if is_record(schema) => self.named(schema, path),
+            "object" => match schema.get("additionalProperties") {
+                Some(values) => {
+                    let of = self.read(values, &path.to("value"));
+                    Type::Map(Box::new(of))
+                }
+                None => Type::Map(Box::new(Type::Any)),
+            },
+            _ => Type::Any,
+        }
+    }
+
+    fn array(&mut self, schema: &Map<String, Value>, path: &Path) -> Type {
+        let item = path.to("item");
+        let first = schema.get("prefixItems").and_then(Value::as_array);
+        let Some(first) = first.filter(|it| !it.is_empty()) else {
+            let items = schema.get("items").unwrap_or(&Value::Null);
+            return Type::List(Box::new(self.read(items, &item)));
+        };
+        let of: Vec<_> = first.iter().map(|it| self.read(it, &item)).collect();
+        let most = schema.get("maxItems").and_then(Value::as_u64);
+        let ends = most.is_some_and(|most| most <= of.len() as u64);
+        let rest = match schema.get("items") {
+            Some(Value::Bool(false)) => None,
+            _ if ends => None,
+            Some(items) => Some(Box::new(self.read(items, &item))),
+            None => Some(Box::new(Type::Any)),
+        };
+        Type::Tuple(of, rest)
+    }
+
+    /// What a reference leads to, which has a name from now on.
+    fn reference(&mut self, to: &str, path: &Path) -> Type {
+        if let Some(known) = self.refs.get(to) {
+            return Type::Named(*known);
+        }
+        let Some(target) = merge::target(self.root, to) else {
+            return Type::Any;
+        };
+        // A reference to what is none of its own adds nothing but a name.
+        let last = to
+            .rsplit('/')
+            .next()
+            .filter(|it| !it.is_empty() && *it != "#");
+        let inner = Path {
+            names: vec![last.unwrap_or("Root").to_owned()],
+            defined: true,
+            depth: path.depth + 1,
+        };
+        let index = self.define(target, &inner);
+        self.refs.insert(to.to_owned(), index);
+        let shape = match target.as_object().filter(|it| is_only_record(it)) {
+            Some(object) => self.record(object, &inner),
+            None => Shape::Alias(self.read(target, &inner)),
+        };
+        self.model.definitions[index].shape = shape;
+        if self.is_nothing_else(index, index, 0) {
+            self.model.definitions[index].shape = Shape::Alias(Type::Any);
+        }
+        Type::Named(index)
+    }
+
+    /// Whether a definition leads back to `start` with nothing in between: then it says
+    /// nothing at all.
+    fn is_nothing_else(&self, start: usize, at: usize, steps: usize) -> bool {
+        let Shape::Alias(of) = &self.model.definitions[at].shape else {
+            return false;
+        };
+        of.members().iter().any(|it| match it {
+            Type::Named(next) if *next == start => true,
+            Type::Named(next) => steps < DEPTH && self.is_nothing_else(start, *next, steps + 1),
+            _ => false,
+        })
+    }
+
+    /// A record that stands where it is used.
+    fn named(&mut self, schema: &Map<String, Value>, path: &Path) -> Type {
+        let index = self.define(&Value::Object(schema.clone()), path);
+        self.model.definitions[index].shape = self.record(schema, path);
+        Type::Named(index)
+    }
+
+    /// A name whose shape is yet to come: it may be needed for itself.
+    fn define(&mut self, schema: &Value, path: &Path) -> usize {
+        let title = text(schema, "title");
+        self.model.definitions.push(Definition {
+            task: self.task,
+            side: self.side,
+            path: path.names.clone(),
+            defined: path.defined,
+            whole: false,
+            title: Some(pascal(&title)).filter(|it| !it.is_empty()),
+            doc: text(schema, "description"),
+            shape: Shape::Alias(Type::Any),
+            key: self.key(schema),
+        });
+        self.model.definitions.len() - 1
+    }
+
+    fn record(&mut self, schema: &Map<String, Value>, path: &Path) -> Shape {
+        let required: Vec<_> = match schema.get("required") {
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            _ => Vec::new(),
+        };
+        let none = Map::new();
+        let properties = schema.get("properties").and_then(Value::as_object);
+        let fields = properties.unwrap_or(&none).iter().map(|(name, of)| Field {
+            name: name.clone(),
+            doc: text(of, "description"),
+            of: self.read(of, &path.to(name)),
+            required: required.contains(&name.as_str()),
+            default: of.get("default").cloned(),
+        });
+        let fields = fields.collect();
+        // Where nothing is said, what is not named is a slip.
+        let others = schema.get("additionalProperties");
+        let open = others.is_some_and(|it| *it != Value::Bool(false));
+        Shape::Record { fields, open }
+    }
+
+    fn all_of(&mut self, schema: &Map<String, Value>, all: &[Value], path: &Path) -> Type {
+        let mut rest = schema.clone();
+        rest.remove("allOf");
+        if let ([one], false) = (all, says_type(&rest)) {
+            return self.read(one, &path.down());
+        }
+        let rest = Value::Object(rest);
+        let parts = std::iter::once(&rest).chain(all);
+        if let Some(merged) = merge::objects(self.root, parts.clone()) {
+            return self.read(&merged, &path.down());
+        }
+        // Of what all hold at once, the first that says anything.
+        let mut each = parts.map(|it| self.read(it, &path.down()));
+        each.find(|it| *it != Type::Any).unwrap_or(Type::Any)
+    }
+
+    fn one_of(
+        &mut self,
+        schema: &Map<String, Value>,
+        keyword: &str,
+        some: &[Value],
+        path: &Path,
+    ) -> Type {
+        let mut base = schema.clone();
+        base.remove(keyword);
+        let base = Value::Object(base);
+        let has_base = base.as_object().is_some_and(is_record);
+        let each: Vec<_> = some
+            .iter()
+            .map(|variant| {
+                let path = path.to(merge::variant(variant).unwrap_or_default());
+                let both = [&base, variant].into_iter();
+                match has_base.then(|| merge::objects(self.root, both)).flatten() {
+                    Some(whole) => self.read(&whole, &path),
+                    None => self.read(variant, &path),
+                }
+            })
+            .collect();
+        match Type::union(each) {
+            // Variants that only say which properties there must be.
+            Type::Any if says_type(base.as_object().unwrap_or(&Map::new())) => {
+                self.read(&base, &path.down())
+            }
+            of => of,
+        }
+    }
+
+    /// A schema's text, with those of all that it refers to.
+    fn key(&self, schema: &Value) -> String {
+        let mut found = BTreeMap::new();
+        self.reach(schema, &mut found);
+        let parts = found.into_iter().map(|(to, it)| format!("{to}={it}\n"));
+        let refers: String = parts.collect();
+        format!("{schema}\n{refers}")
+    }
+
+    fn reach<'s>(&'s self, schema: &'s Value, found: &mut BTreeMap<&'s str, &'s Value>) {
+        match schema {
+            Value::Object(map) => {
+                if let Some(Value::String(to)) = map.get("$ref")
+                    && !found.contains_key(to.as_str())
+                    && let Some(target) = merge::target(self.root, to)
+                {
+                    found.insert(to, target);
+                    self.reach(target, found);
+                }
+                map.values().for_each(|it| self.reach(it, found));
+            }
+            Value::Array(items) => items.iter().for_each(|it| self.reach(it, found)),
+            _ => {}
+        }
+    }
+}
