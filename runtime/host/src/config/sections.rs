@@ -136,7 +136,7 @@ pub struct LimitsConfig {
 pub struct CompileConfig {
     /// Memory that the compilation of one module may take.
     pub memory: Size,
-    /// How long it may take.
+    /// How much processor time it may take; and four times as long by the clock.
     pub timeout: Span,
 }
 

@@ -33,7 +33,7 @@ pub struct Apart {
     pub program: Program,
     /// Bytes that one may write to.
     pub memory: u64,
-    /// How long it may take.
+    /// How much processor time it may take; and [`PATIENCE`] times as long by the clock.
     pub timeout: Duration,
 }
 
@@ -46,6 +46,9 @@ impl Default for Apart {
         }
     }
 }
+
+/// How much longer than it computes a compilation may last: a machine has other work too.
+const PATIENCE: u32 = 4;
 
 /// Why there is no answer.
 enum Mute {
@@ -85,7 +88,7 @@ impl Apart {
     fn ask(&self, child: &Child, work: Work<'_>) -> Result<Result<Compiled, Refusal>, Mute> {
         let mut pipe = Timed {
             pipe: child.pipe(),
-            until: Instant::now() + self.timeout,
+            until: Instant::now() + self.timeout * PATIENCE,
         };
         match wire::receive(&mut pipe, ANSWER) {
             Ok(Answer::Ready(lacks)) => tell(&lacks),
@@ -130,7 +133,8 @@ impl Apart {
     fn verdict(&self, why: &WireError, signal: Option<i32>, ended: String) -> Refusal {
         let (memory, time) = (bytes(self.memory), self.timeout);
         Refusal::Exhausts(match (why, signal) {
-            (WireError::Silent, _) | (_, Some(SIGXCPU)) => format!("took more than {time:?}"),
+            (_, Some(SIGXCPU)) => format!("took more than {time:?} of processor time"),
+            (WireError::Silent, _) => format!("took more than {:?}", time * PATIENCE),
             (WireError::Nonsense(_), _) => "took over the compiler's process".into(),
             (_, Some(SIGABRT | SIGKILL)) => format!("took more than {memory} of memory"),
             _ => format!("ended the compiler: its process {ended}"),

@@ -119,10 +119,12 @@ export const cancellable = task(async () => {
 });
 
 /** Tells of itself. */
-export const report = task(() => {
+export const report = task(async () => {
   context.progress(0.5, "half");
   console.log("to stdout");
   console.error("to stderr");
+  // For as long as somebody needs to see it.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
 });
 
 /** Enqueues further jobs. */
