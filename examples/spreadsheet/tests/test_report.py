@@ -3,6 +3,7 @@ from decimal import Decimal
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import lovage
 import pytest
@@ -53,9 +54,11 @@ def test_options() -> None:
 
 
 def test_pictures_come_along() -> None:
-    book = made(pictures=[Picture(PHOTO.read_bytes(), "jpeg")])
-    (image,) = book["Sums"]._images
-    assert image._data() == PHOTO.read_bytes()
+    photo = PHOTO.read_bytes()
+    with testing.Context():
+        content = report("sold.xlsx", ROWS, pictures=[Picture(photo, "jpeg")]).content
+    with ZipFile(BytesIO(content)) as archive:
+        assert archive.read("xl/media/image1.jpeg") == photo
 
 
 def test_the_same_rows_make_the_same_file() -> None:
@@ -74,6 +77,7 @@ def test_it_tells_how_far_it_is() -> None:
     [
         ("empty", {"rows": []}),
         ("picture", {"rows": ROWS, "pictures": [Picture(b"no picture", "png")]}),
+        ("picture", {"rows": ROWS, "pictures": [Picture(bytes(1000), "png")]}),
     ],
 )
 def test_what_is_wrong_is_not_tried_again(kind: str, args: dict[str, Any]) -> None:

@@ -35,10 +35,10 @@ export const send = task(
       "webhook-timestamp": String(seconds),
       "webhook-signature": await signature(secret, context.id, seconds, body),
     };
-    const [answer, text] = await post(url, headers, body);
-    const failed = failure(answer.status, answer.headers.get("retry-after"), text);
+    const { status, retryAfter, text } = await post(url, headers, body);
+    const failed = failure(status, retryAfter, text);
     if (failed) throw failed;
-    return { status: answer.status, attempt: context.attempt };
+    return { status, attempt: context.attempt };
   },
 );
 
@@ -46,12 +46,14 @@ export const send = task(
  * @param {string} url
  * @param {Record<string, string>} headers
  * @param {string} body
- * @returns {Promise<[Response, string]>}
+ * @returns {Promise<{ status: number, retryAfter: string | null, text: string }>}
  */
 async function post(url, headers, body) {
   try {
     const answer = await fetch(url, { method: "POST", headers, body, redirect: "manual" });
-    return [answer, await answer.text()];
+    // The sandbox's engine has an answer's headers no longer once its body was read.
+    const retryAfter = answer.headers.get("retry-after");
+    return { status: answer.status, retryAfter, text: await answer.text() };
   } catch (cause) {
     throw new Failure(`${url} cannot be reached`, { kind: "unreachable", cause });
   }

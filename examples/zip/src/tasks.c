@@ -14,10 +14,18 @@
 // the linked module instead, so that no binary file has to be kept beside them.
 void __component_type_object_force_link_zip(void) {}
 
+// Memory that is not there is the end of the attempt: the host tells it by its own name.
+static void *room(size_t size) {
+    void *at = calloc(1, size ? size : 1);
+    if (!at) abort();
+    return at;
+}
+
 // `true` in the bindings' functions is an answer, and `false` a problem.
 static bool wrong_name(zip_problem_t *problem, zip_string_t name) {
     problem->tag = ZIP_PROBLEM_NAME;
-    zip_string_dup_n(&problem->val.name, (const char *)name.ptr, name.len);
+    problem->val.name.ptr = memcpy(room(name.len), name.ptr, name.len);
+    problem->val.name.len = name.len;
     return false;
 }
 
@@ -31,13 +39,6 @@ static bool too_large(zip_problem_t *problem, uint64_t most) {
     problem->tag = ZIP_PROBLEM_TOO_LARGE;
     problem->val.too_large = most;
     return false;
-}
-
-// Memory that is not there is the end of the attempt: the host tells it by its own name.
-static void *room(size_t size) {
-    void *at = calloc(1, size ? size : 1);
-    if (!at) abort();
-    return at;
 }
 
 // A name that leads out of the folder into which an archive is unpacked is refused both ways.

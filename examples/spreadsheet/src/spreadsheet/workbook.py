@@ -1,5 +1,6 @@
 """A workbook, by XlsxWriter, in memory: a task has no files."""
 
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -126,6 +127,6 @@ def show(sheet: Any, place: int, picture: Picture) -> None:
     name = f"picture-{place + 1}.{picture.format}"
     try:
         sheet.insert_image(18 + 12 * place, 3, name, data)
-    except (XlsxWriterException, ValueError, IndexError) as error:
+    except (XlsxWriterException, struct.error) as error:
         message = f"picture {place + 1} cannot be read: {error}"
         raise lovage.Failure(message, kind="picture").never_retry() from error

@@ -1,0 +1,92 @@
+"""How each example is set up, tested and built, as its README says."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+LEFT_OUT = shutil.ignore_patterns("node_modules", ".venv", "__pycache__", "target", "*.egg-info")
+# Of a step. All of them together are to take less.
+MOST = 170
+
+Step = tuple[str, Callable[[], None]]
+
+
+def run(*command: object, cwd: Path, env: dict[str, str] | None = None) -> None:
+    line = [str(word) for word in command]
+    try:
+        done = subprocess.run(
+            line,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            timeout=MOST,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AssertionError(f"{' '.join(line)} took more than {MOST} s:\n{error.output}") from None
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(line)} ended with {done.returncode}:\n{done.stdout}")
+
+
+def copied(work: Path, changes: dict[str, dict[str, str]]) -> Path:
+    """The projects and the SDKs as they lie here, so that nothing is built beside the sources."""
+    tree = work / "tree"
+    folders = ["sdk/python", "sdk/js", "wit", "examples/images/photos"]
+    folders += [
+        f"examples/{name}" for name in ("zip", "spreadsheet", "markdown", "webhook", "workflow")
+    ]
+    for folder in folders:
+        # Installed anew each time: npm leaves out what a packed package needs, the second time.
+        shutil.rmtree(tree / folder / "node_modules", ignore_errors=True)
+        (tree / folder / "package-lock.json").unlink(missing_ok=True)
+        shutil.copytree(ROOT / folder, tree / folder, ignore=LEFT_OUT, dirs_exist_ok=True)
+    for name, words in changes.items():
+        for file in (tree / "examples" / name / "src").rglob("*.js"):
+            text = file.read_text()
+            for old, new in words.items():
+                text = text.replace(old, new)
+            file.write_text(text)
+    return tree
+
+
+def python(work: Path, tree: Path) -> None:
+    """An environment with the SDK, the spreadsheet's packages and zig."""
+    if not (work / "venv/bin/python").exists():
+        run("python3", "-m", "venv", work / "venv", cwd=work)
+    pip = [work / "venv/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+    run(*pip, tree / "sdk/python", cwd=work)
+    zig = ["-r", tree / "examples/zip/requirements.txt"]
+    run(*pip, "-e", f"{tree}/examples/spreadsheet[test]", *zig, cwd=work)
+
+
+def steps(name: str, work: Path, tree: Path) -> list[Step]:
+    folder, output = tree / "examples" / name, work / f"{name}.wasm"
+    venv = work / "venv/bin/python"
+    install = ["npm", "install", "--install-links", "--no-audit", "--no-fund", "--prefer-offline"]
+    if name == "spreadsheet":
+        return [
+            ("test", lambda: run(venv, "-m", "pytest", "-q", cwd=folder)),
+            (
+                "build",
+                lambda: run(
+                    venv, "-P", "-m", "lovage.build", folder, "--output", output, cwd=folder
+                ),
+            ),
+        ]
+    if name == "zip":
+        zig = {"ZIG": f"{venv} -m ziglang"}
+        return [
+            ("install", lambda: run(*install, cwd=folder)),
+            ("build", lambda: run("./build", output, cwd=folder, env=zig)),
+        ]
+    script = folder / "node_modules/@lovage/sdk/build.js"
+    return [
+        ("install", lambda: run(*install, cwd=folder)),
+        ("test", lambda: run("npm", "test", cwd=folder)),
+        ("build", lambda: run("node", script, folder, "--output", output, cwd=folder)),
+    ]
