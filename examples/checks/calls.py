@@ -101,11 +101,11 @@ def spreadsheet(site: Site) -> None:
     file = site.result("spreadsheet.report", name="sold.xlsx", title="November", rows=rows)
     assert file["name"] == "sold.xlsx"
     archive = archive_of(file["content"])
-    sums = [["November"], ["Group", "Amount"], ["bulbs", "1"], ["herbs", "7.5"], ["Total", "8.5"]]
+    sums = [["November"], ["Group", "Amount"], ["bulbs", "1.0"], ["herbs", "7.5"], ["Total", "8.5"]]
     assert cells(archive, 1) == sums, cells(archive, 1)
     assert cells(archive, 2)[1:] == [
         ["46328", "herbs", "lovage", "3", "2.5", "7.5"],
-        ["46327", "bulbs", "=1+1", "10", "0.1", "1"],
+        ["46327", "bulbs", "=1+1", "10", "0.1", "1.0"],
     ], cells(archive, 2)
     assert site.result("spreadsheet.report", name="sold.xlsx", title="November", rows=rows) == file
     site.failure("spreadsheet.report", "empty", name="a.xlsx", rows=[])

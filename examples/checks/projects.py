@@ -1,5 +1,6 @@
 """How each example is set up, tested and built, as its README says."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -41,9 +42,6 @@ def copied(work: Path, changes: dict[str, dict[str, str]]) -> Path:
         f"examples/{name}" for name in ("zip", "spreadsheet", "markdown", "webhook", "workflow")
     ]
     for folder in folders:
-        # Installed anew each time: npm leaves out what a packed package needs, the second time.
-        shutil.rmtree(tree / folder / "node_modules", ignore_errors=True)
-        (tree / folder / "package-lock.json").unlink(missing_ok=True)
         shutil.copytree(ROOT / folder, tree / folder, ignore=LEFT_OUT, dirs_exist_ok=True)
     for name, words in changes.items():
         for file in (tree / "examples" / name / "src").rglob("*.js"):
@@ -54,20 +52,47 @@ def copied(work: Path, changes: dict[str, dict[str, str]]) -> Path:
     return tree
 
 
+def once(mark: Path, sources: list[Path], install: Callable[[], None]) -> None:
+    """Installs what the sources say, unless that is there from the last time."""
+    digest = hashlib.sha256()
+    for source in sources:
+        for file in [source] if source.is_file() else sorted(source.rglob("*")):
+            if file.is_file() and not {"node_modules", "__pycache__"} & set(file.parts):
+                digest.update(f"{file}\n".encode() + file.read_bytes())
+    if not mark.exists() or mark.read_text() != digest.hexdigest():
+        install()
+        mark.write_text(digest.hexdigest())
+
+
 def python(work: Path, tree: Path) -> None:
     """An environment with the SDK, the spreadsheet's packages and zig."""
-    if not (work / "venv/bin/python").exists():
-        run("python3", "-m", "venv", work / "venv", cwd=work)
-    pip = [work / "venv/bin/pip", "install", "--quiet", "--disable-pip-version-check"]
-    run(*pip, tree / "sdk/python", cwd=work)
-    zig = ["-r", tree / "examples/zip/requirements.txt"]
-    run(*pip, "-e", f"{tree}/examples/spreadsheet[test]", *zig, cwd=work)
+    venv, sdk, report = work / "venv", tree / "sdk/python", tree / "examples/spreadsheet"
+    zig = tree / "examples/zip/requirements.txt"
+
+    def install() -> None:
+        run("python3", "-m", "venv", "--clear", venv, cwd=work)
+        pip = [venv / "bin/pip", "install", "--quiet", "--disable-pip-version-check"]
+        run(*pip, sdk, cwd=work)
+        run(*pip, "-e", f"{report}[test]", "-r", zig, cwd=work)
+
+    once(venv / "made-of", [sdk, report / "pyproject.toml", zig], install)
+
+
+def npm(folder: Path, tree: Path) -> None:
+    def install() -> None:
+        # Of a second installation of a packed package npm leaves out some of what it needs.
+        shutil.rmtree(folder / "node_modules", ignore_errors=True)
+        (folder / "package-lock.json").unlink(missing_ok=True)
+        words = ["--install-links", "--no-audit", "--no-fund", "--prefer-offline"]
+        run("npm", "install", *words, cwd=folder)
+
+    sources = [folder / "package.json", tree / "sdk/js", tree / "wit"]
+    once(folder / "node_modules/made-of", sources, install)
 
 
 def steps(name: str, work: Path, tree: Path) -> list[Step]:
     folder, output = tree / "examples" / name, work / f"{name}.wasm"
     venv = work / "venv/bin/python"
-    install = ["npm", "install", "--install-links", "--no-audit", "--no-fund", "--prefer-offline"]
     if name == "spreadsheet":
         return [
             ("test", lambda: run(venv, "-m", "pytest", "-q", cwd=folder)),
@@ -81,12 +106,12 @@ def steps(name: str, work: Path, tree: Path) -> list[Step]:
     if name == "zip":
         zig = {"ZIG": f"{venv} -m ziglang"}
         return [
-            ("install", lambda: run(*install, cwd=folder)),
+            ("install", lambda: npm(folder, tree)),
             ("build", lambda: run("./build", output, cwd=folder, env=zig)),
         ]
     script = folder / "node_modules/@lovage/sdk/build.js"
     return [
-        ("install", lambda: run(*install, cwd=folder)),
+        ("install", lambda: npm(folder, tree)),
         ("test", lambda: run("npm", "test", cwd=folder)),
         ("build", lambda: run("node", script, folder, "--output", output, cwd=folder)),
     ]
