@@ -12,6 +12,7 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import calls
@@ -55,20 +56,22 @@ def made(site: Site, work: Path, images: Path) -> set[str]:
     receiver = webhooks.Receiver.port
     tree = projects.copied(work, {"webhook": {"127.0.0.1:47126": f"127.0.0.1:{receiver}"}})
     good = {"images"} if attempt("images: push", site.push, images) else set()
-    if not attempt("Python: set up", projects.python, work, tree):
+
+    def make(names: list[str]) -> list[str]:
+        """Those of some modules, made one after the other, that are there."""
+        good = []
+        for name in names:
+            steps = projects.steps(name, work, tree)
+            steps.append(("push", partial(site.push, work / f"{name}.wasm")))
+            if all(attempt(f"{name}: {what}", step) for what, step in steps):
+                good.append(name)
         return good
 
-    def make(name: str) -> bool:
-        steps = [
-            *projects.steps(name, work, tree),
-            ("push", lambda: site.push(work / f"{name}.wasm")),
-        ]
-        return all(attempt(f"{name}: {what}", step) for what, step in steps)
-
-    # Two at a time: most of it is compiling. Those that take longest begin.
+    # Two at a time, since most of it is compiling; and what takes from one environment in turn.
     with ThreadPoolExecutor(2) as threads:
-        names = ["spreadsheet", "markdown", "webhook", "zip"]
-        return good | {name for name, ok in zip(names, threads.map(make, names)) if ok}
+        for names in threads.map(make, [["spreadsheet", "zip"], ["markdown", "webhook"]]):
+            good.update(names)
+    return good
 
 
 def main(lovage: str, work: str, images: str) -> int:

@@ -95,6 +95,7 @@ def steps(name: str, work: Path, tree: Path) -> list[Step]:
     venv = work / "venv/bin/python"
     if name == "spreadsheet":
         return [
+            ("install", lambda: python(work, tree)),
             ("test", lambda: run(venv, "-m", "pytest", "-q", cwd=folder)),
             (
                 "build",
@@ -106,6 +107,7 @@ def steps(name: str, work: Path, tree: Path) -> list[Step]:
     if name == "zip":
         zig = {"ZIG": f"{venv} -m ziglang"}
         return [
+            ("install zig", lambda: python(work, tree)),
             ("install", lambda: npm(folder, tree)),
             ("build", lambda: run("./build", output, cwd=folder, env=zig)),
         ]
