@@ -45,7 +45,7 @@ def attempt(what: str, run: Callable[..., str | None], *args: object) -> bool:
         note = run(*args)
     except Exception as error:
         traceback.print_exc()
-        say(f"FAILED {what}: {error}")
+        say(f"FAILED {what}: {next(iter(str(error).splitlines()), type(error).__name__)}")
         return False
     say(f"ok {what} ({time.monotonic() - begun:.1f} s{'; ' + note if note else ''})")
     return True
