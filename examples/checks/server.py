@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -27,6 +28,7 @@ class Site:
         self.env["LOVAGE_CACHE"] = str(work / "cache")
         self.env["LOVAGE_SECRETS__KEY"] = self.command("secrets", "key").strip()
         self.port = free_port()
+        self.pushing = threading.Lock()
         self.dev: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -88,7 +90,9 @@ class Site:
         return done.stderr if code else done.stdout
 
     def push(self, component: Path) -> None:
-        self.command("push", component, "--grant")
+        # One by one: a push may take a minute of compiling, and none alone takes that.
+        with self.pushing:
+            self.command("push", component, "--grant")
 
     def post(self, path: str, body: object) -> tuple[int, Any]:
         request = urllib.request.Request(
