@@ -133,7 +133,7 @@ async fn what_does_not_exist_is_said_to() {
             4,
             "there is no task `nope`; the module has `go`",
         ),
-        (&["build", "."], 4, "there is no `Cargo.toml`"),
+        (&["build", "."], 4, "there is none of `Cargo.toml`"),
     ];
     for (args, code, said) in cases {
         site.lovage(args).await.fails(code, &[said]);
