@@ -98,6 +98,49 @@ async fn numbers_and_texts_are_passed_one_by_one() {
     assert!(outcome.fuel < 1 << 20, "{} {:?}", outcome.fuel, outcome.cpu);
 }
 
+#[tokio::test]
+async fn bytes_and_texts_may_lie_anywhere() {
+    // At odd addresses; and empty ones at 1, which is how Rust and C write them.
+    let core = r#"
+      (data (i32.const 101) "odd")
+      (func $string (param $at i32) (param $from i32) (param $size i32)
+        (i32.store (local.get $at) (local.get $from))
+        (i32.store offset=4 (local.get $at) (local.get $size)))
+      (func (export "odd") (result i32)
+        (call $string (i32.const 200) (i32.const 101) (i32.const 3))
+        (call $string (i32.const 208) (i32.const 1) (i32.const 0))
+        (call $string (i32.const 216) (i32.const 102) (i32.const 2))
+        (i32.store8 (i32.const 300) (i32.const 1))
+        (call $string (i32.const 304) (i32.const 103) (i32.const 1))
+        (call $string (i32.const 16) (i32.const 200) (i32.const 3))
+        (call $string (i32.const 24) (i32.const 1) (i32.const 0))
+        (call $string (i32.const 32) (i32.const 300) (i32.const 1))
+        (i32.const 16))
+      (func (export "none") (result i32)
+        (i32.store8 (i32.const 16) (i32.const 1))
+        (call $string (i32.const 20) (i32.const 1) (i32.const 0))
+        (i32.const 16))"#;
+    let values = "(tuple (list string) (list u8) (list (option string)))";
+    let odd = lifted("odd", &format!("(result {values})"));
+    let none = lifted("none", "(result (result (list u8) (error string)))");
+    let bare = none.replace("(realloc $realloc)", "");
+    let odd_bare = odd.replace("(realloc $realloc)", "");
+    for functions in [odd + &none, odd_bare + &bare] {
+        let module = component("", core, &functions);
+        let outcome = call(&module, "odd", json!({})).await;
+        let End::Completed(result) = &outcome.end else {
+            panic!("{:?}", outcome.end)
+        };
+        type Values = (Vec<String>, serde_bytes::ByteBuf, Vec<Option<String>>);
+        let (texts, bytes, some): Values = rmp_serde::from_slice(result).unwrap();
+        assert_eq!(texts, ["odd", "", "dd"]);
+        assert!(bytes.is_empty());
+        assert_eq!(some, [Some("d".to_owned())]);
+        let outcome = call(&module, "none", json!({})).await;
+        assert_eq!(failure(&outcome).message, "");
+    }
+}
+
 /// A type with one of each kind in it, and a value.
 const TYPES: &str = r#"
   (type $color' (enum "red" "dark-green"))
@@ -166,16 +209,22 @@ async fn an_error_of_a_result_is_a_failure() {
         (i32.store (i32.const 24) (i32.const 100))
         (i32.store (i32.const 28) (i32.const 7))
         (i32.const 16))
+      (func (export "enums") (result i32)
+        (i32.store16 (i32.const 16) (i32.const 257))
+        (i32.const 16))
       (func (export "bare") (result i32) (i32.const 1))"#;
     let types = r#"
       (type $why' (variant (case "busy") (case "gone" string)))
-      (export $why "why" (type $why'))"#;
+      (export $why "why" (type $why'))
+      (type $when' (enum "never" "too-late"))
+      (export $when "when" (type $when'))"#;
     let functions = [
         (
             "texts",
             r#"(param "fails" bool) (result (result string (error string)))"#,
         ),
         ("cases", r#"(result (result u8 (error $why)))"#),
+        ("enums", "(result (result (error $when)))"),
         ("bare", "(result (result))"),
     ];
     let functions = functions.map(|(name, ty)| lifted(name, ty)).concat();
@@ -192,6 +241,8 @@ async fn an_error_of_a_result_is_a_failure() {
     assert_eq!(told(&outcome), pair("error", "no such file"));
     let outcome = call(&module, "cases", json!({})).await;
     assert_eq!(told(&outcome), pair("gone", "no such"));
+    let outcome = call(&module, "enums", json!({})).await;
+    assert_eq!(told(&outcome), pair("too-late", "too-late"));
     let outcome = call(&module, "bare", json!({})).await;
     assert_eq!(
         told(&outcome),

@@ -1,6 +1,8 @@
 //! Every language does alike: the same tasks, built by its own toolchain, called by the
 //! clients of others. `scripts/languages` sets the toolchains up.
 
+mod shown;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -6,7 +6,7 @@
 //! - `read`: from a component to its [`Function`]s, and why one is no task
 //! - [`shape`](self): types, and how they lie in memory; `schema`: what callers are told
 //! - `wrap`: a component around it that can be called with an image of memory; `glue`: what
-//!   calls it there; `raw`: bytes as bytes; `typing`: as a component defines them; `sections`:
+//!   calls it there; `raw`: bytes as bytes, `even`: where these must lie; `typing`: as a component defines them; `sections`:
 //!   what of a component all of that needs
 //! - `lower`: arguments to an image; `lift`: an image to a result; `pack`: MessagePack
 //!
@@ -17,6 +17,7 @@
 //! `{"ok": …}` or `{"err": …}`. Flags are a list of names, a char is a text of one, and
 //! `list<u8>` is bytes.
 
+mod even;
 mod glue;
 mod lift;
 mod lower;
@@ -219,7 +220,7 @@ impl Function {
         let (is_error, value) = lift.either(result, [ok.as_deref(), error.as_deref()])?;
         Ok(match is_error {
             false => Ok(value),
-            true => Err(failure(&value)),
+            true => Err(failure(error.as_deref(), &value)),
         })
     }
 }
@@ -249,7 +250,8 @@ impl fmt::Display for Place {
 }
 
 /// What somebody returned as an error: a text is its message, and a case its kind.
-fn failure(error: &[u8]) -> types::Failure {
+fn failure(shape: Option<&Shape>, error: &[u8]) -> types::Failure {
+    let is_case = matches!(shape, Some(Shape::Enum(_) | Shape::Variant(_)));
     let error = rmpv::decode::read_value(&mut &error[..]).unwrap_or(Value::Nil);
     let told = |value: &Value| match value {
         Value::String(text) => text.as_str().unwrap_or_default().to_owned(),
@@ -257,7 +259,9 @@ fn failure(error: &[u8]) -> types::Failure {
         other => other.to_string(),
     };
     let (kind, message) = match &error {
-        Value::Map(entries) if entries.len() == 1 => (told(&entries[0].0), told(&entries[0].1)),
+        Value::Map(entries) if is_case && entries.len() == 1 => {
+            (told(&entries[0].0), told(&entries[0].1))
+        }
         Value::Map(entries) => {
             let message = entries
                 .iter()
@@ -265,6 +269,7 @@ fn failure(error: &[u8]) -> types::Failure {
             let message = message.map(|(_, it)| it).filter(|it| it.is_str());
             ("error".into(), told(message.unwrap_or(&error)))
         }
+        Value::String(_) if is_case => (told(&error), told(&error)),
         other => ("error".into(), told(other)),
     };
     types::Failure {

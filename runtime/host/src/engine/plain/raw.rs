@@ -14,6 +14,7 @@ use wasmparser::{
     ComponentInstance, ComponentTypeRef, Validator,
 };
 
+use super::even::{Counts, evened};
 use super::sections::{self, ALIAS, CANONICAL, EXPORT, IMPORT, INSTANCE, items};
 use super::typing::{Naming, Types};
 use super::{Function, Place};
@@ -53,7 +54,13 @@ fn extended(
         return Ok(None);
     }
     let counted = Validator::new().validate_all(component)?;
-    let mut types = Types::new(Naming::Export, counted.as_ref().component_type_count());
+    let counted = counted.as_ref();
+    let mut counts = Counts {
+        modules: counted.module_count(),
+        instances: counted.core_instance_count(),
+        functions: counted.function_count(),
+    };
+    let mut types = Types::new(Naming::Export, counted.component_type_count());
     let (mut canonical, mut exports) = (
         CanonicalFunctionSection::new(),
         ComponentExportSection::new(),
@@ -64,7 +71,8 @@ fn extended(
             continue;
         };
         let ty = types.function(function, true);
-        canonical.lift(*core, ty, options.iter().copied());
+        let core = evened(&mut types.component, &mut counts, function, *core, options);
+        canonical.lift(core, ty, options.iter().copied());
         exports.export(&*name(n), ComponentExportKind::Func, number, None);
         number += 1;
     }

@@ -149,15 +149,24 @@ impl Shape {
 
     /// Whether bytes lie in it.
     pub(super) fn has_bytes(&self) -> bool {
-        let any = |some: &Option<Box<Shape>>| some.as_ref().is_some_and(|it| it.has_bytes());
+        self.has(&|it| *it == Shape::Bytes)
+    }
+
+    /// Whether bytes or texts lie in it.
+    pub(super) fn has_strings(&self) -> bool {
+        self.has(&|it| matches!(it, Shape::Bytes | Shape::Text))
+    }
+
+    fn has(&self, wanted: &dyn Fn(&Shape) -> bool) -> bool {
+        let any = |some: &Option<Box<Shape>>| some.as_ref().is_some_and(|it| it.has(wanted));
         match self {
-            Shape::Bytes => true,
-            Shape::List(it) | Shape::Option(it) => it.has_bytes(),
-            Shape::Tuple(items) => items.iter().any(Shape::has_bytes),
-            Shape::Record(fields) => fields.iter().any(|(_, it)| it.has_bytes()),
+            it if wanted(it) => true,
+            Shape::List(it) | Shape::Option(it) => it.has(wanted),
+            Shape::Tuple(items) => items.iter().any(|it| it.has(wanted)),
+            Shape::Record(fields) => fields.iter().any(|(_, it)| it.has(wanted)),
             Shape::Variant(cases) => cases
                 .iter()
-                .any(|(_, it)| it.as_ref().is_some_and(Shape::has_bytes)),
+                .any(|(_, it)| it.as_ref().is_some_and(|it| it.has(wanted))),
             Shape::Result(ok, error) => any(ok) || any(error),
             _ => false,
         }
