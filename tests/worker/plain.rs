@@ -50,8 +50,13 @@ async fn runs(isolation: &str) {
         (&json!("error"), &json!("odd"))
     );
     let bytes = site.write("bytes", [0, 255, 7, 200]);
-    let job = call("same", &format!("bytes@{}", bytes.display())).await;
-    assert_eq!(job.ok().json()["result"], json!("AP8HyA=="));
+    for bytes in [
+        &*format!("bytes@{}", bytes.display()),
+        r#"bytes:="AP8HyA==""#,
+    ] {
+        let job = call("same", bytes).await;
+        assert_eq!(job.ok().json()["result"], json!("AP8HyA=="));
+    }
     // Nobody's worker sees what does not fit.
     for (wrong, said) in [
         ("of_it:=65536", "65535"),

@@ -105,12 +105,16 @@ fn property<'a>(task: &'a TaskInfo, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// Whether a schema names a type; one that names none takes anything.
+/// Whether a schema names a type; one that names none takes anything. One that names values
+/// takes these, and no others of their type.
 fn takes(schema: &Value, kind: &str) -> bool {
-    match schema.get("type") {
-        Some(Value::String(one)) => one == kind,
-        Some(Value::Array(some)) => some.iter().any(|it| it == kind),
-        _ => true,
+    let choices = ["anyOf", "oneOf"];
+    let mut choices = choices.iter().filter_map(|it| schema.get(it)?.as_array());
+    match (schema.get("type"), choices.next()) {
+        (Some(Value::String(one)), _) => one == kind,
+        (Some(Value::Array(some)), _) => some.iter().any(|it| it == kind),
+        (_, Some(some)) => some.iter().any(|it| takes(it, kind)),
+        _ => schema.get("enum").is_none(),
     }
 }
 
@@ -122,6 +126,8 @@ mod tests {
     fn task() -> TaskInfo {
         let properties = json!({
             "side": {"type": "integer"}, "name": {"type": "string"}, "deep": {"type": ["object", "null"]},
+            "least": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+            "real": {"anyOf": [{"type": "number"}, {"enum": ["NaN"]}]}, "color": {"enum": ["red"]},
             "image": {"$ref": "#/$defs/Bytes"}, "maybe": {"type": ["integer", "null"]}, "any": {},
         });
         TaskInfo {
@@ -155,6 +161,15 @@ mod tests {
         let expected =
             json!({"side": 200, "name": "200", "deep": {"a": [1]}, "maybe": 7, "any": "x=y@z"});
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn choices_and_names_are_told_apart() {
+        let words = ["least=7", "real=1.5", "color=red"];
+        let expected = json!({"least": 7, "real": 1.5, "color": "red"});
+        assert_eq!(read(&words).unwrap(), expected);
+        let words = ["least=null", "real=NaN"];
+        assert_eq!(read(&words).unwrap(), json!({"least": null, "real": "NaN"}));
     }
 
     #[test]

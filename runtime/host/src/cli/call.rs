@@ -59,6 +59,8 @@ impl Call {
         self.terms.set(&mut call)?;
         let client = context.client().await?;
         let task = client.task(&call.task).await?;
+        // JSON has no bytes of its own.
+        call.encoded = true;
         if let Some(file) = &self.batch {
             let jobs = Lines::of(file).jobs(&client, &call).await?;
             let made = enqueue(&client, jobs).await?;
