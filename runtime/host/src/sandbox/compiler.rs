@@ -33,7 +33,7 @@ pub struct Apart {
     pub program: Program,
     /// Bytes that one may write to.
     pub memory: u64,
-    /// How much processor time it may take; and [`PATIENCE`] times as long by the clock.
+    /// How much processor time it may take; and four times as long by the clock.
     pub timeout: Duration,
 }
 
