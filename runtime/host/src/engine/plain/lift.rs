@@ -1,6 +1,7 @@
 //! From the memory that a call left its result in to MessagePack (the Canonical ABI,
 //! "Loading").
 
+use super::laid::{Laid, TooMuch};
 use super::pack::{Head, put};
 use super::shape::{Integer, Shape};
 use super::{NOT_FINITE, is_nested};
@@ -10,8 +11,16 @@ use super::{NOT_FINITE, is_nested};
 pub(super) enum Unliftable {
     /// It would have more bytes than it may.
     TooLarge(usize),
+    /// It is too many values, of too large types.
+    TooMuch,
     /// What is there is no value. The engine itself has written it.
     Broken,
+}
+
+impl From<TooMuch> for Unliftable {
+    fn from(_: TooMuch) -> Self {
+        Unliftable::TooMuch
+    }
 }
 
 type Result<T> = std::result::Result<T, Unliftable>;
@@ -33,7 +42,8 @@ impl<'a> Lift<'a> {
     /// The value at the beginning of it.
     pub(super) fn value(&self, shape: &Shape) -> Result<Vec<u8>> {
         let mut out = Vec::new();
-        self.load(shape, 0, &mut out)?;
+        let laid = Laid::of(std::iter::once(shape));
+        self.load(shape, 0, &laid, &mut out)?;
         Ok(out)
     }
 
@@ -46,14 +56,16 @@ impl<'a> Lift<'a> {
         let is_error = self.number(0, 1)? == 1;
         let held = if is_error { error } else { ok };
         let mut out = Vec::new();
+        let laid = Laid::of(std::iter::once(shape));
         match held {
-            Some(held) => self.load(held, shape.payload_at(), &mut out)?,
+            Some(held) => self.load(held, laid.payload_at(shape), &laid, &mut out)?,
             None => put(Head::Nil, &mut out),
         }
         Ok((is_error, out))
     }
 
-    fn load(&self, shape: &Shape, at: usize, out: &mut Vec<u8>) -> Result<()> {
+    fn load(&self, shape: &Shape, at: usize, laid: &Laid, out: &mut Vec<u8>) -> Result<()> {
+        laid.spend(1)?;
         if out.len() > self.most {
             return Err(Unliftable::TooLarge(out.len()));
         }
@@ -73,21 +85,26 @@ impl<'a> Lift<'a> {
             }
             Shape::Bytes => put(Head::Bytes(self.slice(at, 1)?.1), out),
             Shape::List(element) => {
-                let size = element.layout().size;
+                let size = laid.layout(element).size;
                 let (first, bytes) = self.slice(at, size)?;
                 let count = bytes.len() / size;
                 put(Head::List(count), out);
                 for n in 0..count {
-                    self.load(element, first + n * size, out)?;
+                    self.load(element, first + n * size, laid, out)?;
                 }
             }
             Shape::Tuple(items) => {
                 put(Head::List(items.len()), out);
-                self.sequence(items.iter().map(|it| (None, it)), at, out)?;
+                self.sequence(items.iter().map(|it| (None, it)), at, laid, out)?;
             }
             Shape::Record(fields) => {
                 put(Head::Map(fields.len()), out);
-                self.sequence(fields.iter().map(|(name, it)| (Some(&**name), it)), at, out)?;
+                self.sequence(
+                    fields.iter().map(|(name, it)| (Some(&**name), it)),
+                    at,
+                    laid,
+                    out,
+                )?;
             }
             Shape::Option(some) => match self.number(at, 1)? {
                 0 => put(Head::Nil, out),
@@ -96,14 +113,15 @@ impl<'a> Lift<'a> {
                         put(Head::Map(1), out);
                         put(Head::Text("some"), out);
                     }
-                    self.load(some, at + shape.payload_at(), out)?;
+                    self.load(some, at + laid.payload_at(shape), laid, out)?;
                 }
             },
             Shape::Variant(_) | Shape::Enum(_) | Shape::Result(..) => {
-                self.choice(shape, at, out)?
+                self.choice(shape, at, laid, out)?
             }
             Shape::Flags(names) => {
-                let bits = self.number(at, shape.layout().size)?;
+                laid.spend(names.len())?;
+                let bits = self.number(at, laid.layout(shape).size)?;
                 let set = names.iter().enumerate().filter(|(n, _)| bits >> n & 1 == 1);
                 put(Head::List(set.clone().count()), out);
                 set.for_each(|(_, name)| put(Head::Text(name), out));
@@ -116,24 +134,24 @@ impl<'a> Lift<'a> {
         &self,
         items: impl Iterator<Item = (Option<&'s str>, &'s Shape)>,
         mut at: usize,
+        laid: &Laid,
         out: &mut Vec<u8>,
     ) -> Result<()> {
         for (name, shape) in items {
             if let Some(name) = name {
                 put(Head::Text(name), out);
             }
-            let layout = shape.layout();
+            let layout = laid.layout(shape);
             at = at.next_multiple_of(layout.align);
-            self.load(shape, at, out)?;
+            self.load(shape, at, laid, out)?;
             at += layout.size;
         }
         Ok(())
     }
 
-    fn choice(&self, shape: &Shape, at: usize, out: &mut Vec<u8>) -> Result<()> {
+    fn choice(&self, shape: &Shape, at: usize, laid: &Laid, out: &mut Vec<u8>) -> Result<()> {
         let case = self.number(at, shape.tag())? as usize;
-        let name = *shape.case_names().get(case).ok_or(Unliftable::Broken)?;
-        let payload = shape.cases()[case];
+        let (name, payload) = shape.case(case).ok_or(Unliftable::Broken)?;
         if payload.is_none() && !matches!(shape, Shape::Result(..)) {
             put(Head::Text(name), out);
             return Ok(());
@@ -141,7 +159,7 @@ impl<'a> Lift<'a> {
         put(Head::Map(1), out);
         put(Head::Text(name), out);
         match payload {
-            Some(payload) => self.load(payload, at + shape.payload_at(), out),
+            Some(payload) => self.load(payload, at + laid.payload_at(shape), laid, out),
             None => {
                 put(Head::Nil, out);
                 Ok(())

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use super::glue::IMAGE;
+use super::laid::Laid;
 use super::pack::{Head, Reader};
 use super::shape::{FLAT_PARAMETERS, Flat, Integer, Shape, sequence};
 use super::{Function, NOT_FINITE, is_nested};
@@ -33,6 +34,7 @@ impl Function {
     pub(super) fn lower(&self, input: &[u8], most: usize) -> Result<Image> {
         let mut lower = Lower {
             input: Reader(input),
+            laid: Laid::of(self.parameters.iter().map(|(_, it)| it)),
             image: Vec::new(),
             most,
             path: Vec::new(),
@@ -41,7 +43,7 @@ impl Function {
         let is_flat = flat <= FLAT_PARAMETERS;
         let size = match is_flat {
             true => SLOT * flat,
-            false => sequence(self.parameters.iter().map(|(_, it)| it)).size,
+            false => sequence(self.parameters.iter().map(|(_, it)| lower.laid.layout(it))).size,
         };
         let at = lower.room(size, SLOT)?;
         lower.fields(&self.parameters, To { at, is_flat })?;
@@ -68,17 +70,17 @@ struct To {
 
 impl To {
     /// Where each of some values goes that lie one after the other.
-    fn each<'a>(self, shapes: impl Iterator<Item = &'a Shape>) -> Vec<To> {
+    fn each<'a>(self, shapes: impl Iterator<Item = &'a Shape>, laid: &Laid) -> Vec<To> {
         let mut at = self.at;
         let place = |shape: &Shape| {
             let here = match self.is_flat {
                 true => at,
-                false => at.next_multiple_of(shape.layout().align),
+                false => at.next_multiple_of(laid.layout(shape).align),
             };
             at = here
                 + match self.is_flat {
                     true => SLOT * shape.flat().len(),
-                    false => shape.layout().size,
+                    false => laid.layout(shape).size,
                 };
             To { at: here, ..self }
         };
@@ -94,6 +96,7 @@ enum Step<'s> {
 
 struct Lower<'a, 's> {
     input: Reader<'a>,
+    laid: Laid,
     image: Vec<u8>,
     most: usize,
     path: Vec<Step<'s>>,
@@ -101,6 +104,7 @@ struct Lower<'a, 's> {
 
 impl<'a, 's> Lower<'a, 's> {
     fn value(&mut self, shape: &'s Shape, to: To) -> Result<()> {
+        self.spend(1)?;
         match shape {
             Shape::List(element) => self.list(element, to),
             Shape::Tuple(items) => self.tuple(items, to),
@@ -171,7 +175,7 @@ impl<'a, 's> Lower<'a, 's> {
             Head::List(count) => count,
             other => return self.wrong(&format!("it must be a list, and is {}", other.what())),
         };
-        let layout = element.layout();
+        let layout = self.laid.layout(element);
         let at = self.room(count.saturating_mul(layout.size), layout.align)?;
         self.slice(at, count, to);
         for n in 0..count {
@@ -197,6 +201,7 @@ impl<'a, 's> Lower<'a, 's> {
     }
 
     fn tuple(&mut self, items: &'s [Shape], to: To) -> Result<()> {
+        self.spend(items.len())?;
         match self.head()? {
             Head::List(count) if count == items.len() => {}
             Head::List(count) => {
@@ -205,7 +210,11 @@ impl<'a, 's> Lower<'a, 's> {
             }
             other => return self.wrong(&format!("it must be a list, and is {}", other.what())),
         }
-        for (n, (shape, to)) in items.iter().zip(to.each(items.iter())).enumerate() {
+        for (n, (shape, to)) in items
+            .iter()
+            .zip(to.each(items.iter(), &self.laid))
+            .enumerate()
+        {
             self.path.push(Step::Number(n));
             self.value(shape, to)?;
             self.path.pop();
@@ -220,19 +229,30 @@ impl<'a, 's> Lower<'a, 's> {
             Head::Map(count) => count,
             other => return self.wrong(&format!("it must be an object, and is {}", other.what())),
         };
-        let places = to.each(fields.iter().map(|(_, it)| it));
-        let mut given = vec![false; fields.len()];
+        let places = to.each(fields.iter().map(|(_, it)| it), &self.laid);
+        self.spend(fields.len())?;
+        let (mut given, mut next) = (vec![false; fields.len()], 0);
         for _ in 0..count {
             let name = match self.head()? {
                 Head::Text(name) => name,
                 other => return self.wrong(&format!("a name in it is {}", other.what())),
             };
-            let Some(n) = fields.iter().position(|(it, _)| it == name) else {
+            // Most come in order.
+            let at_hand = fields.get(next).filter(|(it, _)| it == name).map(|_| next);
+            let found = match at_hand {
+                Some(n) => Some(n),
+                None => {
+                    self.spend(fields.len())?;
+                    fields.iter().position(|(it, _)| it == name)
+                }
+            };
+            let Some(n) = found else {
                 let names: Vec<_> = fields.iter().map(|(it, _)| format!("`{it}`")).collect();
                 let name: String = name.chars().take(100).collect();
                 let text = format!("there is no `{name}`, but {}", names.join(", "));
                 return self.wrong(text.trim_end_matches(", but "));
             };
+            next = n + 1;
             self.path.push(Step::Name(&fields[n].0));
             if std::mem::replace(&mut given[n], true) {
                 return self.wrong("it is given twice");
@@ -260,12 +280,13 @@ impl<'a, 's> Lower<'a, 's> {
             other => return self.misfit(shape, other),
         };
         let names = shape.case_names();
+        self.spend(names.len())?;
         let Some(case) = names.iter().position(|it| *it == name) else {
             let names: Vec<_> = names.iter().map(|it| format!("`{it}`")).collect();
             return self.wrong(&format!("it must be one of {}", names.join(", ")));
         };
         self.scalar(case as u64, shape.tag(), to);
-        let payload = shape.cases()[case];
+        let payload = shape.case(case).and_then(|it| it.1);
         self.path.push(Step::Name(names[case]));
         match payload {
             Some(payload) if holds => self.value(payload, self.held(shape, to))?,
@@ -310,6 +331,7 @@ impl<'a, 's> Lower<'a, 's> {
         };
         let mut bits = 0;
         for _ in 0..count {
+            self.spend(names.len())?;
             let flag = match self.head()? {
                 Head::Text(name) => names.iter().position(|it| it == name),
                 _ => None,
@@ -321,7 +343,8 @@ impl<'a, 's> Lower<'a, 's> {
                 }
             }
         }
-        self.scalar(bits, shape.layout().size, to);
+        let size = self.laid.layout(shape).size;
+        self.scalar(bits, size, to);
         Ok(())
     }
 
@@ -329,7 +352,7 @@ impl<'a, 's> Lower<'a, 's> {
     fn held(&self, shape: &Shape, to: To) -> To {
         let after = match to.is_flat {
             true => SLOT,
-            false => shape.payload_at(),
+            false => self.laid.payload_at(shape),
         };
         To {
             at: to.at + after,
@@ -372,6 +395,11 @@ impl<'a, 's> Lower<'a, 's> {
         }
         self.image.resize(end, 0);
         Ok(at)
+    }
+
+    fn spend(&self, steps: usize) -> Result<()> {
+        let spent = self.laid.spend(steps);
+        spent.map_err(|_| "its arguments are too many, of too large types".into())
     }
 
     fn head(&mut self) -> Result<Head<'a>> {

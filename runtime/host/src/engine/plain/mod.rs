@@ -8,7 +8,8 @@
 //! - `wrap`: a component around it that can be called with an image of memory; `glue`: what
 //!   calls it there; `raw`: bytes as bytes, `even`: where these must lie; `typing`: as a component defines them; `sections`:
 //!   what of a component all of that needs
-//! - `lower`: arguments to an image; `lift`: an image to a result; `pack`: MessagePack
+//! - `lower`: arguments to an image; `lift`: an image to a result; `pack`: MessagePack;
+//!   `laid`: how much work that is
 //!
 //! # Values
 //! A record is an object, whose names have `_` where WIT has `-`. A case of a variant or an
@@ -19,6 +20,7 @@
 
 mod even;
 mod glue;
+mod laid;
 mod lift;
 mod lower;
 mod pack;
@@ -197,6 +199,7 @@ impl Plain {
         let lift = Lift::new(&memory, image.result, most);
         called.answer(&lift).map_err(|e| match e {
             Unliftable::TooLarge(size) => ResultTooLarge(size).into(),
+            Unliftable::TooMuch => ResultTooLarge(most + 1).into(),
             Unliftable::Broken => wasmtime::Error::msg("left a result that is none"),
         })
     }

@@ -104,24 +104,42 @@ impl Integer {
 
 impl Shape {
     pub(super) fn layout(&self) -> Layout {
-        let scalar = |size| Layout { size, align: size };
+        let inner: Vec<_> = self.inner().into_iter().map(Shape::layout).collect();
+        self.layout_of(&inner).0
+    }
+
+    /// The types that lie in one, and in its memory.
+    pub(super) fn inner(&self) -> Vec<&Shape> {
+        match self {
+            Shape::Tuple(items) => items.iter().collect(),
+            Shape::Record(fields) => fields.iter().map(|(_, it)| it).collect(),
+            Shape::List(element) => vec![element],
+            _ => self.cases().into_iter().flatten().collect(),
+        }
+    }
+
+    /// How it lies in memory where those in it lie so; and where what a choice holds begins.
+    pub(super) fn layout_of(&self, inner: &[Layout]) -> (Layout, usize) {
+        let scalar = |size| (Layout { size, align: size }, 0);
         match self {
             Shape::Bool => scalar(1),
             Shape::Integer(integer) => scalar(integer.size()),
             Shape::F32 | Shape::Char => scalar(4),
             Shape::F64 => scalar(8),
-            Shape::Text | Shape::Bytes | Shape::List(_) => Layout { size: 8, align: 4 },
-            Shape::Tuple(items) => sequence(items.iter()),
-            Shape::Record(fields) => sequence(fields.iter().map(|(_, it)| it)),
+            Shape::Text | Shape::Bytes | Shape::List(_) => (Layout { size: 8, align: 4 }, 0),
+            Shape::Tuple(_) | Shape::Record(_) => (sequence(inner.iter().copied()), 0),
             Shape::Flags(names) => scalar(flag_bytes(names.len())),
             Shape::Variant(_) | Shape::Enum(_) | Shape::Option(_) | Shape::Result(..) => {
-                let payload = self.payload();
-                let align = payload.align.max(self.tag());
-                let size = self.payload_at() + payload.size;
-                Layout {
-                    size: size.next_multiple_of(align),
-                    align,
+                let mut align = 1;
+                let mut size = 0;
+                for layout in inner {
+                    size = size.max(layout.size);
+                    align = align.max(layout.align);
                 }
+                let payload_at = self.tag().next_multiple_of(align);
+                let align = align.max(self.tag());
+                let size = (payload_at + size).next_multiple_of(align);
+                (Layout { size, align }, payload_at)
             }
         }
     }
@@ -134,6 +152,26 @@ impl Shape {
             Shape::Option(some) => vec![None, Some(some)],
             Shape::Result(ok, error) => vec![ok.as_deref(), error.as_deref()],
             _ => Vec::new(),
+        }
+    }
+
+    /// The name of a case, and what it may hold.
+    pub(super) fn case(&self, n: usize) -> Option<(&str, Option<&Shape>)> {
+        match self {
+            Shape::Variant(cases) => cases.get(n).map(|(name, it)| (&**name, it.as_ref())),
+            Shape::Enum(names) => names.get(n).map(|name| (&**name, None)),
+            Shape::Result(ok, _) if n == 0 => Some(("ok", ok.as_deref())),
+            Shape::Result(_, error) if n == 1 => Some(("err", error.as_deref())),
+            _ => None,
+        }
+    }
+
+    /// How many cases it has.
+    fn case_count(&self) -> usize {
+        match self {
+            Shape::Variant(cases) => cases.len(),
+            Shape::Enum(names) => names.len(),
+            _ => 2,
         }
     }
 
@@ -192,7 +230,7 @@ impl Shape {
     pub(super) fn tag(&self) -> usize {
         match self {
             Shape::Option(_) | Shape::Result(..) => 1,
-            _ => match self.cases().len() {
+            _ => match self.case_count() {
                 0..=0x100 => 1,
                 0x101..=0x1_0000 => 2,
                 _ => 4,
@@ -202,17 +240,8 @@ impl Shape {
 
     /// Where what a choice holds begins.
     pub(super) fn payload_at(&self) -> usize {
-        self.tag().next_multiple_of(self.payload().align)
-    }
-
-    fn payload(&self) -> Layout {
-        let mut largest = Layout { size: 0, align: 1 };
-        for case in self.cases().into_iter().flatten() {
-            let layout = case.layout();
-            largest.size = largest.size.max(layout.size);
-            largest.align = largest.align.max(layout.align);
-        }
-        largest
+        let inner: Vec<_> = self.inner().into_iter().map(Shape::layout).collect();
+        self.layout_of(&inner).1
     }
 
     /// As which values it is passed, where it is passed one by one.
@@ -264,10 +293,9 @@ impl Flat {
 }
 
 /// What values take that lie one after the other.
-pub(super) fn sequence<'a>(shapes: impl Iterator<Item = &'a Shape>) -> Layout {
+pub(super) fn sequence(layouts: impl Iterator<Item = Layout>) -> Layout {
     let mut all = Layout { size: 0, align: 1 };
-    for shape in shapes {
-        let layout = shape.layout();
+    for layout in layouts {
         all.size = all.size.next_multiple_of(layout.align) + layout.size;
         all.align = all.align.max(layout.align);
     }

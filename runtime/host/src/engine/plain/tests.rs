@@ -266,6 +266,18 @@ fn arguments_take_no_more_memory_than_they_may() {
 }
 
 #[test]
+fn types_and_values_make_no_more_work_than_they_may() {
+    let deep = (0..60).fold(Shape::Bool, |it, _| Shape::Option(Box::new(it)));
+    assert_eq!(through(&deep, &Value::Nil), Ok(Value::Nil));
+    let list = Shape::List(Box::new(Shape::Enum(names(5_000))));
+    let last = Value::Array(vec!["n4999".into(); 50_000]);
+    let text = through(&list, &last).unwrap_err();
+    assert_eq!(text, "its arguments are too many, of too large types");
+    let some = Value::Array(vec!["n4999".into(); 10_000]);
+    assert_eq!(through(&list, &some), Ok(some));
+}
+
+#[test]
 fn results_are_no_longer_than_they_may_be() {
     let name = "n".repeat(100);
     let shape = Shape::List(Box::new(Shape::Record(vec![(name, Shape::Bool)])));
