@@ -57,7 +57,8 @@ async fn a_deployer_pushes_what_is_granted_and_an_administrator_approves() {
     assert_eq!(view["release"], 1);
     assert_eq!(view["awaits"], json!(["config b", "bucket a"]));
 
-    let body = json!({"grants": ["bucket a", "config b"], "activate": 1});
+    // `1.0` is a whole number, by JSON Schema.
+    let body = json!({"grants": ["bucket a", "config b"], "activate": 1.0});
     let set = door.put(PATH, body).await.ok();
     assert_eq!((&set["active"], &set["awaits"]), (&json!(1), &json!([])));
     assert_eq!(set["granted"][0]["by"], "admin");

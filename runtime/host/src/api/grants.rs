@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Shared;
 use super::auth::{Administer, Caller, Look};
-use super::body::{Params, Parsed, Path, nothing};
+use super::body::{Params, Parsed, Path, maybe_number, nothing};
 use super::problem::{Kind, Problem, Reply};
 use crate::view::grants::GrantsView;
 
@@ -59,6 +59,7 @@ pub(super) struct GrantsBody {
     #[schema(max_items = 256, example = json!(["http GET api.example.com", "config smtp-host"]))]
     grants: Vec<String>,
     /// A release that becomes active with it.
+    #[serde(default, deserialize_with = "maybe_number")]
     #[schema(minimum = 1)]
     activate: Option<u32>,
 }
