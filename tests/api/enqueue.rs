@@ -244,6 +244,13 @@ async fn the_same_key_is_the_same_job() {
     assert_eq!(first, again);
     assert_ne!(first["ids"][0], first["ids"][1]);
     assert_eq!(count(&door).await, 4);
+    let own = json!({"jobs": [{"task": "app.go", "args": {"side": 1}, "key": "order-18"}]});
+    let own = keyed("/v1/jobs/batch", "b-2", own).await.made();
+    assert_eq!(
+        own["ids"][0], other["id"],
+        "a call's own key goes before that of all"
+    );
+    assert_eq!(count(&door).await, 4);
     let long = Box::leak("k".repeat(256).into_boxed_str());
     for key in ["", long] {
         keyed("/v1/jobs", key, call(1))

@@ -74,6 +74,14 @@ async fn variables_and_flags_are_named_too() {
 }
 
 #[tokio::test]
+async fn where_clients_find_a_server_is_no_key_of_ours() {
+    let site = Site::sqlite();
+    let mut command = site.command(["queues"]);
+    command.env("LOVAGE_URL", "http://127.0.0.1:1");
+    Ran::of(command, b"").await.ok();
+}
+
+#[tokio::test]
 async fn flags_go_before_variables_and_those_before_the_file() {
     let site = Site::sqlite();
     site.write("lovage.toml", "tenant = 'file'\n");

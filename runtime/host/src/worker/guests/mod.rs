@@ -73,7 +73,8 @@ struct Waiting {
 impl Guests {
     pub(super) fn start(threads: usize) -> std::io::Result<Self> {
         let threads = threads.max(1);
-        let [begin, long] = [runtime(threads, "guest")?, runtime(threads, "long-guest")?];
+        let begin = runtime(threads, "guest", || ())?;
+        let long = runtime(threads, "long-guest", cores::give_way)?;
         let line = Line {
             threads,
             waiting: Mutex::default(),
@@ -95,14 +96,11 @@ impl Guests {
     }
 }
 
-fn runtime(threads: usize, name: &'static str) -> std::io::Result<Runtime> {
-    let mut builder = Builder::new_multi_thread();
-    if name != "guest" {
-        builder.on_thread_start(cores::give_way);
-    }
-    builder
+fn runtime(threads: usize, name: &str, begin: fn()) -> std::io::Result<Runtime> {
+    Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name(name)
+        .on_thread_start(begin)
         .enable_time()
         // A guest yields every tick of the epoch: look at new jobs and
         // timers between any two of them.
