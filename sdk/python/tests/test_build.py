@@ -100,6 +100,7 @@ def test_the_world_has_what_is_wanted_and_no_more(tmp_path: Path) -> None:
     both = world.names(["config a", "bucket b"])
     assert sorted(both.values()) == ["config_store", "keyvalue_store"]
     assert world.world(["bucket b"]).count("import wasi:keyvalue/") == 3
+    assert "import sql;" in world.world(["sql shop"]) and "sql" not in world.world([])
     world.write_world(tmp_path / "wit", [])
     assert "export wants" in (tmp_path / "wit" / "module.wit").read_text()
 

@@ -27,9 +27,9 @@ def module() -> Iterator[dict[str, Any]]:
 
 
 def test_each_snippet_runs(module: dict[str, Any]) -> None:
-    assert len(SNIPPETS) == 8
-    declared = ["thumbnail", "crop", "count", "weather", "visited", "parse", "words", "resume"]
-    assert list(testing.tasks()) == declared
+    assert len(SNIPPETS) == 9
+    declared = "thumbnail crop count weather visited sell parse words resume"
+    assert list(testing.tasks()) == declared.split()
     assert testing.call("thumbnail", image=b"abc", max_side=2) == {"image": b"ab", "width": 2}
     with pytest.raises(Failure, match="the number 0 is not 1 or more"):
         testing.call("crop", image=b"abc", side=0)
@@ -40,6 +40,13 @@ def test_each_snippet_runs(module: dict[str, Any]) -> None:
         assert testing.call("weather", city="berlin") == 21.0
     with testing.Context(buckets={"visits": {"ann": b"1"}}):
         assert testing.call("visited", user="ann") == 2
+    sales = {"reports": "create table sales (article text, amount int check (amount > 0))"}
+    with testing.Context(databases=sales) as job:
+        assert [testing.call("sell", article="salt", amount=n) for n in (2, 3)] == [2, 5]
+        with pytest.raises(Failure, match="CHECK constraint failed") as raised:
+            testing.call("sell", article="salt", amount=0)
+        assert raised.value.retry.advice == "never"
+    assert job.databases["reports"].query("select count(*) from sales").one() == (2,)
     with pytest.raises(Failure) as raised:
         testing.call("parse", text="x")
     assert raised.value.kind == "ValueError"

@@ -16,8 +16,8 @@ from wit_world.imports import context, jobs, types
 
 from lovage import _host, _run, _sandbox, _task
 from lovage._describe import batched, described
-from lovage._errors import CallError, CallErrorKind, Failure
-from lovage._host import BucketHost, Job, WireJob
+from lovage._errors import CallError, CallErrorKind, Failure, SqlError
+from lovage._host import BucketHost, DatabaseHost, Job, WireJob
 from lovage.http import Request, Response
 
 try:
@@ -35,6 +35,11 @@ try:
     from lovage import _keyvalue
 except ImportError:
     _keyvalue = None  # type: ignore[assignment]
+
+try:
+    from lovage import _databases
+except ImportError:
+    _databases = None  # type: ignore[assignment]
 
 T = TypeVar("T")
 
@@ -194,10 +199,15 @@ class _Host:
             raise _unwanted(f"bucket {name}")
         return _keyvalue.Opened(name)
 
+    def sql(self, name: str) -> DatabaseHost:
+        if _databases is None:
+            raise _unwanted(f"sql {name}", SqlError)
+        return _databases.Opened(name)
 
-def _unwanted(grant: str) -> CallError:
+
+def _unwanted(grant: str, error: type[CallError] = CallError) -> CallError:
     place = "the module's `wants`, under `[tool.lovage]` of its `pyproject.toml`"
-    return CallError("denied", f"`{grant}` is not among {place}")
+    return error("denied", f"`{grant}` is not among {place}")
 
 
 def _new_job(job: WireJob) -> Any:

@@ -13,11 +13,13 @@ class DeclarationError(TypeError):
     """A task that cannot be: a wrong option, or a type that has no JSON Schema."""
 
 
-CallErrorKind = Literal["denied", "invalid", "limit", "unavailable"]
+CallErrorKind = Literal["denied", "unknown", "invalid", "database", "limit", "unavailable"]
 
 _TOLD: dict[CallErrorKind, str] = {
     "denied": "not granted",
+    "unknown": "unknown connection",
     "invalid": "invalid",
+    "database": "the database says",
     "limit": "over the limit",
     "unavailable": "unavailable",
 }
@@ -27,13 +29,32 @@ class CallError(Exception):
     """Why the host did not do what a task asked of it.
 
     `kind` is `denied` (the module was not granted this), `invalid` (what was asked makes no
-    sense), `limit` (on size or number) or `unavailable` (the same call may succeed later).
+    sense), `limit` (on size or number) or `unavailable` (the same call may succeed later). Of a
+    `SqlError` there are more.
     """
 
     def __init__(self, kind: CallErrorKind, text: str) -> None:
         super().__init__(f"{_TOLD[kind]}: {text}")
         self.kind: CallErrorKind = kind
         self.text = text
+
+
+class SqlError(CallError):
+    """Why a statement was not carried out.
+
+    `kind` may also be `unknown` (the worker has no connection of that name) or `database`: then
+    `text` is what the database itself says, and `code` its SQLSTATE, or SQLite's extended result
+    code. `may_retry` says whether the same may succeed when it is tried again.
+    """
+
+    def __init__(
+        self, kind: CallErrorKind, text: str, *, code: str | None = None, retry: bool = False
+    ) -> None:
+        super().__init__(kind, text)
+        if code is not None:
+            self.args = (f"the database says {code}: {text}",)
+        self.code = code
+        self.may_retry = retry or kind == "unavailable"
 
 
 @dataclass(frozen=True)
@@ -85,5 +106,5 @@ def argument_failure(message: str) -> Failure:
 
 
 # Tracebacks name them as the author does.
-for _error in (DeclarationError, CallError, Failure):
+for _error in (DeclarationError, CallError, SqlError, Failure):
     _error.__module__ = "lovage"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from lovage.http import Request, Response
+    from lovage.sql import Rows
 
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
@@ -67,6 +68,27 @@ class BucketHost(Protocol):
     def swap(self, key: str, expected: bytes | None, value: bytes) -> bool: ...
 
 
+SqlValue = bool | int | float | str | bytes | None
+
+
+class StatementsHost(Protocol):
+    """What carries statements out, as the contract has it."""
+
+    def query(self, statement: str, parameters: list[SqlValue]) -> Rows: ...
+
+
+class TransactionHost(StatementsHost, Protocol):
+    """An open transaction."""
+
+    def end(self, commit: bool) -> None: ...
+
+
+class DatabaseHost(StatementsHost, Protocol):
+    """A database, in which each statement is in a transaction of its own."""
+
+    def begin(self) -> TransactionHost: ...
+
+
 class Host(Protocol):
     """Each raises `CallError` where it is not done."""
 
@@ -86,6 +108,7 @@ class Host(Protocol):
     def config(self, key: str) -> str | None: ...
     def http(self, request: Request) -> Response: ...
     def bucket(self, name: str) -> BucketHost: ...
+    def sql(self, name: str) -> DatabaseHost: ...
 
 
 _current: ContextVar[Host | None] = ContextVar("lovage_host", default=None)

@@ -15,13 +15,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from lovage import _host, _run, _task, _values
-from lovage._errors import CallError, Failure
+from lovage._errors import CallError, Failure, SqlError
 from lovage._host import Job, WireJob
 from lovage._memory_bucket import MemoryBucket
+from lovage._memory_database import AnsweredDatabase, MemoryDatabase
 from lovage._msgpack import decode, encode
 from lovage._options import TaskOptions
 from lovage._shapes.plain import plain
 from lovage.http import Request, Response
+from lovage.sql import Connection, Rows
 
 __all__ = [
     "DIGEST",
@@ -88,7 +90,8 @@ class Context:
     """The job that a task under test runs as, by default a first attempt of five; and what the
     task told meanwhile: `progress`, `jobs`, `flows`, `state`, `requests`.
 
-    `http` answers its requests in place of other hosts."""
+    `http` answers its requests in place of other hosts. `databases` has a script of SQL for each
+    database, which is SQLite in memory then, or a function that answers its statements."""
 
     def __init__(
         self,
@@ -108,6 +111,7 @@ class Context:
         config: Mapping[str, str] | None = None,
         http: Callable[[Request], Response] | None = None,
         buckets: Mapping[str, Mapping[str, bytes]] | None = None,
+        databases: Mapping[str, str | Callable[[str, list[_host.SqlValue]], Rows]] | None = None,
     ) -> None:
         self.job = Job(
             id=id,
@@ -135,6 +139,12 @@ class Context:
         self._http = http
         #: What each bucket holds, by name.
         self.buckets = {name: dict(kept) for name, kept in (buckets or {}).items()}
+        self._databases = {
+            name: MemoryDatabase(it) if isinstance(it, str) else AnsweredDatabase(it)
+            for name, it in (databases or {}).items()
+        }
+        #: To look into each, by name.
+        self.databases = {name: Connection(it) for name, it in self._databases.items()}
         self._config = dict(config or {})
         self._before: list[_host.Host | None] = []
 
@@ -161,6 +171,8 @@ class Context:
         trace: TracebackType | None,
     ) -> None:
         _host.stand_in(self._before.pop())
+        for database in self._databases.values():
+            database.end_attempt()
 
 
 class _Worker:
@@ -222,6 +234,12 @@ class _Worker:
 
     def bucket(self, name: str) -> _host.BucketHost:
         return MemoryBucket(self.context.buckets.setdefault(name, {}))
+
+    def sql(self, name: str) -> _host.DatabaseHost:
+        database = self.context._databases.get(name)
+        if database is None:
+            raise SqlError("unknown", f"the test has no `{name}` among its Context's `databases`")
+        return database
 
 
 def host_of(context: Context) -> _host.Host:

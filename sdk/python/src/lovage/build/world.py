@@ -21,6 +21,7 @@ _IMPORTS = {
     "config": _CONFIG,
     "http": ("wasi:http/outgoing-handler@0.2.4",),
     "secret": _CONFIG,
+    "sql": ("sql",),
 }
 #: What interfaces are called in the bindings, since some have the same name.
 _NAMES = {
