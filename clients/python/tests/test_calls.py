@@ -84,7 +84,10 @@ def test_later_options_win_and_a_call_stays_as_it_is() -> None:
         ({"timeout": -1}, "`timeout` is a span of time"),
         ({"timeout": float("nan")}, "`timeout` is a span of time"),
         ({"memory": "64MB"}, "`memory` is a number of bytes"),
+        ({"memory": 1.5}, "`memory` is a number of bytes"),
+        ({"memory": "²"}, "`memory` is a number of bytes"),
         ({"tags": "urgent"}, "`tags` is a list"),
+        ({"unique": True}, "`unique` is a `Unique`"),
     ],
 )
 def test_a_wrong_option_is_named(wrong: dict[str, Any], said: str) -> None:

@@ -22,6 +22,7 @@ from lovage_client import (
     ProblemError,
     Task,
     Unavailable,
+    WaitTimeout,
     WrongAnswer,
 )
 from lovage_client.errors import _KINDS, problem_of
@@ -50,6 +51,21 @@ def test_the_answer_of_a_proxy_is_what_its_status_says() -> None:
     assert isinstance(error, Unavailable) and error.retry_after == 0.0
     assert isinstance(problem_of(302, {"retry-after": "soon"}, b""), WrongAnswer)
     assert isinstance(problem_of(404, {}, b"[]"), WrongAnswer)
+    # A problem document, and its `errors` in words of its own.
+    for errors in ('"x"', "[1]", '[{"message": "no"}]'):
+        body = f'{{"type": "about:blank", "errors": {errors}}}'.encode()
+        assert isinstance(problem_of(503, {"retry-after": "²"}, body), Unavailable)
+
+
+def test_an_error_comes_whole_from_another_process(client: Any, fake: Fake) -> None:
+    fake.faults = [problem(429, "queue-full", "60")]
+    with pytest.raises(ProblemError) as caught:
+        client.enqueue("m.t")
+    for error in (caught.value, WaitTimeout("job", "j", 1.5)):
+        error.add_note("noted")
+        for copied in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+            assert type(copied) is type(error) and str(copied) == str(error)
+            assert copied.__dict__ == error.__dict__
 
 
 def test_an_answer_of_somebody_else_is_told(client: Any, fake: Fake) -> None:
@@ -81,6 +97,8 @@ def test_the_environment_says_where_and_who(
     ("wrong", "said"),
     [
         ({"url": "localhost:7777"}, "write it as in http://localhost:7777"),
+        ({"url": "http://"}, "write it as in http://localhost:7777"),
+        ({"url": "http://[::1"}, "write it as in http://localhost:7777"),
         ({"token": "a\nb"}, "LOVAGE_TOKEN"),
         ({"timeout": 0}, "more than 0 seconds"),
     ],

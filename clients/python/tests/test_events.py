@@ -1,7 +1,9 @@
 """Event streams: taken apart in any pieces, and gone on with where they broke off."""
 
 import json
+import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -106,6 +108,39 @@ def test_progress_ends_with_the_callers_time(client: Any, fake: Fake) -> None:
         list(client.progress("j", 0.4))
     assert 0.4 <= time.monotonic() - begun < 1.2
     assert [it.name for it in client.events(timeout=0.3)] == ["progress"]
+
+
+def test_a_server_that_is_alive_keeps_nobody_past_the_deadline(client: Any, fake: Fake) -> None:
+    def quiet(handler: Handler, _: bytes) -> None:
+        handler.stream(": alive\n\n")
+        time.sleep(0.4)
+        handler.wfile.write(b": alive\n\n")
+        time.sleep(1.5)
+
+    fake.routes["GET /v1/events"] = quiet
+    begun = time.monotonic()
+    assert list(client.events(timeout=0.5)) == []
+    assert 0.5 <= time.monotonic() - begun < 0.8
+
+
+@pytest.mark.parametrize("method", ["events", "progress"])
+def test_a_stream_that_is_left_early_is_closed(client: Any, fake: Fake, method: str) -> None:
+    left = threading.Event()
+
+    def endless(handler: Handler, _: bytes) -> None:
+        handler.stream(progress("running"))
+        with suppress(OSError):
+            for _round in range(500):
+                handler.wfile.write(b": alive\n\n")
+                time.sleep(0.01)
+            return
+        left.set()
+
+    fake.routes["GET /v1/events"] = endless
+    seen = client.events() if method == "events" else client.progress("j")
+    next(seen)
+    seen.close()
+    assert left.wait(4.0)
 
 
 def test_a_token_that_is_revoked_ends_a_stream(client: Any, fake: Fake) -> None:

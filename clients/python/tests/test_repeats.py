@@ -123,6 +123,25 @@ def test_a_flow_that_may_have_begun_is_not_begun_again(client: Any, fake: Fake) 
     assert client.run_flow({"task": "m.t"}).id == "f"
 
 
+def test_a_flow_is_cancelled_again_and_retried_once(client: Any, fake: Fake) -> None:
+    for what in ("cancel", "retry"):
+        fake.routes[f"POST /v1/flows/f/{what}"] = lambda it, _: it.reply(200, {"done": True})
+    fake.faults = [hung_up, None]
+    assert client.cancel_flow("f") is True
+    # It may have failed once more since.
+    fake.faults = [hung_up]
+    with pytest.raises(ConnectionFailed) as caught:
+        client.retry_flow("f")
+    assert caught.value.in_doubt and len(fake.seen) == 3
+
+
+def test_what_only_reads_leaves_no_doubt(client: Any, fake: Fake) -> None:
+    fake.faults = [hung_up] * 100
+    with pytest.raises(ConnectionFailed) as caught:
+        client.with_timeout(0.3).job("j")
+    assert not caught.value.in_doubt
+
+
 def test_a_refusal_after_a_lost_answer_leaves_a_doubt(client: Any, fake: Fake) -> None:
     fake.faults = [lost_answer, problem(429, "queue-full", "60")]
     with pytest.raises(QueueFull) as caught:

@@ -3,12 +3,20 @@
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import parse_qs
 
 import pytest
 from both import blocking_clients
-from fake import Fake, Handler, hung_up, problem
+from fake import Fake, Fault, Handler, hung_up, problem
 
-from lovage_client import ConnectionFailed, JobCancelled, JobFailed, NotFound, WaitTimeout
+from lovage_client import (
+    ConnectionFailed,
+    JobCancelled,
+    JobFailed,
+    NotFound,
+    RateLimited,
+    WaitTimeout,
+)
 
 Route = Callable[[Handler, bytes], None]
 UNFINISHED = problem(409, "not-finished")
@@ -116,6 +124,58 @@ def test_those_who_wait_do_not_stand_in_the_way(
     assert next(clients, None) is None
 
 
+def held(handler: Handler, body: bytes) -> bool:
+    """Answers when the wait is over that was asked for, as the real server does."""
+    wait = parse_qs(handler.path.partition("?")[2])["wait"][0]
+    time.sleep(int(wait.removesuffix("ms")) / 1000)
+    return UNFINISHED(handler, body)
+
+
+def breaks_after(seconds: float) -> Fault:
+    def fault(handler: Handler, body: bytes) -> bool:
+        time.sleep(seconds)
+        return hung_up(handler, body)
+
+    return fault
+
+
+def test_a_short_outage_in_the_middle_of_a_wait_goes_unnoticed(
+    client: Any, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lovage_client.operations.POLL", 1.0)
+    fake.faults = [breaks_after(0.7), held, held, None]
+    gives(fake, 7)
+    # What is left of the patience is less than the server holds a request for.
+    assert client.with_timeout(0.4).result("j", 60.0) == 7
+    waits = [path.partition("wait=")[2] for _, path, *_ in fake.seen]
+    assert waits == ["1000ms", "0ms", "1000ms", "1000ms"]
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_whoever_has_no_turn_to_wait_hears_of_the_end_all_the_same(
+    kind: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("client", "aio"):
+        monkeypatch.setattr(f"lovage_client.{place}.WAITS", 0)
+    monkeypatch.setattr("lovage_client.operations.POLL", 0.1)
+    monkeypatch.setattr("lovage_client.operations.SILENCE", 0.1)
+    fake.faults = [UNFINISHED, UNFINISHED, None]
+    gives(fake, 7)
+    clients = blocking_clients(kind, fake.url, 0.3)
+    assert next(clients).result("j", 60.0) == 7
+    assert {path for _, path, *_ in fake.seen} == {"/v1/jobs/j/result?wait=0ms"}
+    assert next(clients, None) is None
+
+
+def test_a_wait_that_comes_too_often_is_told_or_sat_out(client: Any, fake: Fake) -> None:
+    gives(fake, 7)
+    fake.faults = [problem(429, "rate-limited", "0")] * 2 + [None]
+    assert client.result("j", 60.0) == 7
+    fake.faults = [problem(429, "rate-limited", "60")] * 2
+    with pytest.raises(RateLimited):
+        client.result("j", 60.0)
+
+
 def test_an_outage_of_more_than_the_clients_patience_ends_a_wait(fake: Fake) -> None:
     from lovage_client import Client
 
@@ -162,6 +222,16 @@ def test_a_job_that_is_requeued_meanwhile_is_waited_for(client: Any, fake: Fake)
     fake.faults = [problem(422, "job-failed"), None, None]
     shows(fake, "available")
     assert client.result("j") == "at last"
+
+
+def test_a_result_that_never_comes_is_not_waited_for_past_the_deadline(
+    client: Any, fake: Fake
+) -> None:
+    gives_none(fake)
+    shows(fake, "available")
+    with pytest.raises(WaitTimeout, match=r"within 0\.3 s"):
+        client.result("j", 0.3)
+    assert len(fake.seen) < 20
 
 
 def test_a_job_that_is_not_there_is_no_reason_to_wait(client: Any, fake: Fake) -> None:

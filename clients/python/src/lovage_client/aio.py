@@ -1,7 +1,7 @@
 """The client for asyncio and trio: `AsyncClient`, the twin of `Client`."""
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
@@ -146,7 +146,9 @@ class AsyncClient:
         """Cancels a job that waits; asks one that runs to stop."""
         return await self._do(operations.cancel(id, self._target.timeout))
 
-    async def progress(self, id: str, timeout: float | None = 60.0) -> AsyncIterator[Progress]:
+    async def progress(
+        self, id: str, timeout: float | None = 60.0
+    ) -> AsyncGenerator[Progress, None]:
         """How far a job is, whenever that changes, until it has ended."""
         follower = Follower(id, timeout, self._target.timeout)
         async with aclosing(self._listen(follower.subscription)) as told:
@@ -164,7 +166,7 @@ class AsyncClient:
         job: str | None = None,
         after: str | None = None,
         timeout: float | None = None,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event, None]:
         """What happens from now on, or behind the event with the id `after`; for `timeout`
         seconds, or without end."""
         params = {"queue": queue, "task": task, "job": job, "after": after}
@@ -239,11 +241,15 @@ class AsyncClient:
                         await response.aread()
                         ended = answer_of(response)
                     else:
-                        async for chunk in response.aiter_raw():
+                        chunks = response.aiter_raw()
+                        while not subscription.is_over():
+                            chunk = None
+                            with anyio.move_on_after(subscription.left()):
+                                chunk = await anext(chunks, None)
+                            if chunk is None:
+                                break
                             for one in subscription.feed(chunk):
                                 yield one
-                            if subscription.is_over():
-                                return
             except httpx.RequestError as e:
                 ended = self._target.lost(e)
             if not subscription.is_over():

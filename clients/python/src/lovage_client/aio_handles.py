@@ -1,6 +1,6 @@
 """What `AsyncClient` hands out: the twins of what is in `handles`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from .calls import Call, Options, TaskRef
@@ -34,7 +34,7 @@ class AsyncJob(Generic[R]):
         """All that is known of it now, with its attempts."""
         return await self._client.job(self.id)
 
-    def progress(self, timeout: float | None = 60.0) -> AsyncIterator[Progress]:
+    def progress(self, timeout: float | None = 60.0) -> AsyncGenerator[Progress, None]:
         """How far it is, whenever that changes, until it has ended."""
         return self._client.progress(self.id, timeout)
 

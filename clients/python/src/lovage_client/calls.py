@@ -156,6 +156,10 @@ def _option(name: str, value: Any) -> object:
             return value
 
 
-def _unique(unique: Unique) -> dict[str, str]:
+def _unique(unique: object) -> dict[str, str]:
+    if not isinstance(unique, Unique):
+        raise TypeError(
+            f"`unique` is a `Unique`, as in `Unique(until='start')`, not {unique!r}"
+        )
     body = {"until": span(unique.until, "unique.until"), "conflict": unique.conflict}
     return body if unique.key is None else {**body, "key": unique.key}

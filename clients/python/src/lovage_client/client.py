@@ -1,7 +1,8 @@
 """The client that blocks: `Client`. `aio` has the same for asyncio and trio."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing
 from threading import Semaphore
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
@@ -12,7 +13,7 @@ from .calls import Call, Options, TaskRef
 from .events import Follower, Subscription, subscription_to_all
 from .handles import Flow, Job, Module, Task
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
-from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of
+from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of, hung_up_after
 from .wire import Answer, Deadline, Lost, Operation, Pause, Request
 
 P = ParamSpec("P")
@@ -27,8 +28,8 @@ class Client:
     a module has the name of a method of this class: `client.task("jobs.clean")`.
 
     It may be used from many threads, and holds connections: close it, or use it in `with`.
-    `timeout` bounds each operation, repeats included, and not the waiting for jobs, which
-    takes a timeout of its own. `http` is an httpx client to use instead of an own one.
+    `timeout` bounds each operation, repeats included (of `enqueue_many` and `jobs` each of its
+    requests), and not the waiting for jobs, which takes a timeout of its own. `http` is an httpx client to use instead of an own one.
     """
 
     def __init__(
@@ -148,13 +149,16 @@ class Client:
         """Cancels a job that waits; asks one that runs to stop."""
         return self._do(operations.cancel(id, self._target.timeout))
 
-    def progress(self, id: str, timeout: float | None = 60.0) -> Iterator[Progress]:
+    def progress(
+        self, id: str, timeout: float | None = 60.0
+    ) -> Generator[Progress, None, None]:
         """How far a job is, whenever that changes, until it has ended."""
         follower = Follower(id, timeout, self._target.timeout)
-        for progress in self._listen(follower.subscription):
-            yield progress
-            if progress.ended:
-                return
+        with closing(self._listen(follower.subscription)) as told:
+            for progress in told:
+                yield progress
+                if progress.ended:
+                    return
         raise follower.late()
 
     def events(
@@ -165,7 +169,7 @@ class Client:
         job: str | None = None,
         after: str | None = None,
         timeout: float | None = None,
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """What happens from now on, or behind the event with the id `after`; for `timeout`
         seconds, or without end."""
         params = {"queue": queue, "task": task, "job": job, "after": after}
@@ -227,7 +231,7 @@ class Client:
         finally:
             gate.release()
 
-    def _listen(self, subscription: Subscription[T]) -> Iterator[T]:
+    def _listen(self, subscription: Subscription[T]) -> Generator[T, None, None]:
         while not subscription.is_over():
             request, headers = subscription.request()
             ended: Answer | Lost | None = None
@@ -237,10 +241,11 @@ class Client:
                         response.read()
                         ended = answer_of(response)
                     else:
-                        for chunk in response.iter_raw():
-                            yield from subscription.feed(chunk)
-                            if subscription.is_over():
-                                return
+                        with hung_up_after(response, subscription.left()):
+                            for chunk in response.iter_raw():
+                                yield from subscription.feed(chunk)
+                                if subscription.is_over():
+                                    return
             except httpx.RequestError as e:
                 ended = self._target.lost(e)
             if not subscription.is_over():

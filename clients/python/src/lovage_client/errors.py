@@ -5,7 +5,7 @@ not complete, and a wait that was too short, are errors of the client's own.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
@@ -26,6 +26,19 @@ class LovageError(Exception):
     key: str | None = None
     #: Of `enqueue_many`: the jobs of the parts that were enqueued before this went wrong.
     enqueued: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """As it is, also from another process: what makes one takes more than its text."""
+        return _remade, (type(self), self.args, self.__dict__)
+
+
+def _remade(
+    kind: type[LovageError], args: tuple[Any, ...], known: dict[str, Any]
+) -> LovageError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(known)
+    return error
 
 
 class ConnectionFailed(LovageError):
@@ -299,10 +312,16 @@ def problem_of(status: int, headers: Mapping[str, str], body: bytes) -> LovageEr
         return known("about:blank", status, said, "", (), again)
     type_ = str(document.get("type", "about:blank"))
     kind = _KINDS.get(type_.removeprefix(_TYPE)) or _STATUSES.get(status, ProblemError)
-    places = document.get("errors") or []
-    errors = tuple(Place(str(it["pointer"]), str(it["detail"])) for it in places)
+    errors = tuple(_places(document.get("errors")))
     title, detail = str(document.get("title", "")), str(document.get("detail", ""))
     return kind(type_, status, title, detail, errors, again)
+
+
+def _places(errors: object) -> Iterator[Place]:
+    """Those of a document that may be somebody else's: a proxy's has others, or none."""
+    for it in errors if isinstance(errors, list) else []:
+        if isinstance(it, dict):
+            yield Place(str(it.get("pointer", "")), str(it.get("detail", "")))
 
 
 def _document(body: bytes) -> dict[str, Any] | None:
@@ -316,7 +335,7 @@ def _document(body: bytes) -> dict[str, Any] | None:
 def _retry_after(text: str | None) -> float | None:
     if text is None:
         return None
-    if text.strip().isdigit():
+    if text.strip().isdecimal():
         return float(text)
     try:
         return max(parsedate_to_datetime(text).timestamp() - time(), 0.0)

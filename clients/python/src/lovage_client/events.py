@@ -102,9 +102,13 @@ class Subscription(Generic[T]):
         silence = min(SILENCE, max(self._deadline.left(), 0.05))
         return Request("GET", "/v1/events", params, accept=STREAM, silence=silence), headers
 
+    def left(self) -> float:
+        """Seconds of the caller's time."""
+        return self._deadline.left()
+
     def is_over(self) -> bool:
         """Whether the caller's time is up."""
-        return self._deadline.left() <= 0
+        return self.left() <= 0
 
     def feed(self, chunk: bytes) -> Iterator[T]:
         """What there is to see in these bytes."""

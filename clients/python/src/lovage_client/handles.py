@@ -1,6 +1,6 @@
 """What `Client` hands out: jobs, flows and tasks, which know the client they are of."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from .calls import Call, Options, TaskRef
@@ -34,7 +34,7 @@ class Job(Generic[R]):
         """All that is known of it now, with its attempts."""
         return self._client.job(self.id)
 
-    def progress(self, timeout: float | None = 60.0) -> Iterator[Progress]:
+    def progress(self, timeout: float | None = 60.0) -> Generator[Progress, None, None]:
         """How far it is, whenever that changes, until it has ended."""
         return self._client.progress(self.id, timeout)
 

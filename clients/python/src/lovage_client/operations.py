@@ -18,6 +18,8 @@ from .errors import (
     NotFinished,
     Place,
     ProblemError,
+    RequestTimeout,
+    TooManyRequests,
     Unavailable,
     WaitTimeout,
 )
@@ -176,6 +178,9 @@ def result(id: str, deadline: Deadline, patience: float) -> Operation[Any]:
         if record.state == "discarded":
             raise JobFailed(record)
         # Somebody has requeued it meanwhile.
+        if deadline.left() <= 0.001:
+            raise WaitTimeout("job", id, deadline.seconds)
+        yield Pause(min(pause_before(1), deadline.left()))
 
 
 def value(id: str, what: str, patience: float) -> Operation[Any]:
@@ -238,7 +243,9 @@ def flow_result(
 
 def change_flow(id: str, what: str, patience: float) -> Operation[bool]:
     """Lets a flow `cancel` or `retry`, and says whether there was something to do."""
-    answer = yield from send(Request("POST", f"{_flow_path(id)}/{what}"), patience)
+    # What has failed once more meanwhile would be run once more by a second `retry`.
+    request = Request("POST", f"{_flow_path(id)}/{what}", repeatable=what == "cancel")
+    answer = yield from send(request, patience)
     return bool(unpack(answer.body)["done"])
 
 
@@ -252,30 +259,39 @@ def _poll(
 ) -> Operation[T]:
     """Asks until `look` finds what it looks for, or the time is up. An outage is sat out
     for as long as a single request's would be."""
-    early = 0
+    early, outage = 0, False
     while True:
         begun, left = time.monotonic(), deadline.left()
-        slice_ = min(left, POLL)
-        params = {"wait": f"{int(slice_ * 1000)}ms"}
-        request = Request("GET", path, params, silence=slice_ + SILENCE, waits=True)
+        # Whoever is away, or has no turn for those who wait, is asked for what there is now:
+        # that tells soon whether it is back, whatever is left of the patience.
+        held = 0.0 if outage else min(left, POLL)
+        params = {"wait": f"{int(held * 1000)}ms"}
+        request = Request("GET", path, params, silence=held + SILENCE, waits=not outage)
+        most = patience if outage else request.silence
         found: T | None = None
         error: LovageError | None = None
         try:
-            found = look((yield from send(request, min(slice_ + patience, left + GRACE))))
+            found = look((yield from send(request, min(most, left + GRACE))))
+            outage = False
         except NotFinished:
-            pass
-        except (ConnectionFailed, Unavailable) as e:
-            if slice_ + patience < left + GRACE:
+            outage = False
+        except TooManyRequests as e:
+            # Whether and when to come again, `send` knows where nothing is held.
+            if outage:
                 raise
-            error = e
-            yield Pause(deadline.left())
+            error, outage = e, True
+        except (ConnectionFailed, Unavailable, RequestTimeout) as e:
+            if outage and most < left + GRACE:
+                raise
+            error, outage = e, True
         if found is not None:
             return found
         if deadline.left() <= 0.001:
             raise WaitTimeout(what, id, deadline.seconds) from error
-        # A server that is told to stop answers at once: it is not asked in a tight loop.
-        if time.monotonic() - begun < slice_ / 2:
-            early += 1
+        # Nobody is asked in a tight loop: a server that is told to stop answers at once.
+        too_early = error is not None or time.monotonic() - begun < held / 2
+        early = early + 1 if too_early else 0
+        if early:
             yield Pause(min(pause_before(early), deadline.left()))
 
 

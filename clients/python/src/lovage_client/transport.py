@@ -1,8 +1,12 @@
 """What both clients have of httpx: where requests go, who asks, and how errors are read."""
 
+import math
 import os
-from collections.abc import Mapping
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from threading import Timer
 from typing import Any, Self
 
 import httpx
@@ -37,7 +41,7 @@ class Target:
         """From arguments, or else from the environment."""
         url = url or os.environ.get("LOVAGE_URL") or DEFAULT_URL
         token = token or os.environ.get("LOVAGE_TOKEN") or None
-        if not url.startswith(("http://", "https://")):
+        if not _is_address(url):
             raise ValueError(
                 f"the server's address is `{url}`: write it as in {DEFAULT_URL} or "
                 "https://queue.example, as `url` or in LOVAGE_URL"
@@ -91,6 +95,37 @@ class Target:
         if isinstance(error, httpx.PoolTimeout):
             why = "all connections of the httpx client are in use"
         return Lost(self.url, why, arrived=not isinstance(error, not_sent))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        read = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return read.scheme in ("http", "https") and read.host != ""
+
+
+@contextmanager
+def hung_up_after(response: httpx.Response, seconds: float) -> Iterator[None]:
+    """Breaks a stream off when the time is up. httpx by itself waits for each word as long as
+    for the first, and a server that says something now and then is listened to for longer."""
+    stream = response.extensions.get("network_stream")
+    sock = None if stream is None else stream.get_extra_info("socket")
+    if sock is None or seconds == math.inf:
+        yield
+        return
+    timer = Timer(seconds, _hang_up, [sock])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _hang_up(sock: socket.socket) -> None:
+    with suppress(OSError):
+        sock.shutdown(socket.SHUT_RDWR)
 
 
 def answer_of(response: httpx.Response) -> Answer:

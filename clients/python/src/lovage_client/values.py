@@ -91,9 +91,10 @@ def size(value: int | str, name: str) -> int:
     """A number of bytes, which may be written as in `"64MiB"`."""
     if isinstance(value, int):
         return value
-    number = value.rstrip("BKMGi").strip()
-    unit = _SIZES.get(value.strip().removeprefix(number).strip())
-    if unit is None or not number.isdigit():
+    text = str(value).strip()
+    number = text.rstrip("BKMGi").strip()
+    unit = _SIZES.get(text.removeprefix(number).strip())
+    if unit is None or not number.isdecimal():
         raise ValueError(f"`{name}` is a number of bytes, or as in '64MiB', not {value!r}")
     return int(number) * unit
 

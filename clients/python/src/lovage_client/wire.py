@@ -100,7 +100,7 @@ def send(request: Request, patience: float) -> Operation[Answer]:
         if isinstance(outcome, Answer) and outcome.status < 300:
             return outcome
         error = _error(request, outcome, tries)
-        in_doubt = in_doubt or _may_be_done(outcome)
+        in_doubt = in_doubt or (request.method != "GET" and _may_be_done(outcome))
         error.in_doubt = in_doubt
         seconds = _pause(request, outcome, error, tries)
         if seconds is None or time.monotonic() + seconds >= deadline:
@@ -135,6 +135,9 @@ def _pause(
 ) -> float | None:
     """How long to wait before the request is sent again; `None` where that is of no use, or
     might do the same thing twice."""
+    # Whoever waits for a job asks anew, for as long as is left then.
+    if request.waits:
+        return None
     pause = pause_before(tries)
     if isinstance(outcome, Lost):
         return pause if request.repeatable or not outcome.arrived else None
