@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lovage.build import BuildError, world
-from lovage.build.component import _app, _roots, explain
+from lovage.build.component import _app, _roots, explain, keep
 from lovage.build.imports import find_imports
 from lovage.build.project import Project
 
@@ -162,6 +162,16 @@ def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:
     )
     assert done.returncode == 1
     assert done.stderr.startswith("error: ") and done.stderr.count("\n") == 1
+
+
+def test_nothing_is_left_of_a_component_that_cannot_be_kept(tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    made.write_bytes(b"component")
+    keep(made, tmp_path / "new" / "out.wasm")
+    assert (tmp_path / "new" / "out.wasm").read_bytes() == b"component"
+    with pytest.raises(BuildError, match="cannot write the component"):
+        keep(made, tmp_path / "new")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["made", "new"]
 
 
 def test_a_component_of_the_conformance_module(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from lovage import CallError, bucket, config, context, http, jobs
+from lovage import CallError, DeclarationError, bucket, config, context, http, jobs
+from lovage._msgpack import DEPTH
 from lovage.testing import DIGEST, Context, Progress
 
 
@@ -66,6 +67,8 @@ def test_a_checkpoint_is_kept_between_attempts() -> None:
         assert (saved.digest, saved.state) == (DIGEST, State(3, ["a"]))
         with pytest.raises(CallError, match="cannot be decoded"):
             context.restore(int)
+        with pytest.raises(DeclarationError, match="`complex` has no JSON Schema"):
+            context.restore(complex)
     assert second.state is None
     with second.next_attempt():
         kept: context.Saved[Any] | None = context.restore()
@@ -106,8 +109,12 @@ def test_what_is_set_is_enqueued() -> None:
 
 
 def test_a_job_that_makes_no_sense_is_named_and_none_is_enqueued() -> None:
+    deep: list[Any] = []
+    for _ in range(DEPTH - 1):
+        deep = [deep]
     wrong = [
         (jobs.NewJob("a.b", {"n": 1j}), "argument `n` of `a.b` cannot be encoded"),
+        (jobs.NewJob("a.b", {"n": deep}), "argument `n` of `a.b` cannot be encoded: values are"),
         (jobs.NewJob("a.b", priority=10), "`priority` of a new `a.b`"),
         (jobs.NewJob("a.b", delay="1"), "`delay` of a new `a.b`: `1` is not a duration"),
         (jobs.NewJob("a.b", max_attempts=0), "`max_attempts` of a new `a.b`"),
@@ -146,7 +153,7 @@ def test_requests_are_answered_by_the_test() -> None:
         assert (got.status, got.json(), got.text()) == (200, {"n": 1}, '{"n": 1}')
         assert (got.header("Content-Type"), got.header("etag")) == ("application/json", None)
         http.get("http://example.com", headers={"accept": "text/plain"})
-        for wrong in ("example.com", "ftp://example.com/", "https:///a"):
+        for wrong in ("example.com", "ftp://example.com/", "https:///a", "http://[::1"):
             with pytest.raises(CallError, match="is no URL"):
                 http.get(wrong)
     first, second = told.requests
@@ -171,6 +178,8 @@ def test_a_bucket_keeps_what_is_written() -> None:
         assert (sessions.increment("visits"), sessions.increment("visits", -3)) == (1, -2)
         with pytest.raises(CallError, match="is no number"):
             sessions.increment("bob")
+        with pytest.raises(CallError, match="bytes or a text, not a `int`"):
+            sessions.set("visits", 5)  # type: ignore[arg-type]
         assert sessions.swap("ann", b"1", "2") and not sessions.swap("ann", None, "3")
         assert sessions.swap("new", None, b"x")
     assert told.buckets["sessions"]["ann"] == b"2"

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from enum import Enum
-from typing import Annotated, Any, Literal, NewType, NotRequired, TypedDict
+from enum import Enum, StrEnum
+from typing import (
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NewType,
+    NotRequired,
+    TypedDict,
+    TypeVar,
+)
 from uuid import UUID
 
 import pytest
 
-from lovage import Field
+from lovage import DeclarationError, Field
 from lovage._shapes import Definitions, Mismatch, UnsupportedType, shape_of
+
+T = TypeVar("T")
 
 
 class Colour(Enum):
@@ -35,6 +46,53 @@ class Options(TypedDict):
     name: NotRequired[str]
 
 
+class Level(StrEnum):
+    HIGH = "high"
+
+
+@dataclass
+class Base:
+    a: int
+
+
+@dataclass
+class Derived(Base):
+    b: int
+
+
+@dataclass
+class Range:
+    begin: int
+    end: int
+
+    def __post_init__(self) -> None:
+        if self.end < self.begin:
+            raise ValueError("it ends before it begins")
+        if self.end == 7:
+            raise AssertionError
+
+
+@dataclass
+class Search:
+    range: Range
+
+
+@dataclass
+class Page(Generic[T]):
+    items: list[T]
+    next: T | None = None
+
+
+class Pair(TypedDict, Generic[T]):
+    both: tuple[T, T]
+
+
+@dataclass
+class Later:
+    scale: InitVar[int]
+
+
+Tags = NewType("Tags", Annotated[list[str], "Words."])
 UserId = NewType("UserId", int)
 MOMENT = datetime(2027, 1, 31, 9, tzinfo=UTC)
 ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
@@ -176,6 +234,113 @@ def test_what_does_not_fit_is_told_by_its_place() -> None:
         shape_of(bytes).read("not base64")
     with pytest.raises(Mismatch, match="the number 0 is not 1 or more"):
         shape_of(Annotated[int, Field(ge=1)]).read(0)
+
+
+def test_choices_are_told_apart_by_their_type() -> None:
+    for choice in (Literal[1, True], Literal[True, 1]):
+        for value in (1, True):
+            assert shape_of(choice).read(value) is value and shape_of(choice).write(value) is value
+    red = shape_of(Literal[Colour.RED, "none"])
+    assert red.schema(Definitions()) == {"type": "string", "enum": ["red", "none"]}
+    assert (red.read("red"), red.write(Colour.RED), red.read("none")) == (
+        Colour.RED,
+        "red",
+        "none",
+    )
+    for wrong in (Colour.BLUE, "red"):
+        with pytest.raises(Mismatch, match=r"expected one of <Colour\.RED: 'red'>, 'none'"):
+            red.write(wrong)
+    assert shape_of(Literal[Level.HIGH]).read("high") is Level.HIGH
+
+
+def test_a_moment_does_not_lose_its_time() -> None:
+    assert shape_of(date | datetime).write(MOMENT) == "2027-01-31T09:00:00+00:00"
+    assert shape_of(date | datetime).write(MOMENT.date()) == "2027-01-31"
+    with pytest.raises(Mismatch, match="expected a `date`, not a `datetime`"):
+        shape_of(date).write(MOMENT)
+
+
+def test_a_record_is_written_as_what_it_is() -> None:
+    assert shape_of(Base | Derived).write(Derived(1, 2)) == {"a": 1, "b": 2}
+    assert shape_of(Base | None).write(Derived(1, 2)) == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema"),
+    [
+        (list[int] | None, {"maxItems": 4}),
+        (Tags, {"maxItems": 4}),
+        (dict[str, int], {"maxProperties": 4}),
+        # Four bytes are eight letters of Base64.
+        (bytes, {"maxLength": 8}),
+        (str, {"maxLength": 4}),
+    ],
+)
+def test_a_length_is_in_the_words_of_its_type(kind: Any, schema: dict[str, Any]) -> None:
+    told = shape_of(Annotated[kind, Field(max_length=4)]).schema(Definitions())
+    assert {word: told[word] for word in told if word.startswith("max")} == schema
+
+
+def test_bounds_are_of_what_the_task_has() -> None:
+    few = shape_of(Annotated[bytes | str, Field(min_length=3, max_length=3)])
+    assert few.read(b"abc") == b"abc" and few.read("abc") == "abc"
+    assert "maxLength" not in few.schema(Definitions())
+    assert shape_of(Annotated[bytes, Field(max_length=3)]).read("YWJj") == b"abc"
+    price = shape_of(Annotated[Decimal, Field(ge=0, lt=10)])
+    assert price.read("9.99") == Decimal("9.99")
+    for wrong in ("-0.01", "10", "NaN"):
+        with pytest.raises(Mismatch, match=f"the number {wrong} is not"):
+            price.read(wrong)
+        with pytest.raises(Mismatch):
+            price.write(Decimal(wrong))
+    with pytest.raises(DeclarationError, match=r"`pattern`: `\(`: missing \)"):
+        Field(pattern="(")
+
+
+def test_what_a_dataclass_refuses_does_not_fit() -> None:
+    for wrong, said in ((-1, "at `range`: it ends before it begins"), (7, "at `range`: it is no")):
+        with pytest.raises(Mismatch, match=said):
+            shape_of(Search).read({"range": {"begin": 0, "end": wrong}})
+    assert shape_of(Search).read({"range": {"begin": 0, "end": 1}}).range == Range(0, 1)
+
+
+def test_a_generic_record_is_one_for_each_of_its_types() -> None:
+    definitions = Definitions()
+    shape = shape_of(tuple[Page[int], Page[Node], Page[int], Pair[str]])
+    schema = shape.schema(definitions)
+    assert [it["$ref"] for it in schema["prefixItems"]] == [
+        "#/$defs/Page",
+        "#/$defs/Page2",
+        "#/$defs/Page",
+        "#/$defs/Pair",
+    ]
+    assert definitions.schemas["Page"]["properties"]["items"]["items"] == {"type": "integer"}
+    assert definitions.schemas["Page2"]["properties"]["next"]["anyOf"] == [
+        {"$ref": "#/$defs/Node"},
+        {"type": "null"},
+    ]
+    page = shape_of(Page[int])
+    assert page.read({"items": [1]}) == Page([1]) and page.write(Page([1]))["items"] == [1]
+    assert shape_of(Pair[int]).read({"both": [1, 2]}) == {"both": (1, 2)}
+    with pytest.raises(Mismatch, match=r"at `items\[0\]`: expected an integer"):
+        page.read({"items": ["x"]})
+
+
+def test_types_that_need_more_words() -> None:
+    class Alias:
+        __name__ = "Json"
+
+        @property
+        def __value__(self) -> Any:
+            return dict[str, self]  # type: ignore[valid-type]
+
+    for kind, said in (
+        (Page, r"in `Page`: `~T` is any type: say which, as in `Page\[int\]`"),
+        (Later, "in `Later`: its `scale` is an `InitVar`"),
+        (Alias(), "`Json` holds itself"),
+    ):
+        with pytest.raises(UnsupportedType, match=said):
+            shape_of(kind)
 
 
 def test_types_without_a_schema() -> None:

@@ -169,6 +169,70 @@ def test_a_result_of_another_type_is_a_failure() -> None:
     assert failure.message.startswith("the result of `broken`: expected an integer")
 
 
+def test_what_dataclasses_refuse_when_they_are_made_is_told() -> None:
+    @dataclass
+    class Even:
+        n: int
+
+        def __post_init__(self) -> None:
+            if self.n == 0:
+                raise LookupError("nothing")
+            if self.n % 2:
+                raise ValueError(f"{self.n} is odd")
+
+        @property
+        def half(self) -> float:
+            return self.n / 2
+
+    def one(even: Even) -> None: ...
+    def many(evens: list[Even]) -> list[int]:
+        return [it.n for it in evens]
+
+    def lost(n: int) -> Even:
+        even = Even(n)
+        del even.n
+        return even
+
+    for function in (one, lost):
+        function.__annotations__ |= {"even": Even} if function is one else {"return": Even}
+        lovage.task(function)
+    many.__annotations__["evens"] = list[Even]
+    lovage.task(batch={"max": 9, "wait": "1s"})(many)
+    odd = failed("one", {"even": {"n": 3}})
+    assert (odd.kind, odd.retry) == ("argument", Retry("never"))
+    assert odd.message == "argument `even` of `one`: 3 is odd"
+    nothing = failed("one", {"even": {"n": 0}})
+    assert (nothing.kind, nothing.message) == ("LookupError", "nothing")
+    assert failed("lost", {"n": 2}).kind == "AttributeError"
+    answers = testing.call_batch("many", [{"n": 2}, {"n": 3}, {"n": 0}])
+    assert answers[0] == 2
+    assert [it.kind for it in answers[1:]] == ["argument", "LookupError"]
+    assert "the arguments of `many`: 3 is odd" in answers[1].message
+
+
+def test_whoever_interrupts_a_test_is_heard() -> None:
+    @lovage.task
+    def waits() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        testing.call("waits")
+
+
+def test_a_failure_is_of_text() -> None:
+    failure = Failure(ValueError("no"), detail="half \ud800")  # type: ignore[arg-type]
+    assert (failure.message, failure.detail) == ("no", "half ?")
+
+    @lovage.task
+    def wordy() -> None:
+        raise ValueError("ä" * 20_000 + "\udcff the end")
+
+    detail = failed("wordy", {}).detail
+    assert detail is not None and detail.endswith("ää? the end")
+    # What the host keeps.
+    assert 15_000 < len(detail.encode()) <= 16 << 10
+
+
 def test_memory_that_is_refused_is_the_hosts_to_tell() -> None:
     @lovage.task
     def eats() -> None:

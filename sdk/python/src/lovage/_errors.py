@@ -73,10 +73,11 @@ class Failure(Exception):
     """
 
     def __init__(self, message: str, *, kind: str = "error", detail: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        # Also an error, as many write it; and a text that is none would end the attempt.
+        self.message = whole_text(str(message))
+        super().__init__(self.message)
         self.kind = kind
-        self.detail = detail
+        self.detail = None if detail is None else whole_text(detail)
         self.retry = Retry("policy")
 
     def never_retry(self) -> Self:
@@ -98,6 +99,11 @@ class Failure(Exception):
         """Leaves it to the job's retry policy, as a new failure does."""
         self.retry = Retry("policy")
         return self
+
+
+def whole_text(text: str) -> str:
+    """A text without halves of surrogate pairs, as Python has them of bytes that are no UTF-8."""
+    return text.encode(errors="replace").decode()
 
 
 def argument_failure(message: str) -> Failure:

@@ -50,8 +50,9 @@ def _outgoing(request: Request) -> Any:
     parts = urlsplit(request.url)
     headers = [(name, value.encode()) for name, value in request.headers.items()]
     outgoing = wasi.OutgoingRequest(wasi.Fields.from_list(headers))
-    method = getattr(wasi, f"Method_{request.method.capitalize()}", None)
-    outgoing.set_method(method() if method else wasi.Method_Other(request.method))
+    other = wasi.Method_Other
+    method = getattr(wasi, f"Method_{request.method.capitalize()}", other)
+    outgoing.set_method(other(request.method) if method is other else method())
     outgoing.set_scheme(wasi.Scheme_Https() if parts.scheme == "https" else wasi.Scheme_Http())
     outgoing.set_authority(parts.netloc)
     outgoing.set_path_with_query((parts.path or "/") + (f"?{parts.query}" if parts.query else ""))

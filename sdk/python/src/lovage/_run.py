@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from lovage import _task, _traceback
 from lovage._errors import Failure
 from lovage._task import Task
+
+T = TypeVar("T")
 
 
 class _Broken(Failure):
     """One that the author did not raise as such."""
 
 
-#: Errors that are the sandbox's to tell: it knows whether memory was refused.
-_TRAPS = (MemoryError,)
+#: Errors that are the sandbox's to tell: it knows whether memory was refused. In a test it is
+#: whoever sits before it that interrupts.
+_TRAPS = (MemoryError, KeyboardInterrupt)
 
 
 def run(name: str, data: bytes) -> bytes:
@@ -27,9 +31,10 @@ def run(name: str, data: bytes) -> bytes:
         if isinstance(answer, Failure):
             raise answer
         return answer
-    arguments = task.signature.read(data)
+    # The author's code runs in all of them: dataclasses may do what they like when they are made.
+    arguments = _guarded(lambda: task.signature.read(data))
     result = _guarded(lambda: task.function(**arguments))
-    return task.signature.write(result)
+    return _guarded(lambda: task.signature.write(result))
 
 
 def run_batch(
@@ -42,7 +47,7 @@ def run_batch(
     refused: list[Failure | None] = []
     for data in inputs:
         try:
-            calls.append(task.signature.read_call(data))
+            calls.append(_guarded(partial(task.signature.read_call, data)))
             refused.append(None)
         except Failure as failure:
             refused.append(failure)
@@ -77,7 +82,7 @@ def _answer(task: Task, result: Any) -> bytes | Failure:
     if isinstance(result, Failure):
         return result
     try:
-        return task.signature.write(result)
+        return _guarded(lambda: task.signature.write(result))
     except Failure as failure:
         return failure
 
@@ -91,7 +96,7 @@ def _found(name: str) -> Task:
     return task
 
 
-def _guarded(call: Callable[[], Any]) -> Any:
+def _guarded(call: Callable[[], T]) -> T:
     """Calls the author's code. Any error of it but a failure becomes one."""
     try:
         return call()

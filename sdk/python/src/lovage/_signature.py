@@ -127,7 +127,12 @@ class Signature:
     def read_call(self, data: bytes) -> Any:
         """The same for one call of a batched task: its dataclass or TypedDict."""
         values = self.read(data)
-        return values if self._call is None or self._call.is_dict else self._call.kind(**values)
+        if self._call is None:
+            return values
+        try:
+            return self._call.made(values)
+        except Mismatch as mismatch:
+            raise argument_failure(f"the arguments of `{self.task}`: {mismatch}") from None
 
     def _pairs(self, data: bytes) -> list[tuple[str, Any]]:
         try:

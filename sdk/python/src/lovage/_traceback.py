@@ -10,15 +10,15 @@ import traceback
 prefixes: dict[str, str] = {}
 
 _HERE = os.path.dirname(__file__) + os.sep
-#: The host keeps 16 KiB; the end says most.
+#: Bytes. The host keeps 16 KiB from the beginning; the end says most.
 _MOST = 16_000
 
 
 def text(error: BaseException) -> str:
     told = traceback.TracebackException.from_exception(error)
     _tidy(told, set())
-    lines = "".join(told.format()).rstrip()
-    return lines if len(lines) <= _MOST else f"…{lines[-_MOST:]}"
+    lines = "".join(told.format()).rstrip().encode(errors="replace")
+    return lines.decode() if len(lines) <= _MOST else f"…{lines[-_MOST:].decode(errors='ignore')}"
 
 
 def _tidy(told: traceback.TracebackException, seen: set[int]) -> None:

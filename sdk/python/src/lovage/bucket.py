@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from lovage import _host
+from lovage._errors import CallError
 
 __all__ = ["Bucket", "open"]
 
@@ -70,4 +71,9 @@ def open(name: str) -> Bucket:
 
 
 def _data(value: bytes | str) -> bytes:
-    return value.encode() if isinstance(value, str) else bytes(value)
+    if isinstance(value, str):
+        return value.encode()
+    # To `bytes` itself a number is so many zeros.
+    if not isinstance(value, bytes | bytearray | memoryview):
+        raise CallError("invalid", f"a value is bytes or a text, not a `{type(value).__name__}`")
+    return bytes(value)

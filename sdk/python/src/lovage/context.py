@@ -140,12 +140,13 @@ def restore(kind: Any = Any) -> Saved[Any] | None:
     """The state that an earlier attempt saved, if there is one; as a `kind`, where it is given.
 
     One that is no `kind`, since another release of the module saved it, is a `CallError`."""
+    shape = shape_of(kind)
     saved = _host.current().restore()
     if saved is None:
         return None
     digest, state = saved
     try:
-        return Saved(digest, shape_of(kind).read(decode(state)))
+        return Saved(digest, shape.read(decode(state)))
     except (Mismatch, MsgpackError) as error:
         raise CallError(
             "invalid", f"the checkpoint of module {digest} cannot be decoded: {error}"

@@ -64,8 +64,7 @@ def request(
 
     A `json_body` is sent as JSON, in place of `body`. Nothing but the host's own limit (30 s) ends
     it where there is no `timeout`."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if not _is_address(url):
         raise CallError("invalid", f"`{url}` is no URL of the form `https://host/path`")
     sent = dict(headers or {})
     if json_body is not None:
@@ -78,6 +77,14 @@ def request(
     except ValueError as error:
         raise CallError("invalid", f"`timeout`: {error}") from None
     return _host.current().http(Request(method.upper(), url, sent, data, timeout_ms))
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc != ""
 
 
 def get(

@@ -64,7 +64,7 @@ class NewJob:
         for name, value in self.args.items():
             try:
                 encoded[name] = plain(value)
-                encode(encoded[name])
+                encode({name: encoded[name]})
             except (Mismatch, MsgpackError) as error:
                 raise CallError(
                     "invalid", f"argument `{name}` of `{self.task}` cannot be encoded: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from decimal import Decimal
 from typing import Any
 
 Schema = dict[str, Any]
@@ -39,6 +40,8 @@ def told(value: Any) -> str:
             return "true" if value else "false"
         case int() | float():
             return f"the number {value!r}"
+        case Decimal():
+            return f"the number {value}"
         case str():
             return f'the text "{value}"' if len(value) <= 40 else f'the text "{value[:40]}…"'
         case bytes():
@@ -57,18 +60,18 @@ class Definitions:
         self.schemas: dict[str, Schema] = {}
         self._names: dict[int, str] = {}
 
-    def name(self, kind: type) -> tuple[str, bool]:
-        """The name of a type, and whether it was new. Two of one name are told apart."""
-        known = self._names.get(id(kind))
+    def name(self, shape: Shape, wanted: str) -> tuple[str, bool]:
+        """The name of a record, and whether it was new. Two of one name are told apart."""
+        known = self._names.get(id(shape))
         if known is not None:
             return known, False
         taken = set(self._names.values())
-        name = kind.__name__
+        name = wanted
         number = 2
         while name in taken:
-            name = f"{kind.__name__}{number}"
+            name = f"{wanted}{number}"
             number += 1
-        self._names[id(kind)] = name
+        self._names[id(shape)] = name
         return name, True
 
 
@@ -77,6 +80,8 @@ class Shape(ABC):
 
     #: What MessagePack has of it where nothing is to be converted: by this a union chooses.
     wire: tuple[type, ...] = ()
+    #: What a task has of it, where that is of one type: by this a union chooses what to write.
+    kind: type | None = None
 
     @abstractmethod
     def schema(self, definitions: Definitions) -> Schema:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
+from lovage._field import Field as Words
 from lovage._shapes.base import Definitions, Mismatch, Schema, Shape, told, unexpected
 
 _One = Callable[[Shape, Any], Any]
@@ -26,25 +28,30 @@ class Items(Shape):
 
     wire = (list,)
 
-    def __init__(self, item: Shape, kind: type, accepts: tuple[type, ...]) -> None:
+    def __init__(
+        self,
+        item: Shape,
+        kind: type[list[Any] | tuple[Any, ...] | set[Any] | frozenset[Any]],
+        accepts: tuple[type, ...],
+    ) -> None:
         self.item = item
-        self.kind = kind
+        self.kind = self.made = kind
         self.accepts = accepts
 
     def schema(self, definitions: Definitions) -> Schema:
         schema: Schema = {"type": "array", "items": self.item.schema(definitions)}
-        if self.kind in (set, frozenset):
+        if self.made in (set, frozenset):
             schema["uniqueItems"] = True
         return schema
 
     def read(self, value: Any) -> Any:
         if not isinstance(value, list):
             raise unexpected(value, "a list")
-        return self.kind(_each(value, self.item.read))
+        return self.made(_each(value, self.item.read))
 
     def write(self, value: Any) -> list[Any]:
         if not isinstance(value, self.accepts):
-            raise unexpected(value, f"a {self.kind.__name__}")
+            raise unexpected(value, f"a {self.made.__name__}")
         items: Any = value
         return _each(items, self.item.write)
 
@@ -53,6 +60,7 @@ class Tuple(Shape):
     """A list of a fixed length, each place with a shape of its own."""
 
     wire = (list,)
+    kind = tuple
 
     def __init__(self, places: list[Shape]) -> None:
         self.places = places
@@ -82,6 +90,7 @@ class Mapping(Shape):
     """An object with any keys. JSON has no other keys than texts."""
 
     wire = (dict,)
+    kind = dict
 
     def __init__(self, value: Shape) -> None:
         self.value = value
@@ -126,14 +135,16 @@ class Union(Shape):
         return {"anyOf": schemas}
 
     def read(self, value: Any) -> Any:
-        return self._first(value, lambda member: member.read(value))
-
-    def write(self, value: Any) -> Any:
-        return self._first(value, lambda member: member.write(value))
-
-    def _first(self, value: Any, one: Callable[[Shape], Any]) -> Any:
         # What needs no conversion goes first: of `bytes | str` a text is a text, and no base64.
         exact = [it for it in self.members if type(value) in it.wire]
+        return self._first(value, exact, lambda member: member.read(value))
+
+    def write(self, value: Any) -> Any:
+        # Of two records of which one inherits from the other, both would take it.
+        exact = [it for it in self.members if type(value) is it.kind]
+        return self._first(value, exact, lambda member: member.write(value))
+
+    def _first(self, value: Any, exact: list[Shape], one: Callable[[Shape], Any]) -> Any:
         mismatches = []
         for member in exact + [it for it in self.members if it not in exact]:
             try:
@@ -149,52 +160,55 @@ class Union(Shape):
 class Bounded(Shape):
     """A shape with bounds on its values, and words about it."""
 
-    def __init__(self, shape: Shape, words: Schema) -> None:
+    def __init__(self, shape: Shape, words: Schema, bounds: list[Words]) -> None:
         self.shape = shape
         self.words = words
+        self.bounds = bounds
         self.wire = shape.wire
+        self.kind = shape.kind
 
     def schema(self, definitions: Definitions) -> Schema:
         return {**self.shape.schema(definitions), **self.words}
 
     def read(self, value: Any) -> Any:
-        self._check(value)
-        return self.shape.read(value)
+        read = self.shape.read(value)
+        self._check(read)
+        return read
 
     def write(self, value: Any) -> Any:
         written = self.shape.write(value)
-        self._check(written)
+        self._check(value)
         return written
 
     def _check(self, value: Any) -> None:
-        for word, bound in self.words.items():
-            holds, said = _BOUNDS.get(word, (None, ""))
-            if holds is not None and value is not None and not holds(value, bound):
-                raise Mismatch(f"{told(value)} is not {said.format(bound)}")
+        """Of what the task has: on the wire, bytes may be Base64 and decimal numbers texts."""
+        for words in self.bounds:
+            for name, (kinds, holds, said) in _BOUNDS.items():
+                bound = getattr(words, name)
+                if bound is None or isinstance(value, bool) or not isinstance(value, kinds):
+                    continue
+                try:
+                    within = holds(value, bound)
+                except ArithmeticError:
+                    # A `Decimal` that is no number.
+                    within = False
+                if not within:
+                    raise Mismatch(f"{told(value)} is not {said.format(bound)}")
 
 
-def _numeric(holds: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    return lambda value, bound: not isinstance(value, int | float) or holds(value, bound)
-
-
-def _sized(holds: Callable[[int, int], bool]) -> Callable[[Any, Any], bool]:
-    return lambda value, bound: (
-        not isinstance(value, str | bytes | list | dict) or holds(len(value), bound)
-    )
-
-
-#: What JSON Schema says of values, as far as `Field` knows it.
-_BOUNDS: dict[str, tuple[Callable[[Any, Any], bool], str]] = {
-    "minimum": (_numeric(lambda value, bound: value >= bound), "{} or more"),
-    "maximum": (_numeric(lambda value, bound: value <= bound), "{} or less"),
-    "exclusiveMinimum": (_numeric(lambda value, bound: value > bound), "more than {}"),
-    "exclusiveMaximum": (_numeric(lambda value, bound: value < bound), "less than {}"),
-    "minLength": (_sized(lambda length, bound: length >= bound), "{} long at least"),
-    "maxLength": (_sized(lambda length, bound: length <= bound), "{} long at most"),
-    "minItems": (_sized(lambda length, bound: length >= bound), "{} long at least"),
-    "maxItems": (_sized(lambda length, bound: length <= bound), "{} long at most"),
+_NUMBERS = (int, float, Decimal)
+_SIZED = (str, bytes, bytearray, list, tuple, set, frozenset, dict)
+#: The bounds of a `Field`: of what they are, and how a value is told that is not within.
+_BOUNDS: dict[str, tuple[tuple[type, ...], Callable[[Any, Any], bool], str]] = {
+    "ge": (_NUMBERS, lambda value, bound: bool(value >= bound), "{} or more"),
+    "le": (_NUMBERS, lambda value, bound: bool(value <= bound), "{} or less"),
+    "gt": (_NUMBERS, lambda value, bound: bool(value > bound), "more than {}"),
+    "lt": (_NUMBERS, lambda value, bound: bool(value < bound), "less than {}"),
+    "min_length": (_SIZED, lambda value, bound: len(value) >= bound, "{} long at least"),
+    "max_length": (_SIZED, lambda value, bound: len(value) <= bound, "{} long at most"),
     "pattern": (
-        lambda value, bound: not isinstance(value, str) or re.search(bound, value) is not None,
+        (str,),
+        lambda value, bound: re.search(bound, value) is not None,
         "of the pattern `{}`",
     ),
 }

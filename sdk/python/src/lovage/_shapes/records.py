@@ -30,6 +30,8 @@ class Record(Shape):
 
     wire = (dict,)
 
+    kind: type
+
     def __init__(self, kind: type, doc: str, is_dict: bool) -> None:
         self.kind = kind
         self.doc = doc
@@ -38,7 +40,7 @@ class Record(Shape):
         self.fields: list[Field] = []
 
     def schema(self, definitions: Definitions) -> Schema:
-        name, new = definitions.name(self.kind)
+        name, new = definitions.name(self, self.kind.__name__)
         if new:
             definitions.schemas[name] = self.body(definitions)
         return {"$ref": f"#/$defs/{name}"}
@@ -65,7 +67,16 @@ class Record(Shape):
             for it in self.fields
             if it.name in value
         }
-        return given if self.is_dict else self.kind(**given)
+        return self.made(given)
+
+    def made(self, given: dict[str, Any]) -> Any:
+        """Of fields that were read. A dataclass may refuse them in its `__post_init__`."""
+        if self.is_dict:
+            return given
+        try:
+            return self.kind(**given)
+        except (ValueError, TypeError, AssertionError) as error:
+            raise Mismatch(str(error) or f"it is no `{self.kind.__name__}`") from error
 
     def write(self, value: Any) -> dict[str, Any]:
         if self.is_dict:

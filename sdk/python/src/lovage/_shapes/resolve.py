@@ -11,6 +11,7 @@ from collections.abc import Sequence, Set
 from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
+from lovage._errors import DeclarationError
 from lovage._field import Field as Words
 from lovage._shapes import containers, scalars
 from lovage._shapes.base import Mismatch, Shape
@@ -19,7 +20,7 @@ from lovage._shapes.records import Field, Record
 from lovage._shapes.texts import FORMED, choice_of
 
 
-class UnsupportedType(Exception):
+class UnsupportedType(DeclarationError):
     """A type that has no JSON Schema."""
 
 
@@ -46,7 +47,10 @@ _LISTS: dict[Any, tuple[type, tuple[type, ...]]] = {
     frozenset: (frozenset, (set, frozenset)),
 }
 
-_records: dict[type, Record] = {}
+#: Also of a generic type, for each of its types.
+_records: dict[Any, Record] = {}
+#: Names of types that are being followed.
+_followed: list[Any] = []
 
 
 def shape_of(kind: Any) -> Shape:
@@ -72,15 +76,42 @@ def shape_of(kind: Any) -> Shape:
     # A NewType, and what `type X = …` makes.
     for alias in ("__supertype__", "__value__"):
         if hasattr(kind, alias):
-            return shape_of(getattr(kind, alias))
+            return _aliased(kind, getattr(kind, alias))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _choice(kind)
-    if isinstance(kind, type) and (dataclasses.is_dataclass(kind) or typing.is_typeddict(kind)):
-        return _record(kind)
+    of = origin or kind
+    if isinstance(of, type) and (dataclasses.is_dataclass(of) or typing.is_typeddict(of)):
+        return _record(kind, of, dict(zip(_parameters(of), arguments, strict=False)))
+    if isinstance(kind, typing.TypeVar):
+        raise UnsupportedType(f"`{kind}` is any type: say which, as in `Page[int]`")
     raise UnsupportedType(
         f"`{getattr(kind, '__name__', kind)}` has no JSON Schema: take a dataclass, a TypedDict"
         " or one of the types that the documentation lists"
     )
+
+
+def _aliased(alias: Any, kind: Any) -> Shape:
+    if any(it is alias for it in _followed):
+        raise UnsupportedType(
+            f"`{alias.__name__}` holds itself: a dataclass or a TypedDict may, or write `Any` there"
+        )
+    _followed.append(alias)
+    try:
+        return shape_of(kind)
+    finally:
+        _followed.pop()
+
+
+def _parameters(kind: Any) -> tuple[Any, ...]:
+    return getattr(kind, "__parameters__", ())
+
+
+def _filled(hint: Any, types: dict[Any, Any]) -> Any:
+    """An annotation, with types in the place of a generic type's variables."""
+    if isinstance(hint, typing.TypeVar):
+        return types.get(hint, hint)
+    free = _parameters(hint) if get_origin(hint) is not None else ()
+    return hint[tuple(types.get(it, it) for it in free)] if free else hint
 
 
 def _choice(members: Any) -> Shape:
@@ -111,38 +142,48 @@ def _container(origin: Any, arguments: tuple[Any, ...]) -> Shape | None:
 def _annotated(kind: Any, words: tuple[Any, ...]) -> Shape:
     shape = shape_of(kind)
     said: dict[str, object] = {}
+    bounds = []
     for word in words:
         if isinstance(word, str):
             said["description"] = word
         elif isinstance(word, Words):
-            said |= word.words(isinstance(shape, containers.Items))
-    return containers.Bounded(shape, said) if said else shape
+            said |= word.words(shape.wire)
+            bounds.append(word)
+    return containers.Bounded(shape, said, bounds) if said or bounds else shape
 
 
-def _record(kind: type) -> Record:
-    known = _records.get(kind)
+def _record(asked: Any, kind: type, types: dict[Any, Any]) -> Record:
+    known = _records.get(asked)
     if known is not None:
         return known
     is_dict = typing.is_typeddict(kind)
-    record = _records[kind] = Record(kind, _doc(kind), is_dict)
+    record = _records[asked] = Record(kind, _doc(kind), is_dict)
     try:
         hints = typing.get_type_hints(kind, include_extras=True)
+        hints = {name: _filled(hint, types) for name, hint in hints.items()}
         if is_dict:
             record.fields = [
                 Field(it, shape_of(hint), _required(kind, it, hint)) for it, hint in hints.items()
             ]
         else:
+            _check_kept(hints)
             record.fields = [
                 _field(it, hints[it.name])
                 for it in dataclasses.fields(typing.cast(Any, kind))
                 if it.init
             ]
     except BaseException as error:
-        del _records[kind]
+        del _records[asked]
         if isinstance(error, UnsupportedType | NameError):
             raise UnsupportedType(f"in `{kind.__name__}`: {error}") from None
         raise
     return record
+
+
+def _check_kept(hints: dict[str, Any]) -> None:
+    for name, hint in hints.items():
+        if isinstance(hint, dataclasses.InitVar):
+            raise UnsupportedType(f"its `{name}` is an `InitVar`, which is not there to be written")
 
 
 def _required(kind: type, name: str, hint: Any) -> bool:

@@ -11,6 +11,7 @@ from lovage._shapes.base import Definitions, Schema, Shape, unexpected
 
 class Null(Shape):
     wire = (type(None),)
+    kind = type(None)
 
     def schema(self, definitions: Definitions) -> Schema:
         return {"type": "null"}
@@ -24,6 +25,7 @@ class Null(Shape):
 
 class Boolean(Shape):
     wire = (bool,)
+    kind = bool
 
     def schema(self, definitions: Definitions) -> Schema:
         return {"type": "boolean"}
@@ -38,6 +40,7 @@ class Boolean(Shape):
 
 class Integer(Shape):
     wire = (int,)
+    kind = int
 
     def schema(self, definitions: Definitions) -> Schema:
         return {"type": "integer"}
@@ -58,6 +61,7 @@ class Integer(Shape):
 
 class Number(Shape):
     wire = (float,)
+    kind = float
 
     def schema(self, definitions: Definitions) -> Schema:
         return {"type": "number"}
@@ -72,6 +76,7 @@ class Number(Shape):
 
 class Text(Shape):
     wire = (str,)
+    kind = str
 
     def schema(self, definitions: Definitions) -> Schema:
         return {"type": "string"}
@@ -88,6 +93,7 @@ class Binary(Shape):
     """Binary in MessagePack. Callers that have JSON alone write it in base64."""
 
     wire = (bytes,)
+    kind: type
 
     def __init__(self, kind: type = bytes) -> None:
         self.kind = kind

@@ -16,6 +16,7 @@ class Formed(Shape):
     """A type that is read from a text and written as one."""
 
     wire = (str,)
+    kind: type
 
     def __init__(
         self,
@@ -43,7 +44,9 @@ class Formed(Shape):
             raise unexpected(value, self.expected) from None
 
     def write(self, value: Any) -> str:
-        if type(value) is not self.kind and not isinstance(value, self.kind):
+        # To Python a `datetime` is a `date`; as one it would lose its time.
+        is_more = self.kind is date and isinstance(value, datetime)
+        if is_more or not isinstance(value, self.kind):
             raise unexpected(value, f"a `{self.kind.__name__}`")
         try:
             return self.text(value)
@@ -84,43 +87,39 @@ FORMED: dict[type, Formed] = {
 class Choice(Shape):
     """The values of a `Literal`, or those of the members of an `Enum`."""
 
-    def __init__(self, values: dict[Any, Any], enumeration: type[Enum] | None = None) -> None:
-        #: From what is on the wire to what the task has.
-        self.values = values
-        self.enumeration = enumeration
-        self.wire = tuple({type(value) for value in values})
+    def __init__(self, choices: list[Any], kind: type[Enum] | None) -> None:
+        #: What is on the wire, and what the task has. Python's own look-up takes 1 for True.
+        self.values = [(it.value if isinstance(it, Enum) else it, it) for it in choices]
+        self.kind = kind
+        self.wire = tuple({type(value) for value, _ in self.values})
 
     def schema(self, definitions: Definitions) -> Schema:
-        schema: Schema = {"enum": list(self.values)}
+        schema: Schema = {"enum": [value for value, _ in self.values]}
         if set(self.wire) == {str}:
             schema = {"type": "string", **schema}
         return schema
 
     def read(self, value: Any) -> Any:
-        for known, meant in self.values.items():
+        for known, meant in self.values:
             if type(known) is type(value) and known == value:
                 return meant
-        choices = ", ".join(repr(known) for known in self.values)
+        choices = ", ".join(repr(known) for known, _ in self.values)
         raise unexpected(value, f"one of {choices}")
 
     def write(self, value: Any) -> Any:
-        if self.enumeration is None:
-            self.read(value)
-            return value
-        if not isinstance(value, self.enumeration):
-            raise unexpected(value, f"a `{self.enumeration.__name__}`")
-        return value.value
+        for known, meant in self.values:
+            if type(meant) is type(value) and meant == value:
+                return known
+        if self.kind is not None:
+            raise unexpected(value, f"a `{self.kind.__name__}`")
+        choices = ", ".join(repr(meant) for _, meant in self.values)
+        raise unexpected(value, f"one of {choices}")
 
 
 def choice_of(members: type[Enum] | tuple[Any, ...]) -> Choice:
     """Raises `ValueError` where one is neither a text, a number, a boolean nor None."""
-    if isinstance(members, tuple):
-        values = {value: value for value in members}
-        enumeration = None
-    else:
-        values = {member.value: member for member in members}
-        enumeration = members
-    for value in values:
+    choice = Choice(list(members), None if isinstance(members, tuple) else members)
+    for value, _ in choice.values:
         if not isinstance(value, str | int | bool | None):
             raise ValueError(f"{told(value)} is no choice: it is a text, an integer or a boolean")
-    return Choice(values, enumeration)
+    return choice

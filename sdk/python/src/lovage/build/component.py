@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import time
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,16 +40,23 @@ def build(project: Project, output: Path) -> None:
         _say(f"making a component of `{project.entry}` and what it imports")
         made = folder / "out.wasm"
         _run(folder, roots, made, project)
-        try:
-            output.parent.mkdir(parents=True, exist_ok=True)
-            # Through a file beside it, so that nobody reads half of it.
-            partial = output.with_name(f"{output.name}.partial")
-            partial.write_bytes(made.read_bytes())
-            partial.replace(output)
-        except OSError as error:
-            raise BuildError(f"cannot write the component `{output}`: {error}") from None
+        keep(made, output)
     size = output.stat().st_size / (1 << 20)
     _say(f"`{output}`: {size:.1f} MiB in {time.monotonic() - began:.1f} s")
+
+
+def keep(made: Path, output: Path) -> None:
+    """Puts the component where it was asked for. Raises `BuildError`."""
+    # Through a file beside it, so that nobody reads half of it.
+    partial = output.with_name(f"{output.name}.partial")
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(made, partial)
+        partial.replace(output)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise BuildError(f"cannot write the component `{output}`: {error}") from None
 
 
 def _say(line: str) -> None:
