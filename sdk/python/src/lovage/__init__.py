@@ -12,7 +12,7 @@
 - `_signature`, `_shapes`, `_msgpack`: types, their schemas, and values on the wire
 - `_run`: one attempt; `_traceback`: errors in the author's words
 - `_component`: the border of the component, imported in the sandbox alone; with
-  `_describe`, `_outgoing`, `_keyvalue` and `_databases`
+  `_describe`, `_calls`, `_outgoing`, `_keyvalue` and `_databases`
 """
 
 from lovage import bucket, config, context, http, jobs, sql

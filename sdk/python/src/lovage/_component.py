@@ -15,6 +15,7 @@ from componentize_py_types import Err, Ok
 from wit_world.imports import context, jobs, types
 
 from lovage import _host, _run, _sandbox, _task
+from lovage._calls import asked
 from lovage._describe import batched, described
 from lovage._errors import CallError, CallErrorKind, Failure, SqlError
 from lovage._host import BucketHost, DatabaseHost, Job, WireJob
@@ -101,17 +102,24 @@ def _failure(failure: Failure) -> Any:
 
 
 def _asked(call: Callable[[], T]) -> T:
-    try:
-        return call()
-    except Err as error:
-        value = error.value
+    return asked(call, _told)
+
+
+def _told(error: Any) -> CallError:
     kinds: dict[type, CallErrorKind] = {
         types.CallError_Denied: "denied",
         types.CallError_Invalid: "invalid",
         types.CallError_Limit: "limit",
         types.CallError_Unavailable: "unavailable",
     }
-    raise CallError(kinds[type(value)], value.value)
+    return CallError(kinds[type(error)], error.value)
+
+
+def _told_of_config(error: Any) -> CallError:
+    # That interface has no case of its own for it; the host says it first.
+    if error.value.startswith("denied: "):
+        return CallError("denied", error.value.removeprefix("denied: "))
+    return CallError("unavailable", error.value)
 
 
 def _moment(ms: int) -> datetime:
@@ -178,16 +186,8 @@ class _Host:
     def config(self, key: str) -> str | None:
         if store is None:
             raise _unwanted(f"config {key}")
-        try:
-            value: str | None = store.get(key)
-        except Err as error:
-            text = str(error.value.value)
-        else:
-            return value
-        # That interface has no case of its own for it; the host says it first.
-        if text.startswith("denied: "):
-            raise CallError("denied", text.removeprefix("denied: "))
-        raise CallError("unavailable", text)
+        value: str | None = asked(lambda: store.get(key), _told_of_config)
+        return value
 
     def http(self, request: Request) -> Response:
         if _outgoing is None:

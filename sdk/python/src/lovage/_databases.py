@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
-from componentize_py_types import Err
 from wit_world.imports import sql as wit
 
+from lovage._calls import asked
 from lovage._errors import CallErrorKind, SqlError
 from lovage._host import SqlValue
 from lovage.sql import Rows
 
-T = TypeVar("T")
 _KINDS: dict[type, CallErrorKind] = {
     wit.SqlError_Denied: "denied",
     wit.SqlError_Unknown: "unknown",
@@ -35,10 +33,10 @@ class Opened:
 
     def query(self, statement: str, parameters: list[SqlValue]) -> Rows:
         given = [_given(it) for it in parameters]
-        return _rows(_asked(lambda: wit.query(self.name, statement, given)))
+        return _rows(asked(lambda: wit.query(self.name, statement, given), _told))
 
     def begin(self) -> Begun:
-        return Begun(_asked(lambda: wit.Transaction.begin(self.name)))
+        return Begun(asked(lambda: wit.Transaction.begin(self.name), _told))
 
 
 class Begun:
@@ -47,23 +45,19 @@ class Begun:
 
     def query(self, statement: str, parameters: list[SqlValue]) -> Rows:
         given = [_given(it) for it in parameters]
-        return _rows(_asked(lambda: self.transaction.query(statement, given)))
+        return _rows(asked(lambda: self.transaction.query(statement, given), _told))
 
     def end(self, commit: bool) -> None:
         # Given back to the host, whatever it answers.
         with self.transaction as it:
-            _asked(it.commit if commit else it.rollback)
+            asked(it.commit if commit else it.rollback, _told)
 
 
-def _asked(call: Callable[[], T]) -> T:
-    try:
-        return call()
-    except Err as error:
-        value = error.value
-    if isinstance(value, wit.SqlError_Database):
-        said = value.value
-        raise SqlError("database", said.message, code=said.code, retry=said.retry)
-    raise SqlError(_KINDS[type(value)], value.value)
+def _told(error: Any) -> SqlError:
+    if isinstance(error, wit.SqlError_Database):
+        said = error.value
+        return SqlError("database", said.message, code=said.code, retry=said.retry)
+    return SqlError(_KINDS[type(error)], error.value)
 
 
 def _given(value: SqlValue) -> Any:

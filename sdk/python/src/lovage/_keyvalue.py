@@ -9,6 +9,7 @@ from componentize_py_types import Err
 from wit_world.imports import atomics, batch
 from wit_world.imports import keyvalue_store as store
 
+from lovage._calls import asked
 from lovage._errors import CallError, CallErrorKind
 
 T = TypeVar("T")
@@ -26,11 +27,7 @@ class Opened:
         self.bucket = self._asked(lambda: store.open(name))
 
     def _asked(self, call: Callable[[], T]) -> T:
-        try:
-            return call()
-        except Err as error:
-            value = error.value
-        raise self._error(value)
+        return asked(call, self._error)
 
     def _error(self, error: Any) -> CallError:
         if isinstance(error, store.Error_AccessDenied):
