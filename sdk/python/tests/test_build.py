@@ -83,7 +83,7 @@ def test_what_functions_import_is_found_through_the_files_that_are_used(tmp_path
             "def f():\n    from nowhere_at_all import x",
             "line 2: there is no module `nowhere_at_all`",
         ),
-        ("x = (", "`src/thumb_nails.py`, line 1: '(' was never closed"),
+        ("x = (", "`src/thumb_nails.py`, line 1: '(' was never closed (to Python 3."),
     ],
 )
 def test_imports_that_cannot_be(tmp_path: Path, text: str, said: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from lovage._errors import DeclarationError
@@ -33,37 +32,23 @@ class Field:
             raise DeclarationError(f"`pattern`: `{self.pattern}`: {error}") from None
 
     def words(self, wire: tuple[type, ...]) -> dict[str, object]:
-        """In the words of JSON Schema, which has others for the length of each type, and none
-        where it may be of more than one: the task alone is held to that."""
+        """In the words of JSON Schema, which has others for the length of each type. It has none
+        for what may be of more than one, and for bytes, whose text in JSON is not looked at: there
+        the task alone holds to it."""
         lengths = {_LENGTHS[kind] for kind in wire if kind in _LENGTHS}
-        length = lengths.pop() if len(lengths) == 1 else None
+        length = lengths.pop() if len(lengths) == 1 else ""
+        of_bytes = bytes in wire
         named: dict[str, object] = {
             "description": self.description,
             "minimum": self.ge,
             "exclusiveMinimum": self.gt,
             "maximum": self.le,
             "exclusiveMaximum": self.lt,
-            "pattern": self.pattern,
+            "pattern": None if of_bytes else self.pattern,
         }
-        if length is not None:
-            word, scaled = length
-            named[f"min{word}"] = None if self.min_length is None else scaled(self.min_length)
-            named[f"max{word}"] = None if self.max_length is None else scaled(self.max_length)
+        if length and not of_bytes:
+            named |= {f"min{length}": self.min_length, f"max{length}": self.max_length}
         return {word: value for word, value in named.items() if value is not None}
 
 
-def _same(length: int) -> int:
-    return length
-
-
-def _of_base64(length: int) -> int:
-    """JSON Schema sees bytes as they are in JSON."""
-    return -(-length // 3) * 4
-
-
-_LENGTHS: dict[type, tuple[str, Callable[[int], int]]] = {
-    str: ("Length", _same),
-    bytes: ("Length", _of_base64),
-    list: ("Items", _same),
-    dict: ("Properties", _same),
-}
+_LENGTHS: dict[type, str] = {str: "Length", list: "Items", dict: "Properties"}

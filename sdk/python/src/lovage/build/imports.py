@@ -72,7 +72,8 @@ def _imports_of(path: Path, name: str, project: Project) -> Iterator[_Import]:
         tree = ast.parse(path.read_bytes(), str(path))
     except SyntaxError as error:
         where = _told(path, error.lineno or 1, project)
-        raise BuildError(f"{where}: {error.msg}") from None
+        by = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+        raise BuildError(f"{where}: {error.msg} (to {by}, which builds it)") from None
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     yield from _Walk(package, project.root).block(tree.body, late=False, optional=False)
 
