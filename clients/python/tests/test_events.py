@@ -143,6 +143,13 @@ def test_a_stream_that_is_left_early_is_closed(client: Any, fake: Fake, method: 
     assert left.wait(4.0)
 
 
+def test_somebody_elses_page_is_no_stream(client: Any, fake: Fake) -> None:
+    fake.routes["GET /v1/events"] = lambda handler, _: handler.reply(200, "a page")
+    with pytest.raises(WrongAnswer, match="is a Lovage server at that address"):
+        next(client.events(timeout=2.0))
+    assert len(fake.seen) == 1
+
+
 def test_a_token_that_is_revoked_ends_a_stream(client: Any, fake: Fake) -> None:
     fake.routes["GET /v1/events"] = stream(jobs(1))
     fake.faults = [None, problem(401, "unauthorized")]

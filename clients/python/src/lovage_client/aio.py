@@ -13,7 +13,7 @@ from .aio_handles import AsyncFlow, AsyncJob, AsyncModule, AsyncTask
 from .calls import Call, Options, TaskRef
 from .events import Follower, Subscription, subscription_to_all
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
-from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of
+from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of, is_stream
 from .wire import Answer, Deadline, Lost, Operation, Pause, Request
 
 P = ParamSpec("P")
@@ -237,7 +237,7 @@ class AsyncClient:
             stream = self._http.stream(**self._target.arguments(request, headers))
             try:
                 async with stream as response:
-                    if response.status_code != 200:
+                    if not is_stream(response):
                         await response.aread()
                         ended = answer_of(response)
                     else:

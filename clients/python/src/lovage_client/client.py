@@ -13,7 +13,7 @@ from .calls import Call, Options, TaskRef
 from .events import Follower, Subscription, subscription_to_all
 from .handles import Flow, Job, Module, Task
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
-from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of, hung_up_after
+from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of, hung_up_after, is_stream
 from .wire import Answer, Deadline, Lost, Operation, Pause, Request
 
 P = ParamSpec("P")
@@ -29,7 +29,8 @@ class Client:
 
     It may be used from many threads, and holds connections: close it, or use it in `with`.
     `timeout` bounds each operation, repeats included (of `enqueue_many` and `jobs` each of its
-    requests), and not the waiting for jobs, which takes a timeout of its own. `http` is an httpx client to use instead of an own one.
+    requests), and not the waiting for jobs, which takes a timeout of its own. `http` is an
+    httpx client to use instead of an own one.
     """
 
     def __init__(
@@ -237,7 +238,7 @@ class Client:
             ended: Answer | Lost | None = None
             try:
                 with self._http.stream(**self._target.arguments(request, headers)) as response:
-                    if response.status_code != 200:
+                    if not is_stream(response):
                         response.read()
                         ended = answer_of(response)
                     else:

@@ -15,11 +15,10 @@ from .errors import (
     problem_of,
 )
 from .records import Event, Progress, progress
-from .wire import AWAY, Answer, Deadline, Lost, Request, pause_before
+from .wire import AWAY, STREAM, Answer, Deadline, Lost, Request, pause_before
 
 T = TypeVar("T")
 
-STREAM = "text/event-stream"
 #: Seconds of silence after which a stream counts as broken: the server says something every 15.
 SILENCE = 45.0
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import httpx
 
-from .wire import Answer, Lost, Request
+from .wire import STREAM, Answer, Lost, Request
 
 #: Where a server is if nothing else is said: that of `lovage dev`.
 DEFAULT_URL = "http://localhost:7777"
@@ -105,13 +105,21 @@ def _is_address(url: str) -> bool:
     return read.scheme in ("http", "https") and read.host != ""
 
 
+def is_stream(response: httpx.Response) -> bool:
+    """Whether it is an event stream, and not somebody's page."""
+    kind = response.headers.get("content-type", "")
+    return response.status_code == 200 and kind.startswith(STREAM)
+
+
 @contextmanager
 def hung_up_after(response: httpx.Response, seconds: float) -> Iterator[None]:
     """Breaks a stream off when the time is up. httpx by itself waits for each word as long as
     for the first, and a server that says something now and then is listened to for longer."""
     stream = response.extensions.get("network_stream")
     sock = None if stream is None else stream.get_extra_info("socket")
-    if sock is None or seconds == math.inf:
+    # Over HTTP/2 others use the connection, too.
+    is_own = response.http_version.startswith("HTTP/1")
+    if sock is None or not is_own or seconds == math.inf:
         yield
         return
     timer = Timer(seconds, _hang_up, [sock])

@@ -17,6 +17,7 @@ from .errors import ConnectionFailed, LovageError, ProblemError, problem_of
 MSGPACK = "application/msgpack"
 JSON = "application/json"
 TEXT = "text/plain"
+STREAM = "text/event-stream"
 
 #: Seconds of silence after which a request counts as lost.
 SILENCE = 10.0
