@@ -152,14 +152,14 @@ def test_requests_are_answered_by_the_test() -> None:
         got = http.post("https://example.com/a?b", json_body={"n": 1}, timeout="2s")
         assert (got.status, got.json(), got.text()) == (200, {"n": 1}, '{"n": 1}')
         assert (got.header("Content-Type"), got.header("etag")) == ("application/json", None)
-        http.get("http://example.com", headers={"accept": "text/plain"})
+        http.get("http://example.com", headers={"accept": "text/plain", "x-n": 5})  # type: ignore[dict-item]
         for wrong in ("example.com", "ftp://example.com/", "https:///a", "http://[::1"):
             with pytest.raises(CallError, match="is no URL"):
                 http.get(wrong)
     first, second = told.requests
     assert (first.method, first.timeout_ms) == ("POST", 2_000)
     assert first.headers == {"content-type": "application/json"}
-    assert (second.method, second.headers) == ("GET", {"accept": "text/plain"})
+    assert (second.method, second.headers) == ("GET", {"accept": "text/plain", "x-n": "5"})
     with Context(), pytest.raises(CallError, match="the test answers no `GET"):
         http.get("http://a.b")
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lovage._errors import DeclarationError, Failure, argument_failure
 from lovage._msgpack import MsgpackError, decode_pairs, encode
-from lovage._shapes import Definitions, Field, Mismatch, Record, Schema, Shape, shape_of
+from lovage._shapes import Definitions, Member, Mismatch, Record, Schema, Shape, shape_of
 from lovage._shapes.resolve import UnsupportedType, with_default
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -55,7 +55,7 @@ class Signature:
         except UnsupportedType as error:
             raise self._wrong(f"{what}: {error}") from None
 
-    def _takes(self, hints: dict[str, Any]) -> list[Field]:
+    def _takes(self, hints: dict[str, Any]) -> list[Member]:
         takes = []
         for name, parameter in inspect.signature(self._function).parameters.items():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -70,10 +70,10 @@ class Signature:
             if parameter.default is not parameter.empty:
                 takes.append(with_default(name, shape, parameter.default))
             else:
-                takes.append(Field(name, shape, required=True))
+                takes.append(Member(name, shape, required=True))
         return takes
 
-    def _one_call(self, takes: list[Field], returns: Any) -> tuple[Record, Any]:
+    def _one_call(self, takes: list[Member], returns: Any) -> tuple[Record, Any]:
         item = getattr(takes[0].shape, "item", None) if len(takes) == 1 else None
         if not isinstance(item, Record):
             raise self._wrong(

@@ -66,7 +66,7 @@ def request(
     it where there is no `timeout`."""
     if not _is_address(url):
         raise CallError("invalid", f"`{url}` is no URL of the form `https://host/path`")
-    sent = dict(headers or {})
+    sent = {name: str(value) for name, value in (headers or {}).items()}
     if json_body is not None:
         body = json.dumps(json_body)
         if not any(name.lower() == "content-type" for name in sent):

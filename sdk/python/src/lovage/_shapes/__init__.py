@@ -11,12 +11,12 @@
 """
 
 from lovage._shapes.base import Definitions, Mismatch, Schema, Shape
-from lovage._shapes.records import Field, Record
+from lovage._shapes.records import Member, Record
 from lovage._shapes.resolve import UnsupportedType, shape_of
 
 __all__ = [
     "Definitions",
-    "Field",
+    "Member",
     "Mismatch",
     "Record",
     "Schema",

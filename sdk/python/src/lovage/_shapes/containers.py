@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any
 
-from lovage._field import Field as Words
+from lovage._field import Field
 from lovage._shapes.base import Definitions, Mismatch, Schema, Shape, told, unexpected
 
 _One = Callable[[Shape, Any], Any]
@@ -160,7 +160,7 @@ class Union(Shape):
 class Bounded(Shape):
     """A shape with bounds on its values, and words about it."""
 
-    def __init__(self, shape: Shape, words: Schema, bounds: list[Words]) -> None:
+    def __init__(self, shape: Shape, words: Schema, bounds: list[Field]) -> None:
         self.shape = shape
         self.words = words
         self.bounds = bounds
@@ -182,9 +182,9 @@ class Bounded(Shape):
 
     def _check(self, value: Any) -> None:
         """Of what the task has: on the wire, bytes may be Base64 and decimal numbers texts."""
-        for words in self.bounds:
+        for field in self.bounds:
             for name, (kinds, holds, said) in _BOUNDS.items():
-                bound = getattr(words, name)
+                bound = getattr(field, name)
                 if bound is None or isinstance(value, bool) or not isinstance(value, kinds):
                     continue
                 try:

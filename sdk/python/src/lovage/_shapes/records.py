@@ -10,7 +10,7 @@ from lovage._shapes.base import Definitions, Mismatch, Schema, Shape, unexpected
 
 
 @dataclass
-class Field:
+class Member:
     """A field of a record, or an argument of a task."""
 
     name: str
@@ -37,7 +37,7 @@ class Record(Shape):
         self.doc = doc
         self.is_dict = is_dict
         #: Filled after its making, since a record may hold itself.
-        self.fields: list[Field] = []
+        self.fields: list[Member] = []
 
     def schema(self, definitions: Definitions) -> Schema:
         name, new = definitions.name(self, self.kind.__name__)

@@ -12,11 +12,11 @@ from enum import Enum
 from typing import Any, Literal, get_args, get_origin
 
 from lovage._errors import DeclarationError
-from lovage._field import Field as Words
+from lovage._field import Field
 from lovage._shapes import containers, scalars
 from lovage._shapes.base import Mismatch, Shape
 from lovage._shapes.plain import Anything
-from lovage._shapes.records import Field, Record
+from lovage._shapes.records import Member, Record
 from lovage._shapes.texts import FORMED, choice_of
 
 
@@ -146,7 +146,7 @@ def _annotated(kind: Any, words: tuple[Any, ...]) -> Shape:
     for word in words:
         if isinstance(word, str):
             said["description"] = word
-        elif isinstance(word, Words):
+        elif isinstance(word, Field):
             said |= word.words(shape.wire)
             bounds.append(word)
     return containers.Bounded(shape, said, bounds) if said or bounds else shape
@@ -163,7 +163,7 @@ def _record(asked: Any, kind: type, types: dict[Any, Any]) -> Record:
         hints = {name: _filled(hint, types) for name, hint in hints.items()}
         if is_dict:
             record.fields = [
-                Field(it, shape_of(hint), _required(kind, it, hint)) for it, hint in hints.items()
+                Member(it, shape_of(hint), _required(kind, it, hint)) for it, hint in hints.items()
             ]
         else:
             _check_kept(hints)
@@ -194,22 +194,22 @@ def _required(kind: type, name: str, hint: Any) -> bool:
     return name in keys
 
 
-def _field(field: dataclasses.Field[Any], kind: Any) -> Field:
+def _field(field: dataclasses.Field[Any], kind: Any) -> Member:
     shape = shape_of(kind)
     missing = dataclasses.MISSING
     if field.default is missing:
-        return Field(field.name, shape, required=field.default_factory is missing)
+        return Member(field.name, shape, required=field.default_factory is missing)
     return with_default(field.name, shape, field.default)
 
 
-def with_default(name: str, shape: Shape, default: Any) -> Field:
+def with_default(name: str, shape: Shape, default: Any) -> Member:
     """A default that the type or JSON does not have stands in no schema; Python allows it."""
     try:
         written = shape.write(default)
         json.dumps(written, allow_nan=False)
     except (Mismatch, TypeError, ValueError):
-        return Field(name, shape, required=False)
-    return Field(name, shape, required=False, default=written, has_default=True)
+        return Member(name, shape, required=False)
+    return Member(name, shape, required=False, default=written, has_default=True)
 
 
 def _doc(kind: type) -> str:
