@@ -49,7 +49,7 @@ _LISTS: dict[Any, tuple[type, tuple[type, ...]]] = {
 
 #: Also of a generic type, for each of its types.
 _records: dict[Any, Record] = {}
-#: Names of types that are being followed.
+#: Types under another name whose own type is being read.
 _followed: list[Any] = []
 
 
