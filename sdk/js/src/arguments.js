@@ -84,20 +84,27 @@ function properties(plan, value, path, defs) {
   return found;
 }
 
-/** The first form that fits. */
+/** The first form that fits; of an object the first that keeps most of it, since a form leaves out what it does not name. */
 function either(forms, value, path, defs) {
   const reasons = [];
-  for (const form of forms) {
+  const fitting = [];
+  // What a float would round is a bigint, where it may be one.
+  const exact = typeof value === "bigint" && forms.filter((form) => form.$as === "bigint");
+  for (const form of exact?.length ? exact : forms) {
     try {
-      return read(form, value, path, defs);
+      fitting.push(read(form, value, path, defs));
     } catch (error) {
       if (!(error instanceof Mismatch)) throw error;
       reasons.push(error);
     }
   }
+  if (fitting.length) return fitting.reduce((best, found) => (kept(found) > kept(best) ? found : best));
   // The form that fitted furthest is the one that was meant.
   throw reasons.reduce((best, reason) => (reason.path.length > best.path.length ? reason : best));
 }
+
+/** How many properties of an object are left. */
+const kept = (value) => (IS.object(value) ? Object.keys(value).length : 0);
 
 function oneOf(values, value, path) {
   if (values.includes(value)) return value;
@@ -126,6 +133,8 @@ const WORDS = {
   object: "an object",
 };
 
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
 /** Types of the language that JSON has not. */
 const SPECIAL = {
   bigint(value, path) {
@@ -140,8 +149,9 @@ const SPECIAL = {
     throw new Mismatch(path, `expected bytes, or a text in base64, not ${told(value)}`);
   },
   date(value, path) {
-    const date = typeof value === "string" ? new Date(value) : undefined;
-    if (date && !Number.isNaN(date.getTime())) return date;
+    // `Date` reads much else, and a time without a zone as that of wherever it is.
+    const date = new Date(typeof value === "string" && RFC_3339.test(value) ? value : NaN);
+    if (!Number.isNaN(date.getTime())) return date;
     throw new Mismatch(path, `expected a time such as "2027-01-31T09:00:00Z", not ${told(value)}`);
   },
 };
