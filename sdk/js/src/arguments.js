@@ -46,8 +46,8 @@ function decoded(task, input) {
   }
 }
 
-function read(plan, value, path, defs) {
-  if (plan.$ref) return read(defs[plan.$ref.slice("#/$defs/".length)], value, path, defs);
+function read(form, value, path, defs) {
+  const plan = resolved(form, defs);
   if (plan.$as) return SPECIAL[plan.$as](value, path);
   if (plan.anyOf) return either(plan.anyOf, value, path, defs);
   if (Object.hasOwn(plan, "const")) return oneOf([plan.const], value, path);
@@ -73,9 +73,17 @@ function items(plan, value, path, defs) {
 function properties(plan, value, path, defs) {
   const missing = plan.required?.find((name) => !Object.hasOwn(value, name));
   if (missing) throw new Mismatch(path, `\`${missing}\` is missing`);
+  const { properties, additionalProperties } = plan;
+  // `object` names nothing, and takes all.
+  if (!properties && !additionalProperties) return value;
+  const of = (key) => (Object.hasOwn(properties ?? {}, key) ? properties[key] : additionalProperties);
+  const isTag = ([key]) => Object.hasOwn(of(key) || {}, "const") || of(key)?.enum;
+  const entries = Object.entries(value);
+  // What tells the forms of a union apart: before the rest is read, which may hold as many forms again.
+  for (const [key, item] of entries.filter(isTag)) read(of(key), item, [...path, key], defs);
   const found = {};
-  for (const [key, item] of Object.entries(value)) {
-    const known = Object.hasOwn(plan.properties ?? {}, key) ? plan.properties[key] : plan.additionalProperties;
+  for (const [key, item] of entries) {
+    const known = of(key);
     // What a type does not name, its author does not expect.
     if (!known) continue;
     const read_ = known === true ? item : read(known, item, [...path, key], defs);
@@ -84,27 +92,37 @@ function properties(plan, value, path, defs) {
   return found;
 }
 
-/** The first form that fits; of an object the first that keeps most of it, since a form leaves out what it does not name. */
+/** The first form that fits. */
 function either(forms, value, path, defs) {
   const reasons = [];
-  const fitting = [];
-  // What a float would round is a bigint, where it may be one.
-  const exact = typeof value === "bigint" && forms.filter((form) => form.$as === "bigint");
-  for (const form of exact?.length ? exact : forms) {
+  for (const form of ranked(forms, value, defs)) {
     try {
-      fitting.push(read(form, value, path, defs));
+      return read(form, value, path, defs);
     } catch (error) {
       if (!(error instanceof Mismatch)) throw error;
       reasons.push(error);
     }
   }
-  if (fitting.length) return fitting.reduce((best, found) => (kept(found) > kept(best) ? found : best));
   // The form that fitted furthest is the one that was meant.
   throw reasons.reduce((best, reason) => (reason.path.length > best.path.length ? reason : best));
 }
 
-/** How many properties of an object are left. */
-const kept = (value) => (IS.object(value) ? Object.keys(value).length : 0);
+/** The forms as they are tried: of an object those first that keep most of it, since a form leaves out what it does not
+ * name; of a whole number that a float would round a bigint. */
+function ranked(forms, value, defs) {
+  const rank = (form) => {
+    if (typeof value === "bigint") return form.$as === "bigint" ? 1 : 0;
+    if (!IS.object(value)) return 0;
+    const { properties = {}, additionalProperties } = resolved(form, defs);
+    return Object.keys(value).filter((key) => additionalProperties || Object.hasOwn(properties, key)).length;
+  };
+  const all = forms.map((form) => ({ form, rank: rank(form) }));
+  return all.sort((a, b) => b.rank - a.rank).map(({ form }) => form);
+}
+
+function resolved(form, defs) {
+  return form.$ref ? resolved(defs[form.$ref.slice("#/$defs/".length)], defs) : form;
+}
 
 function oneOf(values, value, path) {
   if (values.includes(value)) return value;

@@ -47,10 +47,23 @@ test("values have the types of the language", () => {
 
 test("of several forms that fit, the one that keeps most is taken", () => {
   const object = (...names) => ({ type: "object", properties: Object.fromEntries(names.map((name) => [name, {}])), required: [] });
-  const forms = { properties: { it: { anyOf: [object("a"), object("a", "b"), object("c")] }, whole: { anyOf: [{ type: "number" }, { $as: "bigint" }] } }, required: [] };
+  const forms = { type: "object", properties: { it: { anyOf: [object("a"), object("a", "b"), object("c")] }, whole: { anyOf: [{ type: "number" }, { $as: "bigint" }] } }, required: [] };
   const read = (given) => readArguments("tidy", forms, encode(given));
   for (const it of [{ a: 1 }, { a: 1, b: 2 }, { c: 3 }]) assert.deepEqual(read({ it }), { it });
   for (const whole of [1, 0.5, 2n ** 63n - 1n]) assert.equal(read({ whole }).whole, whole);
+});
+
+test("a union that holds itself is read in no more steps than it has parts", () => {
+  const node = (op) => ({ type: "object", properties: { left: { $ref: "#/$defs/Node" }, op: { const: op } }, required: ["op"] });
+  const forms = { type: "object", properties: { it: { $ref: "#/$defs/Node" } }, required: [], $defs: { Node: { anyOf: [node("add"), node("times")] } } };
+  let it = { op: "add" };
+  for (let depth = 0; depth < 100; depth++) it = { left: it, op: "times" };
+  assert.deepEqual(readArguments("tidy", forms, encode({ it })), { it });
+});
+
+test("`object` takes all that an object has", () => {
+  const forms = { type: "object", properties: { it: { type: "object" } }, required: [] };
+  assert.deepEqual(readArguments("tidy", forms, encode({ it: { a: 1 } })), { it: { a: 1 } });
 });
 
 test("a time is one of RFC 3339, with its zone", () => {
