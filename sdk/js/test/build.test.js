@@ -55,6 +55,8 @@ test("what cannot be built is told in one line", (t) => {
   assert.match(refused(t, `${sdk}import fs from 'node:fs';\nexport const a = task(() => fs);`), /src\/index\.ts:2: Could not resolve "node:fs".*not there in the sandbox/);
   assert.match(refused(t, `${sdk}import '@lovage/sdk/testing';\nexport const a = task(() => 1);`), /is for tests alone/);
   assert.match(refused(t, `${sdk}const seed = Math.random();\nexport const a = task(() => seed);`), /asks for random numbers while it is loaded.*inside a task/);
+  const asking = "import { Bucket } from '@lovage/sdk';\nconst n = Bucket.open('a').exists('b');\n";
+  assert.match(refused(t, `${sdk}${asking}export const a = task(() => n);`), /asks for a bucket while it is loaded.*inside a task/);
   assert.match(refused(t, `${sdk}throw new Error('no luck');`), /^error: src\/index\.ts:2: no luck$/);
   assert.match(refused(t, "export const a = ;"), /^error: src\/index\.ts:1: /);
   assert.match(refused(t, "", "src/other.ts"), /has no entry file: make `src\/index\.ts` or/);

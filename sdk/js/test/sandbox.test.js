@@ -15,6 +15,7 @@ const SOURCE = `
 import { Bucket, CallError, sql, SqlError, task, wants } from "@lovage/sdk";
 
 wants("bucket visits", "sql notes");
+const visits = Bucket.open("visits");
 
 /** What is thrown, in short. */
 async function thrown(body: () => unknown): Promise<string> {
@@ -29,7 +30,6 @@ async function thrown(body: () => unknown): Promise<string> {
 }
 
 export const bucket = task(async () => {
-  const visits = Bucket.open("visits");
   visits.set("bytes", new Uint8Array([0, 255]));
   visits.setMany({ "1": "a", "2": "b", text: "é" });
   visits.delete("1");

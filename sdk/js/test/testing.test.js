@@ -101,6 +101,8 @@ test("a bucket in memory is as one on a broker", () => {
   });
   assert.deepEqual(job.bucket("visits").get("ann"), new TextEncoder().encode("x"));
   assert.equal(job.next().bucket("visits"), job.bucket("visits"));
+  const shared = Bucket.open("visits");
+  assert.deepEqual([job.run(() => shared.exists("ann")), new TestJob().run(() => shared.exists("ann"))], [true, false]);
 });
 
 test("a database is what the test says", async () => {

@@ -227,7 +227,7 @@ export const config: {
  */
 export class Bucket {
   private constructor();
-  /** The bucket of this name. It is there with its first key. */
+  /** The bucket of this name, also at the top of a file. It is there with its first key. */
   static open(name: string): Bucket;
   get(key: string): Uint8Array | undefined;
   /** A text is kept as UTF-8. */
