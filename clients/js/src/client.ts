@@ -81,10 +81,11 @@ export class Client<M extends object = AnyModules> {
       throw new RangeError(`\`chunk\` is 1 to ${MOST}, not ${chunk}`);
     }
     const began = performance.now();
+    // All of them, so that a wrong option is told before there is a job.
+    const bodies = calls.map((it, n) => callBody({ ...it, key: it.key ?? `${key}/${n}` }));
     const ids: string[] = [];
     for (let from = 0; from < calls.length; from += chunk) {
-      const some = calls.slice(from, from + chunk);
-      const jobs = some.map((it, n) => callBody({ ...it, key: it.key ?? `${key}/${from + n}` }));
+      const jobs = bodies.slice(from, from + chunk);
       try {
         const answer = await this._transport.ask(
           { method: "POST", path: "/v1/jobs/batch", body: { jobs }, key, repeat: "always" },

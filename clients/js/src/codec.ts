@@ -3,12 +3,13 @@
  *
  * What cannot be sent as it is meant is refused by its place, before there is a request.
  */
-import { decode as unpack, encode as pack } from "@msgpack/msgpack";
+import { type DecoderOptions, decode as unpack, encode as pack } from "@msgpack/msgpack";
 
 /** Levels of nesting that are sent. */
 const MAX_DEPTH = 100;
 const MIN_INT64 = -(2n ** 63n);
 const MAX_UINT64 = 2n ** 64n - 1n;
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export function encode(value: unknown): Uint8Array {
   const options = { useBigInt64: true, ignoreUndefined: true, maxDepth: MAX_DEPTH + 2 };
@@ -16,8 +17,20 @@ export function encode(value: unknown): Uint8Array {
 }
 
 export function decode(bytes: Uint8Array): unknown {
-  return received(unpack(bytes, { useBigInt64: true }));
+  return received(unpack(bytes, { useBigInt64: true, keyDecoder }));
 }
+
+/**
+ * The decoder refuses a key `__proto__`, which is a key like any other in what a job is given: it
+ * gets there with a dot before it, as does what would be taken for such a one.
+ */
+const keyDecoder: NonNullable<DecoderOptions["keyDecoder"]> = {
+  canBeCached: (length) => length >= "__proto__".length,
+  decode: (bytes, from, length) => {
+    const key = utf8.decode(bytes.subarray(from, from + length));
+    return /^\.*__proto__$/.test(key) ? `.${key}` : key;
+  },
+};
 
 /** Base64, for what is sent where bytes have no form of their own. */
 export function base64(bytes: Uint8Array): string {
@@ -28,19 +41,18 @@ export function base64(bytes: Uint8Array): string {
   return btoa(text);
 }
 
-/** Bytes among values that the server reads as JSON, as the Base64 texts that they are there. */
-export function withoutBytes(value: unknown, depth = 0): unknown {
-  if (value instanceof ArrayBuffer) return base64(new Uint8Array(value));
-  if (isBytes(value)) return base64(bytesOf(value));
-  // Too deep a value is refused, with its place, where it is encoded.
-  if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return value;
-  if (Array.isArray(value)) return value.map((it) => withoutBytes(it, depth + 1));
-  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
-  const entries = Object.entries(value);
-  return Object.fromEntries(entries.map(([name, it]) => [name, withoutBytes(it, depth + 1)]));
+/** What is sent to where the server reads JSON: bytes as the Base64 texts that they are there. */
+export function withoutBytes(value: unknown): unknown {
+  return sendable(value, "", 0, base64);
 }
 
-function sendable(value: unknown, at: string, depth: number): unknown {
+/** As the encoder takes it, with bytes as `form` has them. */
+function sendable(
+  value: unknown,
+  at: string,
+  depth: number,
+  form: (bytes: Uint8Array) => unknown = (it) => it,
+): unknown {
   switch (typeof value) {
     case "string":
     case "boolean":
@@ -55,24 +67,29 @@ function sendable(value: unknown, at: string, depth: number): unknown {
       }
       return value;
     case "object":
-      return value === null ? null : sendableObject(value, at, depth);
+      return value === null ? null : sendableObject(value, at, depth, form);
     default:
       throw new TypeError(`${place(at)}: a ${typeof value} cannot be sent`);
   }
 }
 
-function sendableObject(value: object, at: string, depth: number): unknown {
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  if (isBytes(value)) return bytesOf(value);
+function sendableObject(
+  value: object,
+  at: string,
+  depth: number,
+  form: (bytes: Uint8Array) => unknown,
+): unknown {
+  if (value instanceof ArrayBuffer) return form(new Uint8Array(value));
+  if (isBytes(value)) return form(bytesOf(value));
   if (depth > MAX_DEPTH) {
     throw new TypeError(`${place(at)}: it is nested more than ${MAX_DEPTH} deep, or in itself`);
   }
   if (Array.isArray(value)) {
     // A hole or `undefined` is null, as in JSON: it must not move what comes behind it.
-    return Array.from(value, (it, n) => sendable(it ?? null, `${at}/${n}`, depth + 1));
+    return Array.from(value, (it, n) => sendable(it ?? null, `${at}/${n}`, depth + 1, form));
   }
   if ("toJSON" in value && typeof value.toJSON === "function") {
-    return sendable(value.toJSON(""), at, depth + 1);
+    return sendable(value.toJSON(""), at, depth + 1, form);
   }
   if (Symbol.iterator in value || ArrayBuffer.isView(value) || isPromise(value) || isBlob(value)) {
     const kind = value.constructor?.name ?? "object";
@@ -80,7 +97,7 @@ function sendableObject(value: object, at: string, depth: number): unknown {
   }
   const entries = Object.entries(value).filter(([, it]) => it !== undefined);
   const plain: [string, unknown][] = entries.map(([name, it]) => {
-    return [name, sendable(it, `${at}/${escaped(name)}`, depth + 1)];
+    return [name, sendable(it, `${at}/${escaped(name)}`, depth + 1, form)];
   });
   return Object.fromEntries(plain);
 }
@@ -95,9 +112,10 @@ function received(value: unknown): unknown {
     value.forEach((it, n) => (value[n] = received(it)));
     return value;
   }
-  const map = value as Record<string, unknown>;
-  for (const name of Object.keys(map)) map[name] = received(map[name]);
-  return map;
+  const entries = Object.entries(value).map(([name, it]): [string, unknown] => {
+    return [/^\.+__proto__$/.test(name) ? name.slice(1) : name, received(it)];
+  });
+  return Object.fromEntries(entries);
 }
 
 function isBytes(value: unknown): value is Uint8Array | Uint8ClampedArray | DataView {

@@ -75,12 +75,16 @@ export class JobCancelled extends LovageError {
 /** The flow failed or was cancelled. */
 export class FlowFailed extends LovageError {
   override name = "FlowFailed";
-  readonly flow: FlowRecord;
+  readonly #flow: FlowRecord;
 
   constructor(flow: FlowRecord) {
     const how = flow.state === "cancelled" ? "was cancelled" : "failed";
     super(`flow ${flow.id} (${flow.name}) ${how}: ${flow.failed} of ${flow.nodes} calls failed`);
-    this.flow = flow;
+    this.#flow = flow;
+  }
+
+  get flow(): FlowRecord {
+    return this.#flow;
   }
 }
 

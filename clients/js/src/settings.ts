@@ -47,11 +47,16 @@ export function resolve(settings: Settings): Resolved {
   if (url.username || url.password || url.search || url.hash) {
     throw new TypeError("the URL is a server's and no more: a token goes into `token`");
   }
+  const token = settings.token ?? environment("LOVAGE_TOKEN");
+  // `fetch` would say so of each request, as if it had not reached the server.
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) {
+    throw new TypeError("the token has a character that none has, such as a space or a line's end");
+  }
   // Bound, since browsers refuse a `fetch` that is called as somebody's method.
   const fetched = settings.fetch ?? globalThis.fetch.bind(globalThis);
   return {
     base: url.origin + url.pathname.replace(/\/+$/, ""),
-    token: settings.token ?? environment("LOVAGE_TOKEN"),
+    token,
     within: millis(settings.within ?? 30_000, "within"),
     silence: millis(settings.silence ?? 10_000, "silence"),
     wait: millis(settings.wait ?? 300_000, "wait"),

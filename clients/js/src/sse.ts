@@ -1,4 +1,5 @@
 /** Server-sent events out of a stream of bytes (WHATWG HTML, section 9.2.6). */
+import { LovageError } from "./problems.js";
 
 export interface Sent {
   event: string;
@@ -20,7 +21,7 @@ export class Parser {
   /** The events that these bytes complete. One that the stream's end cuts off never is. */
   push(bytes: Uint8Array): Sent[] {
     this.#left += this.#text.decode(bytes, { stream: true });
-    if (this.#left.length > LONGEST) throw new RangeError("an event is too long");
+    if (this.#left.length > LONGEST) throw new LovageError("an event is too long");
     const sent: Sent[] = [];
     for (;;) {
       const end = /\r\n|\n|\r/.exec(this.#left);

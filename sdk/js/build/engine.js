@@ -32,6 +32,8 @@ const AT_LOAD = [
   [/wasi:random/, "random numbers"],
   [/wasi:(http|sockets)/, "the network"],
   [/wasi:clocks/, "the time"],
+  [/wasi:keyvalue/, "a bucket"],
+  [/lovage:task\/sql/, "a database"],
   [/lovage:task|wasi:config/, "the running job"],
 ];
 

@@ -10,6 +10,10 @@ import { Problem } from "./problem.js";
 const AS = Symbol("as");
 const DIALECT = "https://json-schema.org/draft/2020-12/schema";
 const { TypeFlags } = ts;
+const PRIMITIVE = TypeFlags.StringLike | TypeFlags.NumberLike | TypeFlags.BooleanLike | TypeFlags.BigIntLike;
+
+/** Steps into a type. One that holds itself is a definition, so only one that grows forever takes more. */
+const DEPTH = 64;
 
 /** Types of the language that have a form of their own. */
 const SPECIAL = {
@@ -20,7 +24,9 @@ const SPECIAL = {
 /** What one might send, and cannot; and what to send instead. */
 const UNSENDABLE = {
   Map: "a `Record<string, …>`",
+  ReadonlyMap: "a `Record<string, …>`",
   Set: "an array",
+  ReadonlySet: "an array",
   Buffer: "a `Uint8Array`",
   ArrayBuffer: "a `Uint8Array`",
   RegExp: "a `string`",
@@ -34,6 +40,8 @@ export class Schemas {
   #task;
   #defs;
   #named;
+  #open;
+  #isResult;
 
   constructor(checker, at, task) {
     this.#checker = checker;
@@ -43,11 +51,15 @@ export class Schemas {
 
   /** The arguments: the schema for callers, and the plan to read them by. */
   input(type) {
-    this.#begin();
+    this.#begin(false);
     if (type.flags & (TypeFlags.Any | TypeFlags.Unknown)) {
       throw this.#problem([], "its arguments have no type: write one, such as `(args: { name: string }) => …`");
     }
-    const named = this.#object(type, ["arguments"]);
+    if (!this.#isNamed(type)) {
+      const given = this.#checker.typeToString(type);
+      throw this.#problem([], `its arguments are \`${given}\`: take one object that names them, such as \`(args: { name: string }) => …\``);
+    }
+    const named = this.#object(type, []);
     const schema = { $schema: DIALECT, type: "object", properties: {}, required: [], ...named };
     // What is no argument is refused; but a type may itself say that others are welcome.
     schema.additionalProperties ??= false;
@@ -58,7 +70,7 @@ export class Schemas {
 
   /** The result. */
   output(type) {
-    this.#begin();
+    this.#begin(true);
     const schema = { $schema: DIALECT, ...this.of(type, ["result"]) };
     if (Object.keys(this.#defs).length) schema.$defs = this.#defs;
     return JSON.stringify(schema);
@@ -74,7 +86,10 @@ export class Schemas {
   /** The schema of a type, or of a union given by its parts. */
   of(type, path) {
     if (Array.isArray(type)) return this.#union(type, path);
-    if (type.aliasSymbol?.name === "Integer") return { type: "integer" };
+    if (path.length > DEPTH) throw this.#problem(path.slice(0, 4), "its type goes on without end");
+    // A name by which an author tells texts or numbers apart (`string & { brand: … }`) is none to a caller.
+    const primitive = type.isIntersection() && type.types.find((it) => it.flags & PRIMITIVE);
+    if (primitive) return type.aliasSymbol?.name === "Integer" ? { type: "integer" } : this.of(primitive, path);
     const { flags } = type;
     if (flags & (TypeFlags.Any | TypeFlags.Unknown)) return {};
     if (flags & (TypeFlags.Void | TypeFlags.Undefined | TypeFlags.Null)) return { type: "null" };
@@ -82,7 +97,7 @@ export class Schemas {
     if (flags & TypeFlags.BigInt) return { type: "integer", format: "int64", [AS]: "bigint" };
     if (flags & TypeFlags.StringLiteral || flags & TypeFlags.NumberLiteral) return { const: type.value };
     if (flags & TypeFlags.BooleanLiteral) return { const: this.#checker.typeToString(type) === "true" };
-    if (type.isUnion()) return this.#union(type.types, path);
+    if (type.isUnion()) return this.#definable(type, undefined, () => this.#union(type.types, path));
     if (flags & TypeFlags.StringLike) return { type: "string" };
     if (flags & TypeFlags.NumberLike) return { type: "number" };
     if (flags & TypeFlags.Never) return { not: {} };
@@ -90,9 +105,39 @@ export class Schemas {
     throw this.#problem(path, `\`${this.#checker.typeToString(type)}\` has no place in JSON`);
   }
 
-  #begin() {
+  #begin(isResult) {
     this.#defs = {};
     this.#named = new Map();
+    this.#open = new Set();
+    this.#isResult = isResult;
+  }
+
+  /** What its author named, and what holds itself, is a definition; all else stands where it is. */
+  #definable(type, name, form) {
+    if (!this.#named.has(type) && (name || this.#open.has(type))) {
+      const unique = this.#free(name ?? definitionName(this.#checker, type) ?? "Type");
+      this.#named.set(type, unique);
+      // Its place, before what it holds.
+      this.#defs[unique] = {};
+      if (name) this.#defs[unique] = form();
+    }
+    const known = this.#named.get(type);
+    if (known) return { $ref: `#/$defs/${known}` };
+    this.#open.add(type);
+    const made = form();
+    this.#open.delete(type);
+    const found = this.#named.get(type);
+    if (!found) return made;
+    this.#defs[found] = made;
+    return { $ref: `#/$defs/${found}` };
+  }
+
+  /** Whether it is an object whose properties can be arguments. */
+  #isNamed(type) {
+    const { flags } = type;
+    const isObject = flags & (TypeFlags.Object | TypeFlags.NonPrimitive) || type.isIntersection();
+    const isOther = this.#checker.isArrayLikeType(type) || type.getCallSignatures().length > 0 || builtIn(type);
+    return isObject && !isOther;
   }
 
   #union(types, path) {
@@ -102,7 +147,7 @@ export class Schemas {
     const rest = halves.length === 2 ? parts.filter((it) => !halves.includes(it)) : parts;
     const forms = rest.map((it) => this.of(it, path));
     if (halves.length === 2) forms.push({ type: "boolean" });
-    if (parts.length < types.length && forms.length === 0) return { type: "null" };
+    if (forms.length === 0) return parts.length < types.length ? { type: "null" } : { not: {} };
     const consts = forms.filter((it) => Object.hasOwn(it, "const"));
     const others = forms.filter((it) => !consts.includes(it));
     if (consts.length > 1) others.unshift(enumeration(consts.map((it) => it.const)));
@@ -114,25 +159,25 @@ export class Schemas {
 
   #compound(type, path) {
     const checker = this.#checker;
-    const name = type.symbol?.name;
-    // The author may have a type of the same name: only the language's own has the special form.
-    const foreign = type.symbol?.declarations?.every((it) => it.getSourceFile().hasNoDefaultLib || /\/@types\/node\//.test(it.getSourceFile().fileName));
-    if (foreign && Object.hasOwn(SPECIAL, name)) return SPECIAL[name];
-    if (foreign && Object.hasOwn(UNSENDABLE, name)) throw this.#problem(path, `a \`${name}\` cannot be sent: take ${UNSENDABLE[name]}`);
-    if (checker.isTupleType(type)) return this.#tuple(type, path);
-    if (checker.isArrayType(type)) return { type: "array", items: this.of(checker.getTypeArguments(type)[0], [...path, "[]"]) };
+    const name = builtIn(type);
+    if (name && Object.hasOwn(SPECIAL, name)) return SPECIAL[name];
+    if (name && Object.hasOwn(UNSENDABLE, name)) throw this.#problem(path, `a \`${name}\` cannot be sent: take ${UNSENDABLE[name]}`);
+    const json = this.#isResult && type.getProperty("toJSON");
+    const answers = json ? checker.getTypeOfSymbolAtLocation(json, this.#at).getCallSignatures() : [];
+    if (answers.length) return this.of(answers[0].getReturnType(), path);
+    if (checker.isTupleType(type)) return this.#definable(type, undefined, () => this.#tuple(type, path));
+    if (checker.isArrayType(type)) {
+      const items = () => ({ type: "array", items: this.of(checker.getTypeArguments(type)[0], [...path, "[]"]) });
+      return this.#definable(type, undefined, items);
+    }
     if (type.flags & TypeFlags.NonPrimitive) return { type: "object" };
     if (type.getCallSignatures().length || type.getConstructSignatures().length) throw this.#problem(path, "a function cannot be sent");
-    const known = this.#named.get(type);
-    if (known) return { $ref: `#/$defs/${known}` };
+    if (name && checker.getPropertiesOfType(type).some((it) => it.flags & ts.SymbolFlags.Method)) {
+      throw this.#problem(path, `a \`${name}\` cannot be sent`);
+    }
+    const form = () => ({ ...description(checker, type.aliasSymbol ?? type.symbol), ...this.#object(type, path) });
     const own = definitionName(checker, type);
-    if (!own) return this.#object(type, path);
-    const unique = this.#free(own);
-    this.#named.set(type, unique);
-    // Before its fields, since they may hold the type itself.
-    this.#defs[unique] = {};
-    this.#defs[unique] = { ...description(checker, type.aliasSymbol ?? type.symbol), ...this.#object(type, path) };
-    return { $ref: `#/$defs/${unique}` };
+    return own ? this.#definable(type, own, form) : this.#definable(type, undefined, () => this.#object(type, path));
   }
 
   #object(type, path) {
@@ -141,7 +186,7 @@ export class Schemas {
     const properties = {};
     const required = [];
     for (const property of checker.getPropertiesOfType(type)) {
-      const place = path[0] === "arguments" && path.length === 1 ? [property.name] : [...path, property.name];
+      const place = [...path, property.name];
       const held = checker.getTypeOfSymbolAtLocation(property, this.#at);
       const optional = property.flags & ts.SymbolFlags.Optional;
       const node = this.of(held, place);
@@ -149,7 +194,8 @@ export class Schemas {
       if (!optional) required.push(property.name);
     }
     if (Object.keys(properties).length) Object.assign(schema, { properties, required });
-    const rest = checker.getIndexTypeOfType(type, ts.IndexKind.String);
+    // Where a key is a number to the author, it is a text to callers.
+    const rest = checker.getIndexTypeOfType(type, ts.IndexKind.String) ?? checker.getIndexTypeOfType(type, ts.IndexKind.Number);
     if (rest) schema.additionalProperties = this.of(rest, [...path, "*"]);
     return schema;
   }
@@ -181,11 +227,20 @@ function enumeration(values) {
   return others.length ? { enum: values } : { type, enum: values };
 }
 
+/** The name of a type of the language's own, or Node's: the author may have one of the same name. */
+function builtIn(type) {
+  const { name, declarations } = type.symbol ?? {};
+  if (!declarations || name.startsWith("__")) return undefined;
+  return declarations.every((it) => it.getSourceFile().hasNoDefaultLib || /\/@types\/node\//.test(it.getSourceFile().fileName)) ? name : undefined;
+}
+
 /** The name of a type that its author named, with those that it was made for: `Page_User` of `Page<User>`. */
 function definitionName(checker, type) {
   const symbol = type.aliasSymbol ?? type.symbol;
   const generated = !symbol || symbol.name.startsWith("__") || symbol.flags & ts.SymbolFlags.TypeLiteral;
   if (generated || !symbol.declarations || symbol.declarations.some((it) => it.getSourceFile().hasNoDefaultLib)) return undefined;
-  const parameters = type.aliasSymbol ? type.aliasTypeArguments : checker.getTypeArguments(type);
-  return [symbol.name, ...(parameters ?? []).map((it) => checker.typeToString(it).replace(/\W+/g, "_"))].join("_");
+  const parameters = type.aliasSymbol ? type.aliasTypeArguments : type.flags & TypeFlags.Object && checker.getTypeArguments(type);
+  const words = [symbol.name, ...(parameters || []).map((it) => checker.typeToString(it))];
+  // It is part of a URI, which has letters of ASCII.
+  return words.map((it) => it.replace(/\W+/g, "_")).join("_");
 }

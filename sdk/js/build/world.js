@@ -12,6 +12,7 @@ export async function writeWorld(folder, imports, shape) {
     "import context;",
     "import jobs;",
     ...imports.filter((it) => it.startsWith("wasi:")).map((it) => `import ${it};`),
+    imports.some((it) => it.startsWith("lovage:task/sql@")) && "import sql;",
     "export handler;",
     shape.batched && "export batches;",
     shape.wants.length && "export wants;",

@@ -46,8 +46,8 @@ function decoded(task, input) {
   }
 }
 
-function read(plan, value, path, defs) {
-  if (plan.$ref) return read(defs[plan.$ref.slice("#/$defs/".length)], value, path, defs);
+function read(form, value, path, defs) {
+  const plan = resolved(form, defs);
   if (plan.$as) return SPECIAL[plan.$as](value, path);
   if (plan.anyOf) return either(plan.anyOf, value, path, defs);
   if (Object.hasOwn(plan, "const")) return oneOf([plan.const], value, path);
@@ -73,9 +73,17 @@ function items(plan, value, path, defs) {
 function properties(plan, value, path, defs) {
   const missing = plan.required?.find((name) => !Object.hasOwn(value, name));
   if (missing) throw new Mismatch(path, `\`${missing}\` is missing`);
+  const { properties, additionalProperties } = plan;
+  // `object` names nothing, and takes all.
+  if (!properties && !additionalProperties) return value;
+  const of = (key) => (Object.hasOwn(properties ?? {}, key) ? properties[key] : additionalProperties);
+  const isTag = ([key]) => Object.hasOwn(of(key) || {}, "const") || of(key)?.enum;
+  const entries = Object.entries(value);
+  // What tells the forms of a union apart: before the rest is read, which may hold as many forms again.
+  for (const [key, item] of entries.filter(isTag)) read(of(key), item, [...path, key], defs);
   const found = {};
-  for (const [key, item] of Object.entries(value)) {
-    const known = Object.hasOwn(plan.properties ?? {}, key) ? plan.properties[key] : plan.additionalProperties;
+  for (const [key, item] of entries) {
+    const known = of(key);
     // What a type does not name, its author does not expect.
     if (!known) continue;
     const read_ = known === true ? item : read(known, item, [...path, key], defs);
@@ -87,7 +95,7 @@ function properties(plan, value, path, defs) {
 /** The first form that fits. */
 function either(forms, value, path, defs) {
   const reasons = [];
-  for (const form of forms) {
+  for (const form of ranked(forms, value, defs)) {
     try {
       return read(form, value, path, defs);
     } catch (error) {
@@ -97,6 +105,23 @@ function either(forms, value, path, defs) {
   }
   // The form that fitted furthest is the one that was meant.
   throw reasons.reduce((best, reason) => (reason.path.length > best.path.length ? reason : best));
+}
+
+/** The forms as they are tried: of an object those first that keep most of it, since a form leaves out what it does not
+ * name; of a whole number that a float would round a bigint. */
+function ranked(forms, value, defs) {
+  const rank = (form) => {
+    if (typeof value === "bigint") return form.$as === "bigint" ? 1 : 0;
+    if (!IS.object(value)) return 0;
+    const { properties = {}, additionalProperties } = resolved(form, defs);
+    return Object.keys(value).filter((key) => additionalProperties || Object.hasOwn(properties, key)).length;
+  };
+  const all = forms.map((form) => ({ form, rank: rank(form) }));
+  return all.sort((a, b) => b.rank - a.rank).map(({ form }) => form);
+}
+
+function resolved(form, defs) {
+  return form.$ref ? resolved(defs[form.$ref.slice("#/$defs/".length)], defs) : form;
 }
 
 function oneOf(values, value, path) {
@@ -126,6 +151,8 @@ const WORDS = {
   object: "an object",
 };
 
+const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
 /** Types of the language that JSON has not. */
 const SPECIAL = {
   bigint(value, path) {
@@ -140,8 +167,9 @@ const SPECIAL = {
     throw new Mismatch(path, `expected bytes, or a text in base64, not ${told(value)}`);
   },
   date(value, path) {
-    const date = typeof value === "string" ? new Date(value) : undefined;
-    if (date && !Number.isNaN(date.getTime())) return date;
+    // `Date` reads much else, and a time without a zone as that of wherever it is.
+    const date = new Date(typeof value === "string" && RFC_3339.test(value) ? value : NaN);
+    if (!Number.isNaN(date.getTime())) return date;
     throw new Mismatch(path, `expected a time such as "2027-01-31T09:00:00Z", not ${told(value)}`);
   },
 };

@@ -1,5 +1,13 @@
 // Base64, the standard and the URL alphabet, with padding or without.
 
+/** The text of bytes. */
+export function toBase64(bytes) {
+  let binary = "";
+  // A call has only so many arguments.
+  for (let at = 0; at < bytes.length; at += 0x8000) binary += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
+  return btoa(binary);
+}
+
 /** The bytes of a text; nothing where it is no base64. */
 export function fromBase64(text) {
   const digits = text.replace(/={1,2}$/, "");

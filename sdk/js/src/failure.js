@@ -1,7 +1,7 @@
 // A task's own account of why it did not succeed, and how any other error becomes one.
 
 import { trace } from "./trace.js";
-import { duration } from "./values.js";
+import { duration, shown } from "./values.js";
 
 /** Why a task did not succeed, and what to do next. Without advice, the job's retry policy says. */
 export class Failure extends Error {
@@ -41,10 +41,24 @@ export class CallError extends Error {
   }
 }
 
+/** Why a database did not carry a statement out. */
+export class SqlError extends Error {
+  /** `state` is the database's own code, where it said something. */
+  constructor(code, message, { state, mayRetry = code === "unavailable" } = {}) {
+    super(message);
+    this.name = "SqlError";
+    this.code = code;
+    this.state = state;
+    this.mayRetry = mayRetry;
+  }
+}
+
 /** A duration as text or in milliseconds, as the contract has it. */
 export function milliseconds(span) {
-  if (typeof span === "number" && Number.isFinite(span) && span >= 0) return BigInt(Math.round(span));
-  return BigInt(duration(span));
+  if (typeof span !== "number") return BigInt(duration(span));
+  const whole = Math.round(span);
+  if (whole >= 0 && Number.isSafeInteger(whole)) return BigInt(whole);
+  throw new TypeError(`${shown(span)} is no number of milliseconds`);
 }
 
 /** What the same input would only meet again. */

@@ -59,12 +59,16 @@ class Writer {
     if (value instanceof ArrayBuffer) return this.#binary(new Uint8Array(value));
     if (Array.isArray(value)) {
       this.#head(value.length, [0x90, 16], null, 0xdc, 0xdd);
-      value.forEach((item, index) => this.value(item, [...path, index]));
+      // Holes, too: each item that is announced has to come.
+      for (const [index, item] of value.entries()) this.value(item, [...path, index]);
       return;
     }
     if (value instanceof Date && Number.isNaN(value.getTime())) throw new TypeError(`${place(path)} is no valid date`);
     if (typeof value.toJSON === "function") return this.value(value.toJSON(), path);
-    if (value instanceof Set) throw new TypeError(`${place(path)} is a Set, which cannot be sent: send an array`);
+    if (value instanceof Set || ArrayBuffer.isView(value)) {
+      throw new TypeError(`${place(path)} is a ${value.constructor.name}, which cannot be sent: send an array, or a Uint8Array`);
+    }
+    if (value instanceof Promise) throw new TypeError(`${place(path)} is a Promise, which cannot be sent: await it first`);
     const pairs = value instanceof Map ? [...value] : Object.entries(value);
     const said = pairs.filter(([, item]) => item !== undefined);
     this.#head(said.length, [0x80, 16], null, 0xde, 0xdf);
@@ -245,7 +249,8 @@ export class Reader {
   }
 }
 
-function exact(value) {
+/** A whole number as a `number` where that holds it exactly. */
+export function exact(value) {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
 }

@@ -4,6 +4,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { CallError, milliseconds } from "./failure.js";
 import { decode, encode } from "./msgpack.js";
+import { bytesOf } from "./values.js";
 
 const running = new AsyncLocalStorage();
 
@@ -23,22 +24,27 @@ const JOB = {
   headers: {},
 };
 
-const OPTIONS = ["batch", "remaining", "cancelled", "checkpoint", "config", ...Object.keys(JOB)];
+const OPTIONS = ["batch", "remaining", "cancelled", "checkpoint", "config", "buckets", "sql", ...Object.keys(JOB)];
 
 /** A job under test. What the task tells the queue is kept here, in order. */
 export class TestJob {
   #facts;
   #saved;
+  #buckets = new Map();
   progress = [];
   jobs = [];
   flows = [];
+  statements = [];
   open = undefined;
 
   constructor(options = {}) {
     const unknown = Object.keys(options).find((option) => !OPTIONS.includes(option));
     if (unknown) throw new TypeError(`no option \`${unknown}\` of a test job: the options are ${OPTIONS.join(", ")}`);
-    const { batch = 0, remaining = "60s", cancelled = false, checkpoint, config = {}, ...job } = options;
-    this.#facts = { batch, remaining: Number(milliseconds(remaining)), cancelled, config, job: { ...JOB, ...job } };
+    const { batch = 0, remaining = "60s", cancelled = false, checkpoint, config = {}, buckets = {}, sql, ...job } = options;
+    this.#facts = { batch, remaining: Number(milliseconds(remaining)), cancelled, config, sql, job: { ...JOB, ...job } };
+    for (const [name, pairs] of Object.entries(buckets)) {
+      for (const [key, value] of Object.entries(pairs)) this.bucket(name).set(key, bytesOf(value));
+    }
     if (checkpoint !== undefined) this.#saved = { digest: DIGEST, state: encode(checkpoint) };
   }
 
@@ -47,11 +53,18 @@ export class TestJob {
     return running.run(this, body);
   }
 
-  /** The job's next attempt, which has the state that this one saved. */
+  /** What a bucket holds. */
+  bucket(name) {
+    if (!this.#buckets.has(name)) this.#buckets.set(name, new Map());
+    return this.#buckets.get(name);
+  }
+
+  /** The job's next attempt, which has the state that this one saved, and the same buckets. */
   next() {
     const { job, ...facts } = this.#facts;
     const next = new TestJob({ ...facts, ...job, attempt: job.attempt + 1 });
     next.#saved = this.#saved;
+    next.#buckets = this.#buckets;
     return next;
   }
 
@@ -74,7 +87,7 @@ export class TestJob {
 }
 
 /** Where no job was made, each question has one of its own: nothing is kept of it. */
-const job = () => running.getStore() ?? new TestJob();
+export const job = () => running.getStore() ?? new TestJob();
 
 /** A child as a test wants to see it: with its arguments decoded. */
 function child({ input, delayMs, headers, ...rest }) {
@@ -128,5 +141,6 @@ export function enqueuePage({ jobs, cursor, open }) {
 }
 
 export function get(key) {
-  return job().facts.config[key];
+  const { config } = job().facts;
+  return Object.hasOwn(config, key) ? config[key] : undefined;
 }

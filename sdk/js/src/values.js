@@ -7,7 +7,8 @@ const SIZES = { KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30 };
 /** What a wrong value looks like in a message. */
 export function shown(value) {
   if (typeof value === "string") return `\`${value}\``;
-  return `\`${typeof value === "bigint" ? value : (JSON.stringify(value) ?? String(value))}\``;
+  const isNumber = typeof value === "bigint" || typeof value === "number";
+  return `\`${isNumber ? value : (JSON.stringify(value) ?? String(value))}\``;
 }
 
 /** A positive whole number and a unit, multiplied; nothing where the text is none. */
@@ -50,6 +51,22 @@ export function whole(least, most) {
     if (fits && value >= least && value <= most) return value;
     throw new TypeError(`${shown(value)} is not a whole number from ${least} to ${most}`);
   };
+}
+
+/** Bytes as they are, and a text as UTF-8. */
+export function bytesOf(value) {
+  if (value instanceof Uint8Array) return value;
+  if (typeof value === "string") return new TextEncoder().encode(value);
+  throw new TypeError(`${shown(value)} is neither a text nor a Uint8Array`);
+}
+
+/** The sum of a number and what a bucket has in decimal digits; nothing where that is none, or the sum has more than 64
+ * bits. */
+export function added(digits, by) {
+  const text = digits ? new TextDecoder().decode(digits) : "0";
+  if (!/^(0|-?[1-9]\d*)$/.test(text)) return undefined;
+  const sum = BigInt(text) + by;
+  return BigInt.asIntN(64, sum) === sum ? sum : undefined;
 }
 
 /** One of some words. */

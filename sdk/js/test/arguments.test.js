@@ -45,6 +45,34 @@ test("values have the types of the language", () => {
   assert.equal(read({ image, big: -(2n ** 63n) }).big, -(2n ** 63n));
 });
 
+test("of several forms that fit, the one that keeps most is taken", () => {
+  const object = (...names) => ({ type: "object", properties: Object.fromEntries(names.map((name) => [name, {}])), required: [] });
+  const forms = { type: "object", properties: { it: { anyOf: [object("a"), object("a", "b"), object("c")] }, whole: { anyOf: [{ type: "number" }, { $as: "bigint" }] } }, required: [] };
+  const read = (given) => readArguments("tidy", forms, encode(given));
+  for (const it of [{ a: 1 }, { a: 1, b: 2 }, { c: 3 }]) assert.deepEqual(read({ it }), { it });
+  for (const whole of [1, 0.5, 2n ** 63n - 1n]) assert.equal(read({ whole }).whole, whole);
+});
+
+test("a union that holds itself is read in no more steps than it has parts", () => {
+  const node = (op) => ({ type: "object", properties: { left: { $ref: "#/$defs/Node" }, op: { const: op } }, required: ["op"] });
+  const forms = { type: "object", properties: { it: { $ref: "#/$defs/Node" } }, required: [], $defs: { Node: { anyOf: [node("add"), node("times")] } } };
+  let it = { op: "add" };
+  for (let depth = 0; depth < 100; depth++) it = { left: it, op: "times" };
+  assert.deepEqual(readArguments("tidy", forms, encode({ it })), { it });
+});
+
+test("`object` takes all that an object has", () => {
+  const forms = { type: "object", properties: { it: { type: "object" } }, required: [] };
+  assert.deepEqual(readArguments("tidy", forms, encode({ it: { a: 1 } })), { it: { a: 1 } });
+});
+
+test("a time is one of RFC 3339, with its zone", () => {
+  assert.equal(read({ image, at: "2027-01-31T10:00:00.5+01:00" }).at.toISOString(), "2027-01-31T09:00:00.500Z");
+  for (const at of ["1", "2027-01-31", "2027-01-31T09:00:00", "2027-13-31T09:00:00Z"]) {
+    refused({ at }, `argument \`at\` of \`thumbnail\`: expected a time such as "2027-01-31T09:00:00Z", not the text ${JSON.stringify(at)}`);
+  }
+});
+
 test("what does not fit is named by its place", () => {
   refused({ maxside: 1 }, "`thumbnail` has no argument `maxside`: its arguments are `image`, `max_side`, `big`, `at`, `mode`, `crops`, `either`, `pair`, `note`, `named`");
   refused({ max_side: "x" }, "argument `max_side` of `thumbnail`: expected a whole number that 53 bits hold, not the text \"x\"");

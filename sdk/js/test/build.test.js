@@ -37,11 +37,14 @@ test("a component, and none where nothing has changed", (t) => {
 
 test("a component imports what its module uses", async (t) => {
   const imports = async (body) => {
-    const root = projectOf(t, { "src/index.js": `import { config, context, task } from "@lovage/sdk";\nexport const it = task(() => ${body});` });
+    const root = projectOf(t, { "src/index.js": `import { Bucket, config, context, sql, task } from "@lovage/sdk";\nexport const it = task(() => ${body});` });
     return (await bundleForComponent(openProject(root), {}, { wants: [], batched: false })).imports;
   };
   assert.deepEqual((await imports("context.attempt")).filter((it) => it.startsWith("wasi:")), []);
   assert.deepEqual((await imports("config.get('a')")).filter((it) => it.startsWith("wasi:")), ["wasi:config/store@0.2.0-rc.1"]);
+  const named = async (body) => (await imports(body)).filter((it) => /^wasi:|sql/.test(it)).map((it) => it.split("@")[0]).sort();
+  assert.deepEqual(await named("Bucket.open('a').get('b')?.length"), ["wasi:keyvalue/atomics", "wasi:keyvalue/batch", "wasi:keyvalue/store"]);
+  assert.deepEqual(await named("sql.query('a', 'b').affected"), ["lovage:task/sql"]);
 });
 
 test("what cannot be built is told in one line", (t) => {
@@ -52,6 +55,8 @@ test("what cannot be built is told in one line", (t) => {
   assert.match(refused(t, `${sdk}import fs from 'node:fs';\nexport const a = task(() => fs);`), /src\/index\.ts:2: Could not resolve "node:fs".*not there in the sandbox/);
   assert.match(refused(t, `${sdk}import '@lovage/sdk/testing';\nexport const a = task(() => 1);`), /is for tests alone/);
   assert.match(refused(t, `${sdk}const seed = Math.random();\nexport const a = task(() => seed);`), /asks for random numbers while it is loaded.*inside a task/);
+  const asking = "import { Bucket } from '@lovage/sdk';\nconst n = Bucket.open('a').exists('b');\n";
+  assert.match(refused(t, `${sdk}${asking}export const a = task(() => n);`), /asks for a bucket while it is loaded.*inside a task/);
   assert.match(refused(t, `${sdk}throw new Error('no luck');`), /^error: src\/index\.ts:2: no luck$/);
   assert.match(refused(t, "export const a = ;"), /^error: src\/index\.ts:1: /);
   assert.match(refused(t, "", "src/other.ts"), /has no entry file: make `src\/index\.ts` or/);

@@ -10,7 +10,7 @@ test("each form is the shortest", () => {
     [0, "00"], [127, "7f"], [128, "cc80"], [256, "cd0100"], [65536, "ce00010000"], [2 ** 32, "cf0000000100000000"],
     [-1, "ff"], [-32, "e0"], [-33, "d0df"], [-129, "d1ff7f"], [-32769, "d2ffff7fff"], [-(2 ** 31) - 1, "d3ffffffff7fffffff"],
     [1.5, "cb3ff8000000000000"], [-0, "cb8000000000000000"], [2 ** 53, "cb4340000000000000"],
-    ["ä", "a2c3a4"], [new Uint8Array([0, 255]), "c40200ff"], [[1, [2]], "92019102"], [{ a: 1, b: undefined }, "81a16101"],
+    ["ä", "a2c3a4"], [new Uint8Array([0, 255]), "c40200ff"], [[1, [2]], "92019102"], [[1, , 2], "9301c002"], [{ a: 1, b: undefined }, "81a16101"],
   ];
   for (const [value, expected] of forms) assert.equal(hex(encode(value)), expected);
 });
@@ -44,6 +44,8 @@ test("what cannot be sent is named by its place", () => {
   assert.throws(() => encode({ a: { b: () => 1 } }), { message: "`a.b` is a function, which cannot be sent" });
   assert.throws(() => encode([new Set()]), /`\[0\]` is a Set, which cannot be sent: send an array/);
   assert.throws(() => encode(new Date(NaN)), /no valid date/);
+  assert.throws(() => encode({ a: Promise.resolve(1) }), /`a` is a Promise, which cannot be sent: await it first/);
+  assert.throws(() => encode({ a: new Float32Array(1) }), /`a` is a Float32Array, which cannot be sent/);
   const self = {};
   self.self = self;
   assert.throws(() => encode(self), /more than 128 deep/);

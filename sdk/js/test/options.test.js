@@ -37,6 +37,7 @@ test("a wrong one is refused by its name", () => {
     [{ retry: 3 }, /no option `retry`: the options are name, queue, .*overlap/],
     [{ timeout: "30 seconds" }, /option `timeout`: `30 seconds` is not a duration: write/],
     [{ timeout: 30 }, /option `timeout`: `30` is not a duration/],
+    [{ timeout: NaN }, /option `timeout`: `NaN` is not a duration/],
     [{ expires: "0s" }, /option `expires`/],
     [{ priority: 10 }, /option `priority`: `10` is not a whole number from 0 to 9/],
     [{ priority: 1.5 }, /`1.5` is not a whole number/],

@@ -28,6 +28,14 @@ test("the first task, and its test", (t) => {
   assert.equal(status, 0, stdout);
 });
 
+test("buckets and databases", (t) => {
+  for (const [source, name] of [["Bucket.open", "visit"], ["sql.transaction", "move"]]) {
+    const block = blocks("ts").find((it) => it.includes(source));
+    const types = readTypes(openProject(projectOf(t, { "src/index.ts": block })), [{ exported: name, name }]);
+    assert.equal(JSON.parse(types[name].output).type, "number");
+  }
+});
+
 test("the same in JavaScript, and a batch", (t) => {
   const [script] = blocks("js");
   const batch = blocks("ts").find((it) => it.includes("batch: {"));

@@ -30,6 +30,8 @@ test("types of the language", (t) => {
     ["readonly Integer[]", { type: "array", items: { type: "integer" } }],
     ["[string, number?]", { type: "array", prefixItems: [{ type: "string" }, { type: "number" }], items: false, minItems: 1 }],
     ["[string, ...number[]]", { type: "array", prefixItems: [{ type: "string" }], items: { type: "number" }, minItems: 1 }],
+    ["Record<number, boolean>", { type: "object", additionalProperties: { type: "boolean" } }],
+    ["string & { readonly brand: 1 }", { type: "string" }],
     ["Record<string, boolean>", { type: "object", additionalProperties: { type: "boolean" } }],
     ["object", { type: "object" }],
     ["\"fit\"", { const: "fit" }],
@@ -73,6 +75,29 @@ test("types of the author are definitions", (t) => {
     children: { type: "array", items: { $ref: "#/$defs/Tree" } },
   });
   assert.equal(output.$defs.Tree.description, "A tree.");
+});
+
+test("a type that holds itself is a definition, also without a name of its own", (t) => {
+  const source = `
+    type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+    type List = { rest: List } | null;
+    interface Größe { is: Integer }
+    export const it = task(({ json }: { json: Json; list?: List; size?: Größe }): Json[] => [json]);`;
+  const { input, output } = typesOf(t, source);
+  assert.deepEqual(input.properties.json, { $ref: "#/$defs/Json" });
+  assert.deepEqual(input.$defs.Json.anyOf.find((it) => it.type === "array"), { type: "array", items: { $ref: "#/$defs/Json" } });
+  assert.deepEqual(input.$defs.Type, { type: "object", properties: { rest: { anyOf: [{ type: "null" }, { $ref: "#/$defs/Type" }] } }, required: ["rest"] });
+  // A reference is a URI.
+  assert.deepEqual(input.properties.size, { $ref: "#/$defs/Gr_e" });
+  assert.deepEqual([output.items, Object.keys(output.$defs)], [{ $ref: "#/$defs/Json" }, ["Json"]]);
+  const endless = "interface Nest<T> { value: T; next?: Nest<T[]> }";
+  assert.throws(() => argument(t, "Nest<string>", endless), { message: "task `it`, `a.next.next.next`: its type goes on without end" });
+});
+
+test("a result with `toJSON` is what that answers", (t) => {
+  const source = "class Point { constructor(readonly x: number) {} toJSON() { return [this.x]; } }";
+  const { output } = typesOf(t, `${source}\nexport const it = task(() => ({ at: new URL("http://a"), point: new Point(1) }));`);
+  assert.deepEqual(output.properties, { at: { type: "string" }, point: { type: "array", items: { type: "number" } } });
 });
 
 test("doc comments bound and describe", (t) => {
@@ -124,6 +149,8 @@ test("a batched task is described by one of its calls", (t) => {
       calls.map(({ text }) => text ? text.length : new Failure("empty")));`);
   assert.deepEqual(input.properties, { text: { type: "string" } });
   assert.equal(output.type, "number");
+  const failing = typesOf(t, "export const it = task({ batch: { max: 1, wait: \"1s\" } }, (calls: object[]) => calls.map(() => new Failure(\"no\")));");
+  assert.deepEqual(failing.output.not, {});
 });
 
 test("the plan knows what the schema cannot say", (t) => {
@@ -135,10 +162,15 @@ test("the plan knows what the schema cannot say", (t) => {
 test("what cannot be sent is refused by its place", (t) => {
   const refused = (type, said) => assert.throws(() => argument(t, type), { message: `task \`it\`, \`a\`: ${said}` });
   refused("Map<string, number>", "a `Map` cannot be sent: take a `Record<string, …>`");
+  refused("ReadonlySet<number>", "a `ReadonlySet` cannot be sent: take an array");
+  refused("Float32Array", "a `Float32Array` cannot be sent");
   refused("() => void", "a function cannot be sent");
   refused("symbol", "`symbol` has no place in JSON");
   assert.throws(() => argument(t, "{ b: Set<string>[] }"), /task `it`, `a\.b\.\[\]`|task `it`, `a\.b\[\]`/);
   assert.throws(() => typesOf(t, "export const it = task((args: any) => null);"), /`it`: its arguments have no type/);
+  for (const type of ["{ a: 1 } | { b: 2 }", "string[]", "Date", "() => void"]) {
+    assert.throws(() => typesOf(t, `export const it = task((args: ${type}) => null);`), /`it`: its arguments are `.*`: take one object that names them/);
+  }
   assert.throws(() => typesOf(t, "export const it = task((args: {\n/** @minimum x */\na: number }) => null);"), /`@minimum x` is no number/);
   assert.throws(() => typesOf(t, "export const it = task((args: {\n/** @pattern x */\na: number }) => null);"), /`@pattern` says nothing of number/);
 });

@@ -118,6 +118,16 @@ export class Failure extends Error {
   neverRetry(): this;
 }
 
+/** Why a database did not carry a statement out, or there is not the one row that was asked for. */
+export class SqlError extends Error {
+  constructor(code: SqlError["code"], message: string, options?: { state?: string; mayRetry?: boolean });
+  code: "denied" | "unknown" | "invalid" | "database" | "limit" | "unavailable" | "rows";
+  /** What the database itself says: its SQLSTATE, or SQLite's extended result code. */
+  state: string | undefined;
+  /** Whether the same may succeed when it is tried again. */
+  mayRetry: boolean;
+}
+
 /** Why the host did not do what the module asked of it. */
 export class CallError extends Error {
   constructor(code: CallError["code"], message: string);
@@ -209,6 +219,65 @@ export interface Page<C> {
 /** Values and secrets of the tenant that the module wants (`config KEY`, `secret KEY`) and was granted. */
 export const config: {
   get(key: string): string | undefined;
+};
+
+/**
+ * Keys with values that stay from one job to the next, by the grant `bucket NAME`. Each call is one step: all of it is
+ * done, or nothing. A write is no part of its job: it stays when the job fails afterwards.
+ */
+export class Bucket {
+  private constructor();
+  /** The bucket of this name, also at the top of a file. It is there with its first key. */
+  static open(name: string): Bucket;
+  get(key: string): Uint8Array | undefined;
+  /** A text is kept as UTF-8. */
+  set(key: string, value: Uint8Array | string): void;
+  delete(key: string): void;
+  exists(key: string): boolean;
+  /** Values as they are at one moment, in the order asked for. */
+  getMany(keys: readonly string[]): (Uint8Array | undefined)[];
+  setMany(values: Readonly<Record<string, Uint8Array | string>>): void;
+  deleteMany(keys: readonly string[]): void;
+  /** All keys in the order of their bytes, page by page as they are asked for. */
+  keys(): Generator<string, void>;
+  /** Adds to a number, which is zero where there is none, and answers with the sum. */
+  increment(key: string, by?: number): number;
+  increment(key: string, by: bigint): bigint;
+  /** Sets a key if its value is what is expected, or if it is not there and nothing is; whether it did. */
+  swap(key: string, expected: Uint8Array | string | null | undefined, value: Uint8Array | string): boolean;
+}
+
+/** What a row has in a column. A whole number is a `bigint` where a `number` does not hold it exactly. */
+export type SqlValue = null | boolean | number | bigint | string | Uint8Array;
+
+/** What can be a parameter. A `Date` goes as the text of RFC 3339. */
+export type SqlParameter = SqlValue | undefined | Date;
+
+/** What a statement brought back: of columns of one name the first counts. */
+export interface Rows<R> {
+  readonly columns: string[];
+  readonly rows: R[];
+  /** How many rows the statement changed; of one that only reads, how many it found. */
+  readonly affected: number;
+  /** The one row that there is; an `SqlError` where there is none, or another one. */
+  one(): R;
+}
+
+/** Statements of which all count or none. */
+export interface Transaction {
+  query<R extends object = Record<string, SqlValue>>(statement: string, parameters?: readonly SqlParameter[]): Rows<R>;
+}
+
+/** Databases that the operator has named, by the grant `sql NAME`. */
+export const sql: {
+  /** Carries one statement out, in a transaction of its own. */
+  query<R extends object = Record<string, SqlValue>>(
+    connection: string,
+    statement: string,
+    parameters?: readonly SqlParameter[],
+  ): Rows<R>;
+  /** Carries out all that `body` does, or nothing where it throws or rejects. */
+  transaction<T>(connection: string, body: (transaction: Transaction) => T): T;
 };
 
 /** Says what the module wants to reach beside the queue, in lines such as `http GET api.example.com`. */

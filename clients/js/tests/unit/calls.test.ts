@@ -100,6 +100,12 @@ test("a URL that is none of a server's is refused", () => {
   for (const [url, message] of cases) assert.throws(() => connect({ url }), { message });
 });
 
+test("a token that no header may have is refused at once", () => {
+  for (const token of ["lov_x\n", "lov x", "lov_ü", ""]) {
+    assert.throws(() => connect({ token }), { message: /the token has a character that none has/ });
+  }
+});
+
 test("every kind of problem is a class of its own", async () => {
   const kinds: [string, number, keyof typeof lovage][] = [
     ["bad-request", 400, "BadRequest"],

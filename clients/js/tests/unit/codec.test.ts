@@ -42,6 +42,14 @@ test("whole numbers keep 64 bits both ways", async () => {
   assert.equal(await got(7), 7);
 });
 
+test("a key of an object's own prototype is a key like any other", async () => {
+  const names = ["__proto__", ".__proto__", "..__proto__", "constructor", "a.__proto__"];
+  const value = JSON.parse(`{${names.map((it) => `"${it}": {"it": "${it}"}`).join()}}`) as object;
+  const found = (await got([value])) as object[];
+  assert.deepEqual(Object.entries(found[0]!), Object.entries(value));
+  assert.equal(Object.getPrototypeOf(found[0]), Object.prototype);
+});
+
 test("what has no form is sent as JSON would send it", async () => {
   assert.deepEqual(await sent({ there: 1, not: undefined }), { there: 1 });
   assert.deepEqual(await sent([1, undefined, null]), [1, null, null]);

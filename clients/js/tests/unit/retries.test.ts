@@ -69,6 +69,14 @@ test("what cannot be over in time is told at once", async () => {
   assert.ok(performance.now() - began < 1_000);
 });
 
+test("a server that wants more patience than a timer has is not asked without a pause", async () => {
+  const fake = await Fake.start(refusal("rate-limited", 429, { retryAfter: "3000000" }));
+  const signal = AbortSignal.timeout(300);
+  const call = connect({ url: fake.url }).m.t({}, { within: Infinity, signal });
+  await assert.rejects(call, { name: "TimeoutError" });
+  assert.equal(fake.heard.length, 1);
+});
+
 test("a quota that time does not give back is not asked again", async () => {
   const fake = await Fake.start(refusal("quota", 429));
   await assert.rejects(connect({ url: fake.url }).m.t(), Quota);
@@ -122,11 +130,16 @@ test("a caller's signal ends it with the caller's reason", async () => {
 });
 
 test("a flow is sent again only where the server did nothing", async () => {
-  const flow = { task: "m.t", args: { image: new Uint8Array([1, 2, 3]) } };
+  class Picture {
+    constructor(readonly bytes: Uint8Array) {}
+  }
+  const image = new Uint8Array([0, 1, 2, 3]).subarray(1);
+  const flow = { task: "m.t", args: { image, all: [new Picture(image)] } };
   const refused = await Fake.start(refusal("rate-limited", 429), answer({ id: "f1", name: "f" }));
   assert.equal((await connect({ url: refused.url }).runFlow(flow)).id, "f1");
   const body = refused.heard[1]?.body;
-  assert.deepEqual(body, { task: "m.t", args: { image: "AQID" } }, "bytes as Base64 texts");
+  const args = { image: "AQID", all: [{ bytes: "AQID" }] };
+  assert.deepEqual(body, { task: "m.t", args }, "bytes as Base64 texts");
   for (const [handler, error] of [
     [lost, NoAnswer],
     [refusal("unavailable", 503), Unavailable],
@@ -180,4 +193,7 @@ test("many calls of which a later request fails say which are jobs", async () =>
     return true;
   });
   await assert.rejects(client.enqueueMany(calls, { chunk: 1_001 }), RangeError);
+  const wrong = [...calls, { task: "m.t", que: "high" }];
+  await assert.rejects(client.enqueueMany(wrong, { chunk: 1 }), /a call has no option `que`/);
+  assert.equal(fake.heard.length, 2, "a wrong option is told before there is a request");
 });
