@@ -180,10 +180,10 @@ impl Walks {
             2 => "i32.load16_u",
             _ => "i32.load",
         };
-        let mut body = String::new();
+        let (mut body, payload_at) = (String::new(), shape.payload_at());
         for (n, case) in shape.cases().into_iter().enumerate() {
             if let Some(case) = case.filter(|it| it.has_strings()) {
-                let call = self.call(case, shape.payload_at());
+                let call = self.call(case, payload_at);
                 let _ = write!(
                     body,
                     "(if (i32.eq ({load} (local.get $at)) (i32.const {n})) (then {call}))"

@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 
 /// How deep types may lie in each other: what is written for them recurses as deep.
 pub(super) const DEPTH: usize = 64;
-/// Types that a function may have, those that lie in others included. What is used twice
-/// counts twice, for it is written twice: 30 records of two of the one before are a billion.
+/// Types that a component's functions may have together, those that lie in others included.
+/// What is used twice counts twice, for it is written twice: 30 records of two of the one
+/// before are a billion.
 pub(super) const TYPES: usize = 10_000;
+/// Names of cases and flags that these may have: one type may have 10,000.
+pub(super) const NAMES: usize = 100_000;
 /// Values that are passed one by one; more of them come in memory.
 pub(super) const FLAT_PARAMETERS: usize = 16;
 

@@ -228,6 +228,31 @@ fn numbers_that_json_has_none_for_go_by_their_names() {
 }
 
 #[test]
+fn a_number_stays_the_number_that_it_is() {
+    let byte = Shape::Integer(Integer::U8);
+    assert_eq!(through(&byte, &Value::F64(255.0)), Ok(255.into()));
+    assert_eq!(
+        refused(&byte, &json!(256.0)),
+        "256 is not 0 to 255 (at `/p0`)"
+    );
+    let text = refused(&byte, &json!(1.5));
+    assert_eq!(text, "it must be an integer, and is a number (at `/p0`)");
+    let most = Value::F64(f32::MAX.into());
+    assert_eq!(through(&Shape::F32, &most), Ok(most));
+    let text = refused(&Shape::F32, &json!(1e39));
+    assert!(
+        text.ends_with("000 is too large for 32 bits (at `/p0`)"),
+        "{text}"
+    );
+    let schema = function(vec![Shape::F32], None).input_schema();
+    let fits = |number: f64| {
+        let input = json!({"p0": number});
+        jsonschema::validator_for(&schema).unwrap().is_valid(&input)
+    };
+    assert!(fits(f32::MAX.into()) && !fits(1e39));
+}
+
+#[test]
 fn what_does_not_fit_is_told_with_its_place() {
     let byte = Shape::Integer(Integer::U8);
     let item = Shape::Record(vec![("small".into(), byte.clone())]);
@@ -250,6 +275,8 @@ fn what_does_not_fit_is_told_with_its_place() {
     let nested = Shape::Option(Box::new(Shape::Option(Box::new(byte))));
     let text = refused(&nested, &json!(1));
     assert_eq!(text, "it must be null, or an object with `some` (at `/p0`)");
+    let text = refused(&nested, &json!({"some": 256}));
+    assert_eq!(text, "256 is not 0 to 255 (at `/p0/some`)");
 }
 
 #[test]
