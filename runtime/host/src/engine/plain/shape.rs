@@ -117,7 +117,10 @@ impl Shape {
             Shape::Tuple(items) => items.iter().collect(),
             Shape::Record(fields) => fields.iter().map(|(_, it)| it).collect(),
             Shape::List(element) => vec![element],
-            _ => self.cases().into_iter().flatten().collect(),
+            Shape::Variant(_) | Shape::Option(_) | Shape::Result(..) => {
+                self.cases().into_iter().flatten().collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -147,11 +150,10 @@ impl Shape {
         }
     }
 
-    /// What a choice may hold, case by case. Nothing else has cases.
+    /// What a choice may hold, case by case. Those of an enum hold nothing, and are left away.
     pub(super) fn cases(&self) -> Vec<Option<&Shape>> {
         match self {
             Shape::Variant(cases) => cases.iter().map(|(_, it)| it.as_ref()).collect(),
-            Shape::Enum(names) => vec![None; names.len()],
             Shape::Option(some) => vec![None, Some(some)],
             Shape::Result(ok, error) => vec![ok.as_deref(), error.as_deref()],
             _ => Vec::new(),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::glue::IMAGE;
 use super::lift::{Lift, Unliftable};
 use super::shape::{Integer, Shape};
-use super::{Function, Place};
+use super::{Function, Place, failure};
 
 const MOST: usize = 1 << 20;
 
@@ -302,6 +302,29 @@ fn types_and_values_make_no_more_work_than_they_may() {
     assert_eq!(text, "its arguments are too many, of too large types");
     let some = Value::Array(vec!["n4999".into(); 10_000]);
     assert_eq!(through(&list, &some), Ok(some));
+}
+
+#[test]
+fn of_an_error_of_many_values_its_size_is_told() {
+    let flags = Shape::List(Box::new(Shape::Bool));
+    let shape = Shape::Variant(vec![("gone".into(), Some(flags))]);
+    let error = |count| {
+        let held = Value::Array(vec![true.into(); count]);
+        let mut bytes = Vec::new();
+        let error = Value::Map(vec![("gone".into(), held)]);
+        rmpv::encode::write_value(&mut bytes, &error).unwrap();
+        let failure = failure(Some(&shape), &bytes);
+        (failure.kind, failure.message)
+    };
+    assert_eq!(error(2), ("gone".into(), "[true, true]".into()));
+    let size = 1 + 5 + 3 + 10_000;
+    assert_eq!(
+        error(10_000),
+        ("gone".into(), format!("{size} bytes of values"))
+    );
+    let long = "n".repeat(1 << 20);
+    let text = [&[0xdb][..], &(1_u32 << 20).to_be_bytes(), long.as_bytes()].concat();
+    assert_eq!(failure(Some(&Shape::Text), &text).message, long);
 }
 
 #[test]
