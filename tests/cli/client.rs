@@ -84,13 +84,14 @@ async fn one_module_may_have_a_file_that_is_named() {
 #[tokio::test]
 async fn nobodys_own_file_is_written_over() {
     let site = site().await;
-    site.write("other.py", "print('mine')\n");
+    let mine = "print('mine')\n\n\n\n\n# Next to what `lovage client --lang python` writes.\n";
+    site.write("other.py", mine);
     let made = ["client", "--lang", "python"];
     let said = "`other.py` is there, and was not written by `lovage client`";
     site.lovage(&made).await.fails(2, &[said]);
     assert!(!site.work().join("my_shapes.py").exists(), "all or nothing");
     let text = std::fs::read_to_string(site.work().join("other.py")).unwrap();
-    assert_eq!(text, "print('mine')\n");
+    assert_eq!(text, mine);
 }
 
 #[tokio::test]

@@ -298,7 +298,29 @@ fn what_no_caller_can_send_is_refused_with_the_function() {
         format!("{all} (type $t{n} (tuple $t{0} $t{0}))", n - 1)
     });
     let text = refused(&types, r#"(param "it" $t14)"#, "i32");
-    assert!(text.ends_with("is of more than 10000 types"), "{text}");
+    let many = "makes more than 10000 types, with all before it";
+    assert!(text.ends_with(many), "{text}");
+    // Functions of none are some too.
+    let none = lifted("take-it", "").replace(r#"(func (export "take-it")"#, "(func $none");
+    let exports = (0..10_001).map(|n| format!(r#"(export "take{n}" (func $none))"#));
+    let functions = none + &exports.collect::<String>();
+    let core = r#"(func (export "take-it"))"#;
+    let refusal = ENGINE.compile(&component("", core, &functions));
+    let text = refusal.unwrap_err().to_string();
+    assert!(
+        text.contains("`take10000`") && text.ends_with(many),
+        "{text}"
+    );
+    // 21 times the same 5,000 names.
+    let names = (0..5_000)
+        .map(|n| format!(r#" "n{n}""#))
+        .collect::<String>();
+    let types = format!(r#"(type $e' (enum{names})) (export $e "e" (type $e'))"#);
+    let items = "$e ".repeat(21);
+    let text = refused(&types, &format!(r#"(param "it" (tuple {items}))"#), "i32");
+    let many =
+        "its parameter `it` makes more than 100000 names of cases and flags, with all before it";
+    assert!(text.ends_with(many), "{text}");
     let long = "n".repeat(101);
     let text = refused("", &format!(r#"(param "{long}" u8)"#), "i32");
     assert!(

@@ -2,6 +2,7 @@
 //! clients of others. `scripts/languages` sets the toolchains up.
 
 mod shown;
+mod stubs;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -68,6 +69,18 @@ async fn conformance(language: &'static str) {
     let site = Site::sqlite();
     let (_server, url) = serving(&site, language).await;
     let folder = tokio::task::spawn_blocking(|| script(&[])).await.unwrap();
+    let checked = folder.clone();
+    for lang in ["python", "ts"] {
+        let client = ["client", "--lang", lang, "--output", "stubs"];
+        site.lovage(&client).await.ok();
+    }
+    let written = site.work().join("stubs");
+    let check = move || {
+        stubs::check(&checked, "conformance", "conformance", |it| {
+            std::fs::read_to_string(written.join(it.file("conformance"))).unwrap()
+        });
+    };
+    tokio::task::spawn_blocking(check).await.unwrap();
     let mut python = Command::new(folder.join("python/bin/python"));
     let checks = root().join("tests/languages/conformance.py");
     python.arg(checks).args([&url, language]);

@@ -39,6 +39,9 @@ enum Target {
     Ts,
 }
 
+/// Lines of a file among which it says that it was written here.
+const HEAD: usize = 5;
+
 /// A file that is to be written.
 struct File {
     path: PathBuf,
@@ -176,11 +179,15 @@ fn laid_out(
     Ok(files)
 }
 
-/// Somebody's own file is not written over.
+/// Somebody's own file is not written over, though it may speak of this command.
 fn may_write(lang: Language, path: &Path) -> anyhow::Result<()> {
     let shown = path.display();
+    let is_ours = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.lines().take(HEAD).any(|it| it.contains(lang.mark()))
+    };
     match std::fs::read(path) {
-        Ok(bytes) if String::from_utf8_lossy(&bytes).contains(lang.mark()) => Ok(()),
+        Ok(bytes) if is_ours(&bytes) => Ok(()),
         Ok(_) => {
             let text = format!(
                 "`{shown}` is there, and was not written by `lovage client`: remove it, or say another place with `--output`"

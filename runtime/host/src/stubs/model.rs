@@ -20,8 +20,13 @@ pub(super) enum Type {
     /// One text, integer or boolean.
     Literal(Value),
     List(Box<Type>),
-    /// Values each of a type of its own, and what may follow them.
-    Tuple(Vec<Type>, Option<Box<Type>>),
+    /// Values each of a type of its own, of which so many are there at least, and what may
+    /// follow them.
+    Tuple {
+        items: Vec<Type>,
+        least: usize,
+        rest: Option<Box<Type>>,
+    },
     Map(Box<Type>),
     /// One of the model's definitions.
     Named(usize),
@@ -65,17 +70,36 @@ impl Type {
         }
     }
 
+    /// Whether it is a tuple that always has as many items.
+    pub(super) fn is_fixed(&self) -> bool {
+        match self {
+            Type::Tuple { items, least, rest } => rest.is_none() && *least == items.len(),
+            _ => false,
+        }
+    }
+
+    /// Calls `f` with it, and with each type in it.
+    pub(super) fn each(&self, f: &mut impl FnMut(&Type)) {
+        f(self);
+        match self {
+            Type::List(item) | Type::Map(item) => item.each(f),
+            Type::Tuple { items, rest, .. } => {
+                items.iter().for_each(|it| it.each(f));
+                rest.iter().for_each(|it| it.each(f));
+            }
+            Type::Union(members) => members.iter().for_each(|it| it.each(f)),
+            _ => {}
+        }
+    }
+
     /// Calls `f` with each definition that it names.
     pub(super) fn names(&self, f: &mut impl FnMut(usize)) {
-        match self {
-            Type::Named(index) => f(*index),
-            Type::List(item) | Type::Map(item) => item.names(f),
-            Type::Tuple(items, rest) => {
-                items.iter().for_each(|it| it.names(f));
-                rest.iter().for_each(|it| it.names(f));
-            }
-            Type::Union(members) => members.iter().for_each(|it| it.names(f)),
-            _ => {}
+        self.each(&mut |it| it.named(f));
+    }
+
+    fn named(&self, f: &mut impl FnMut(usize)) {
+        if let Type::Named(index) = self {
+            f(*index);
         }
     }
 }
@@ -103,12 +127,22 @@ pub(super) enum Shape {
 }
 
 impl Shape {
+    /// Whether it takes what it does not name.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self, Shape::Record { open: true, .. })
+    }
+
+    /// Calls `f` with each type in it.
+    pub(super) fn each(&self, f: &mut impl FnMut(&Type)) {
+        match self {
+            Shape::Record { fields, .. } => fields.iter().for_each(|it| it.of.each(f)),
+            Shape::Alias(of) => of.each(f),
+        }
+    }
+
     /// Calls `f` with each definition that it names.
     pub(super) fn names(&self, f: &mut impl FnMut(usize)) {
-        match self {
-            Shape::Record { fields, .. } => fields.iter().for_each(|it| it.of.names(f)),
-            Shape::Alias(of) => of.names(f),
-        }
+        self.each(&mut |it| it.named(f));
     }
 }
 

@@ -151,12 +151,17 @@ fn types_of_results() {
             "(\"a\" | \"b\")[]",
         ),
         (
-            json!({"prefixItems": [{"type": "string"}, {"type": "null"}], "items": false}),
+            json!({"prefixItems": [{"type": "string"}, {"type": "null"}], "items": false, "minItems": 2}),
             "list[str | None]",
             "[string, null]",
         ),
         (
-            json!({"prefixItems": [{"type": "string"}], "items": {"type": "integer"}}),
+            json!({"prefixItems": [{"type": "string"}, {"enum": [1, 2]}], "items": false, "minItems": 1}),
+            "list[Literal[1, 2] | str]",
+            "[string, (1 | 2)?]",
+        ),
+        (
+            json!({"prefixItems": [{"type": "string"}], "items": {"type": "integer"}, "minItems": 5}),
             "list[str | int]",
             "[string, ...number[]]",
         ),
@@ -192,6 +197,58 @@ fn types_of_results() {
             "string",
         ),
         (json!({"$ref": "#/nowhere"}), "Any", "unknown"),
+        (
+            json!({"type": "object", "patternProperties": {"^a": {"type": "integer"}, "^b": {"type": "null"}}, "additionalProperties": false}),
+            "dict[str, int | None]",
+            "{ [name: string]: number | null }",
+        ),
+        (
+            json!({"patternProperties": {"^a": {"type": "integer"}}}),
+            "dict[str, Any]",
+            "{ [name: string]: unknown }",
+        ),
+        (
+            json!({"patternProperties": {"^a": {"type": "integer"}}, "additionalProperties": {"type": "string"}}),
+            "dict[str, int | str]",
+            "{ [name: string]: number | string }",
+        ),
+        (json!({"not": {}}), "Never", "never"),
+        (
+            json!({"type": ["string", "null"], "not": {"type": "null"}}),
+            "str",
+            "string",
+        ),
+        (
+            json!({"enum": ["a", "b", null], "not": {"enum": ["a", null]}}),
+            "Literal[\"b\"]",
+            "\"b\"",
+        ),
+        // What types cannot tell is left.
+        (
+            json!({"type": ["boolean", "number"], "not": {"enum": [true, 1.5]}}),
+            "bool | float",
+            "boolean | number",
+        ),
+        (
+            json!({"type": "number", "not": {"type": "integer"}}),
+            "float",
+            "number",
+        ),
+        (
+            json!({"type": "string", "not": {"type": "string", "pattern": "a"}}),
+            "str",
+            "string",
+        ),
+        (
+            json!({"type": "string", "if": {"minLength": 3}, "then": {"pattern": "a"}, "else": false}),
+            "str",
+            "string",
+        ),
+        (
+            json!({"type": "string", "unheardOf": {"type": "null"}}),
+            "str",
+            "string",
+        ),
         (json!({"properties": {"a": {}}}), "TResult", "MTResult"),
         (
             json!({"title": "Own name", "properties": {"a": {}}}),

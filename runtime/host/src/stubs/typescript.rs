@@ -180,10 +180,13 @@ impl<'a> File<'a> {
             // A record by that name could not refer to itself.
             Type::Map(of) => return format!("{{ [name: string]: {} }}", self.of(of)),
             Type::Named(index) => return self.names[*index].clone(),
-            Type::Tuple(items, rest) => {
+            Type::Tuple { items, least, rest } => {
                 let rest = rest.iter().map(|it| format!("...{}[]", self.item(it)));
-                let items = items.iter().map(|it| self.of(it)).chain(rest);
-                return format!("[{}]", items.collect::<Vec<_>>().join(", "));
+                let items = items.iter().enumerate().map(|(n, it)| match n < *least {
+                    true => self.of(it),
+                    false => format!("{}?", self.item(it)),
+                });
+                return format!("[{}]", items.chain(rest).collect::<Vec<_>>().join(", "));
             }
             Type::Union(members) => {
                 let mut parts: Vec<String> = Vec::new();

@@ -118,14 +118,14 @@ fn code(function: &Function, result: &Shape, has_realloc: bool) -> String {
 
 /// Functions that go through a value to its strings, one a type.
 #[derive(Default)]
-struct Walks {
-    known: HashMap<Shape, String>,
+struct Walks<'s> {
+    known: HashMap<&'s Shape, String>,
     code: String,
 }
 
-impl Walks {
+impl<'s> Walks<'s> {
     /// The name of the one for a type.
-    fn of(&mut self, shape: &Shape) -> String {
+    fn of(&mut self, shape: &'s Shape) -> String {
         if matches!(shape, Shape::Text | Shape::Bytes) {
             return "$string".into();
         }
@@ -143,11 +143,11 @@ impl Walks {
             self.code,
             "(func {name} (param $at i32) (local $count i32) {body})"
         );
-        self.known.insert(shape.clone(), name.clone());
+        self.known.insert(shape, name.clone());
         name
     }
 
-    fn list(&mut self, element: &Shape) -> String {
+    fn list(&mut self, element: &'s Shape) -> String {
         let (walk, size) = (self.of(element), element.layout().size);
         format!(
             "(local.set $count (i32.load offset=4 (local.get $at)))
@@ -161,7 +161,7 @@ impl Walks {
         )
     }
 
-    fn each<'a>(&mut self, shapes: impl Iterator<Item = &'a Shape>) -> String {
+    fn each(&mut self, shapes: impl Iterator<Item = &'s Shape>) -> String {
         let (mut at, mut body) = (0_usize, String::new());
         for shape in shapes {
             let layout = shape.layout();
@@ -174,16 +174,16 @@ impl Walks {
         body
     }
 
-    fn choice(&mut self, shape: &Shape) -> String {
+    fn choice(&mut self, shape: &'s Shape) -> String {
         let load = match shape.tag() {
             1 => "i32.load8_u",
             2 => "i32.load16_u",
             _ => "i32.load",
         };
-        let mut body = String::new();
+        let (mut body, payload_at) = (String::new(), shape.payload_at());
         for (n, case) in shape.cases().into_iter().enumerate() {
             if let Some(case) = case.filter(|it| it.has_strings()) {
-                let call = self.call(case, shape.payload_at());
+                let call = self.call(case, payload_at);
                 let _ = write!(
                     body,
                     "(if (i32.eq ({load} (local.get $at)) (i32.const {n})) (then {call}))"
@@ -193,7 +193,7 @@ impl Walks {
         body
     }
 
-    fn call(&mut self, shape: &Shape, at: usize) -> String {
+    fn call(&mut self, shape: &'s Shape, at: usize) -> String {
         let walk = self.of(shape);
         format!("(call {walk} (i32.add (local.get $at) (i32.const {at})))")
     }

@@ -120,8 +120,16 @@ impl<'a, 's> Lower<'a, 's> {
         match (shape, self.head()?) {
             (Shape::Bool, Head::Bool(it)) => self.scalar(u64::from(it), 1, to),
             (Shape::Integer(integer), Head::Integer(it)) => self.integer(*integer, it, to)?,
+            // To JSON Schema 1.0 is an integer. What is past all of them stays so.
+            (Shape::Integer(integer), Head::Float(it)) if it.fract() == 0.0 => {
+                self.integer(*integer, it as i128, to)?;
+            }
             (Shape::F32, head) => {
-                let number = self.number(head)? as f32;
+                let wide = self.number(head)?;
+                let number = wide as f32;
+                if number.is_infinite() && wide.is_finite() {
+                    return self.wrong(&format!("{wide} is too large for 32 bits"));
+                }
                 self.scalar(number.to_bits().into(), 4, to);
             }
             (Shape::F64, head) => {
@@ -316,7 +324,14 @@ impl<'a, 's> Lower<'a, 's> {
             }
         }
         self.scalar(1, shape.tag(), to);
-        self.value(some, self.held(shape, to))
+        let to = self.held(shape, to);
+        if !is_nested(some) {
+            return self.value(some, to);
+        }
+        self.path.push(Step::Name("some"));
+        self.value(some, to)?;
+        self.path.pop();
+        Ok(())
     }
 
     fn flags(&mut self, names: &'s [String], shape: &Shape, to: To) -> Result<()> {

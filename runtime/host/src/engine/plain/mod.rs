@@ -44,6 +44,7 @@ use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance};
 
 use self::lift::{Lift, Unliftable};
+use self::pack::{Head, Reader};
 use self::shape::Shape;
 use super::attempt::function;
 use super::bindings::lovage::task::types;
@@ -58,6 +59,8 @@ const MAGIC: &[u8] = b"lovage plain\0";
 const HANDLER: &str = "lovage:task/handler@";
 /// What a component may export besides its functions, and keeps.
 const PASSED_ON: &str = "lovage:task/wants@";
+/// Values of an error that is written out.
+const TOLD: usize = 1_000;
 /// Names of numbers that JSON has none for.
 const NOT_FINITE: [(&str, f64); 3] = [
     ("NaN", f64::NAN),
@@ -255,7 +258,7 @@ impl fmt::Display for Place {
 /// What somebody returned as an error: a text is its message, and a case its kind.
 fn failure(shape: Option<&Shape>, error: &[u8]) -> types::Failure {
     let is_case = matches!(shape, Some(Shape::Enum(_) | Shape::Variant(_)));
-    let error = rmpv::decode::read_value(&mut &error[..]).unwrap_or(Value::Nil);
+    let error = outlined(error);
     let told = |value: &Value| match value {
         Value::String(text) => text.as_str().unwrap_or_default().to_owned(),
         Value::Nil => "failed, and does not say why".into(),
@@ -280,6 +283,21 @@ fn failure(shape: Option<&Shape>, error: &[u8]) -> types::Failure {
         message,
         detail: None,
         retry: types::Retry::Policy,
+    }
+}
+
+/// An error as a value, which takes many times its memory; so of one of many values there is
+/// nothing but its case and its size.
+fn outlined(error: &[u8]) -> Value {
+    let mut rest = Reader(error);
+    if (0..TOLD).any(|_| rest.head().is_err()) {
+        return rmpv::decode::read_value(&mut &error[..]).unwrap_or(Value::Nil);
+    }
+    let text = Value::from(format!("{} bytes of values", error.len()));
+    let mut rest = Reader(error);
+    match [rest.head(), rest.head()] {
+        [Ok(Head::Map(1)), Ok(Head::Text(case))] => Value::Map(vec![(case.into(), text)]),
+        _ => text,
     }
 }
 

@@ -9,7 +9,7 @@ use wasmparser::types::Types;
 use wasmparser::{PrimitiveValType, Validator};
 
 use super::sections::exports;
-use super::shape::{DEPTH, Integer, Shape, TYPES};
+use super::shape::{DEPTH, Integer, NAMES, Shape, TYPES};
 use super::{Function, Place};
 use crate::engine::module::Refusal;
 use crate::engine::outcome::cut;
@@ -30,6 +30,7 @@ pub(super) fn functions(component: &[u8]) -> Result<Vec<Function>, Refusal> {
     let mut reader = Reader {
         types: &types,
         read: 0,
+        named: 0,
     };
     for name in exports {
         match types.component_item_for_export(&name).map(|it| it.ty) {
@@ -62,8 +63,10 @@ pub(super) fn functions(component: &[u8]) -> Result<Vec<Function>, Refusal> {
 
 struct Reader<'a> {
     types: &'a Types,
-    /// How many types of functions were read.
+    /// How many types of functions were read, and functions.
     read: usize,
+    /// How many names of cases and flags.
+    named: usize,
 }
 
 impl Reader<'_> {
@@ -72,6 +75,7 @@ impl Reader<'_> {
             function: cut(&place.to_string(), 200).to_owned(),
             what,
         };
+        self.count().map_err(refuse)?;
         let ty = &self.types[ty];
         if ty.async_ {
             return Err(refuse("it is `async`".into()));
@@ -99,11 +103,32 @@ impl Reader<'_> {
         })
     }
 
-    fn shape(&mut self, ty: ComponentValType, depth: usize) -> Result<Shape, String> {
+    /// Counts one more type, or function.
+    fn count(&mut self) -> Result<(), String> {
         self.read += 1;
-        if self.read > TYPES {
-            return Err(format!("is of more than {TYPES} types"));
+        match self.read > TYPES {
+            true => Err(format!("makes more than {TYPES} types, with all before it")),
+            false => Ok(()),
         }
+    }
+
+    /// A name of a case or a flag. It is told as often as its type is used.
+    fn name(&mut self, name: &str) -> Result<String, String> {
+        self.named += 1;
+        match self.named > NAMES {
+            true => Err(format!(
+                "makes more than {NAMES} names of cases and flags, with all before it"
+            )),
+            false => bounded(name),
+        }
+    }
+
+    fn names<'n>(&mut self, some: impl Iterator<Item = &'n str>) -> Result<Vec<String>, String> {
+        some.map(|it| self.name(it)).collect()
+    }
+
+    fn shape(&mut self, ty: ComponentValType, depth: usize) -> Result<Shape, String> {
+        self.count()?;
         if depth > DEPTH {
             return Err(format!(
                 "has types that lie more than {DEPTH} deep in each other"
@@ -140,7 +165,7 @@ impl Reader<'_> {
             ComponentDefinedType::Variant(variant) => {
                 let cases = variant.cases.iter().map(|(name, case)| {
                     let shape = case.ty.map(|it| self.shape(it, depth)).transpose()?;
-                    Ok((bounded(name.as_str())?, shape))
+                    Ok((self.name(name.as_str())?, shape))
                 });
                 Shape::Variant(cases.collect::<Result<_, String>>()?)
             }
@@ -153,10 +178,10 @@ impl Reader<'_> {
                 Shape::Tuple(items.collect::<Result<_, _>>()?)
             }
             ComponentDefinedType::Flags(flags) => {
-                Shape::Flags(names(flags.iter().map(|it| it.as_str()))?)
+                Shape::Flags(self.names(flags.iter().map(|it| it.as_str()))?)
             }
             ComponentDefinedType::Enum(cases) => {
-                Shape::Enum(names(cases.iter().map(|it| it.as_str()))?)
+                Shape::Enum(self.names(cases.iter().map(|it| it.as_str()))?)
             }
             ComponentDefinedType::Option { ty, .. } => Shape::Option(self.boxed(*ty, depth)?),
             ComponentDefinedType::Result { ok, err, .. } => {
@@ -182,16 +207,12 @@ fn name_in_json(name: &str) -> Result<String, String> {
     Ok(bounded(name)?.replace('-', "_"))
 }
 
-/// A name that is not too long: it is told as often as its type is used.
+/// A name that is not too long.
 fn bounded(name: &str) -> Result<String, String> {
     match name.len() {
         0..=NAME => Ok(name.to_owned()),
         long => Err(format!("has a name of {long} bytes, more than {NAME}")),
     }
-}
-
-fn names<'n>(some: impl Iterator<Item = &'n str>) -> Result<Vec<String>, String> {
-    some.map(bounded).collect()
 }
 
 fn simple(ty: PrimitiveValType) -> Result<Shape, String> {

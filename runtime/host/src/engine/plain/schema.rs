@@ -55,7 +55,11 @@ fn schema(shape: &Shape) -> Value {
             json!({"type": "integer", "minimum": number(least), "maximum": number(most)})
         }
         Shape::F32 | Shape::F64 => {
-            json!({"anyOf": [{"type": "number"}, {"enum": NOT_FINITE.map(|(name, _)| name)}]})
+            let number = match shape {
+                Shape::F32 => json!({"type": "number", "minimum": f32::MIN, "maximum": f32::MAX}),
+                _ => json!({"type": "number"}),
+            };
+            json!({"anyOf": [number, {"enum": NOT_FINITE.map(|(name, _)| name)}]})
         }
         Shape::Char => json!({"type": "string", "minLength": 1, "maxLength": 1}),
         Shape::Text => json!({"type": "string"}),

@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 
 /// How deep types may lie in each other: what is written for them recurses as deep.
 pub(super) const DEPTH: usize = 64;
-/// Types that a function may have, those that lie in others included. What is used twice
-/// counts twice, for it is written twice: 30 records of two of the one before are a billion.
+/// Types that a component's functions may have together, those that lie in others included.
+/// What is used twice counts twice, for it is written twice: 30 records of two of the one
+/// before are a billion.
 pub(super) const TYPES: usize = 10_000;
+/// Names of cases and flags that these may have: one type may have 10,000.
+pub(super) const NAMES: usize = 100_000;
 /// Values that are passed one by one; more of them come in memory.
 pub(super) const FLAT_PARAMETERS: usize = 16;
 
@@ -114,7 +117,10 @@ impl Shape {
             Shape::Tuple(items) => items.iter().collect(),
             Shape::Record(fields) => fields.iter().map(|(_, it)| it).collect(),
             Shape::List(element) => vec![element],
-            _ => self.cases().into_iter().flatten().collect(),
+            Shape::Variant(_) | Shape::Option(_) | Shape::Result(..) => {
+                self.cases().into_iter().flatten().collect()
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -144,11 +150,10 @@ impl Shape {
         }
     }
 
-    /// What a choice may hold, case by case. Nothing else has cases.
+    /// What a choice may hold, case by case. Those of an enum hold nothing, and are left away.
     pub(super) fn cases(&self) -> Vec<Option<&Shape>> {
         match self {
             Shape::Variant(cases) => cases.iter().map(|(_, it)| it.as_ref()).collect(),
-            Shape::Enum(names) => vec![None; names.len()],
             Shape::Option(some) => vec![None, Some(some)],
             Shape::Result(ok, error) => vec![ok.as_deref(), error.as_deref()],
             _ => Vec::new(),

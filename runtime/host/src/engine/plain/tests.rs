@@ -7,7 +7,7 @@ use serde_json::json;
 use super::glue::IMAGE;
 use super::lift::{Lift, Unliftable};
 use super::shape::{Integer, Shape};
-use super::{Function, Place};
+use super::{Function, Place, failure};
 
 const MOST: usize = 1 << 20;
 
@@ -228,6 +228,31 @@ fn numbers_that_json_has_none_for_go_by_their_names() {
 }
 
 #[test]
+fn a_number_stays_the_number_that_it_is() {
+    let byte = Shape::Integer(Integer::U8);
+    assert_eq!(through(&byte, &Value::F64(255.0)), Ok(255.into()));
+    assert_eq!(
+        refused(&byte, &json!(256.0)),
+        "256 is not 0 to 255 (at `/p0`)"
+    );
+    let text = refused(&byte, &json!(1.5));
+    assert_eq!(text, "it must be an integer, and is a number (at `/p0`)");
+    let most = Value::F64(f32::MAX.into());
+    assert_eq!(through(&Shape::F32, &most), Ok(most));
+    let text = refused(&Shape::F32, &json!(1e39));
+    assert!(
+        text.ends_with("000 is too large for 32 bits (at `/p0`)"),
+        "{text}"
+    );
+    let schema = function(vec![Shape::F32], None).input_schema();
+    let fits = |number: f64| {
+        let input = json!({"p0": number});
+        jsonschema::validator_for(&schema).unwrap().is_valid(&input)
+    };
+    assert!(fits(f32::MAX.into()) && !fits(1e39));
+}
+
+#[test]
 fn what_does_not_fit_is_told_with_its_place() {
     let byte = Shape::Integer(Integer::U8);
     let item = Shape::Record(vec![("small".into(), byte.clone())]);
@@ -250,6 +275,8 @@ fn what_does_not_fit_is_told_with_its_place() {
     let nested = Shape::Option(Box::new(Shape::Option(Box::new(byte))));
     let text = refused(&nested, &json!(1));
     assert_eq!(text, "it must be null, or an object with `some` (at `/p0`)");
+    let text = refused(&nested, &json!({"some": 256}));
+    assert_eq!(text, "256 is not 0 to 255 (at `/p0/some`)");
 }
 
 #[test]
@@ -275,6 +302,29 @@ fn types_and_values_make_no_more_work_than_they_may() {
     assert_eq!(text, "its arguments are too many, of too large types");
     let some = Value::Array(vec!["n4999".into(); 10_000]);
     assert_eq!(through(&list, &some), Ok(some));
+}
+
+#[test]
+fn of_an_error_of_many_values_its_size_is_told() {
+    let flags = Shape::List(Box::new(Shape::Bool));
+    let shape = Shape::Variant(vec![("gone".into(), Some(flags))]);
+    let error = |count| {
+        let held = Value::Array(vec![true.into(); count]);
+        let mut bytes = Vec::new();
+        let error = Value::Map(vec![("gone".into(), held)]);
+        rmpv::encode::write_value(&mut bytes, &error).unwrap();
+        let failure = failure(Some(&shape), &bytes);
+        (failure.kind, failure.message)
+    };
+    assert_eq!(error(2), ("gone".into(), "[true, true]".into()));
+    let size = 1 + 5 + 3 + 10_000;
+    assert_eq!(
+        error(10_000),
+        ("gone".into(), format!("{size} bytes of values"))
+    );
+    let long = "n".repeat(1 << 20);
+    let text = [&[0xdb][..], &(1_u32 << 20).to_be_bytes(), long.as_bytes()].concat();
+    assert_eq!(failure(Some(&Shape::Text), &text).message, long);
 }
 
 #[test]

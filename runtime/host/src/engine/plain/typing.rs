@@ -21,7 +21,7 @@ pub(super) enum Naming {
 }
 
 /// Types in the making.
-pub(super) struct Types {
+pub(super) struct Types<'s> {
     pub(super) component: Component,
     naming: Naming,
     /// How many there are.
@@ -29,10 +29,10 @@ pub(super) struct Types {
     /// Those that need a name.
     pub(super) named: Vec<u32>,
     /// Those that were defined, with bytes as such or as strings.
-    known: HashMap<(Shape, bool), u32>,
+    known: HashMap<(&'s Shape, bool), u32>,
 }
 
-impl Types {
+impl<'s> Types<'s> {
     /// In a component that has so many already.
     pub(super) fn new(naming: Naming, count: u32) -> Self {
         Types {
@@ -59,7 +59,7 @@ impl Types {
     }
 
     /// A function's own; where it is `raw`, with strings in the place of bytes.
-    pub(super) fn function(&mut self, function: &Function, raw: bool) -> u32 {
+    pub(super) fn function(&mut self, function: &'s Function, raw: bool) -> u32 {
         let parameters = function.parameters.iter();
         let parameters: Vec<_> = parameters
             .map(|(name, it)| (in_wit(name), self.value(it, raw)))
@@ -73,12 +73,11 @@ impl Types {
         self.count - 1
     }
 
-    fn value(&mut self, shape: &Shape, raw: bool) -> ComponentValType {
+    fn value(&mut self, shape: &'s Shape, raw: bool) -> ComponentValType {
         if let Some(primitive) = primitive(shape, raw) {
             return ComponentValType::Primitive(primitive);
         }
-        let key = (shape.clone(), raw);
-        if let Some(known) = self.known.get(&key) {
+        if let Some(known) = self.known.get(&(shape, raw)) {
             return ComponentValType::Type(*known);
         }
         let mut number = self.defined(shape, raw);
@@ -105,11 +104,11 @@ impl Types {
             }
             self.named.push(number);
         }
-        self.known.insert(key, number);
+        self.known.insert((shape, raw), number);
         ComponentValType::Type(number)
     }
 
-    fn defined(&mut self, shape: &Shape, raw: bool) -> u32 {
+    fn defined(&mut self, shape: &'s Shape, raw: bool) -> u32 {
         match shape {
             Shape::Bytes => self.define(|it| it.list(PrimitiveValType::U8)),
             Shape::List(element) => {

@@ -3,7 +3,7 @@
 Written by `lovage client --lang python`: do not edit it, write it anew.
 """
 
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, Literal, NotRequired, TypeAlias, TypedDict
 
 from lovage_client import AsyncClient, Client, task
 
@@ -24,9 +24,9 @@ APassImportOs = TypedDict(
 )
 
 #: b import os
-Type = str
+Type: TypeAlias = str
 
-Self = Any
+Self: TypeAlias = Any
 
 GoResult = TypedDict(
     "GoResult",

@@ -51,7 +51,7 @@ ShapeSquare = TypedDict(
 )
 
 #: What can be drawn.
-Shape = ShapeCircle | ShapeSquare
+Shape: TypeAlias = ShapeCircle | ShapeSquare
 
 
 class Drawing(TypedDict):
@@ -78,6 +78,46 @@ class OpenEndedResult(TypedDict):
 
 class T3dResultAny(TypedDict):
     x: int
+
+
+class Base(TypedDict):
+    kind: str
+
+
+class ConditionalResult(TypedDict):
+    a: NotRequired[int]
+    b: NotRequired[Base]
+    kind: str
+
+
+class EitherResult(TypedDict):
+    extra: NotRequired[int]
+    kind: str
+
+
+class PatternedMixed(TypedDict):
+    a: int
+
+
+class PatternedNamed(TypedDict):
+    x: NotRequired[int]
+    y: Any
+
+
+class PatternedResultItem(TypedDict):
+    a: NotRequired[int]
+
+
+List = TypedDict(
+    "List",
+    {
+        "int": str,
+        "list": list[int],
+        "n": NotRequired[int],
+    },
+)
+
+Nothing: TypeAlias = None
 
 
 @task("my-shapes.types", names={"content_type": "content-type", "from_": "from"})
@@ -168,6 +208,50 @@ def _3d() -> T3dResultAny:
     raise NotImplementedError
 
 
+@task("my-shapes.conditional")
+def conditional(
+    *,
+    address: str = _OMITTED,
+    kind: Literal["file", "url"],
+    path: str = _OMITTED,
+    tries: int = _OMITTED,
+) -> ConditionalResult:
+    """Takes what depends on something else."""
+    raise NotImplementedError
+
+
+@task("my-shapes.either")
+def either(
+    *,
+    id: str,
+    left: int = _OMITTED,
+    right: str = _OMITTED,
+    size: Any = _OMITTED,
+    unit: str = _OMITTED,
+) -> EitherResult:
+    """Takes one of two, or both."""
+    raise NotImplementedError
+
+
+@task("my-shapes.patterned")
+def patterned(
+    *,
+    headers: dict[str, str] = _OMITTED,
+    known: str = _OMITTED,
+    mixed: PatternedMixed | dict[str, Any] = _OMITTED,
+    named: PatternedNamed = _OMITTED,
+    **others: Any,
+) -> list[PatternedResultItem]:
+    """Takes names of a pattern."""
+    raise NotImplementedError
+
+
+@task("my-shapes.builtin")
+def builtin(*, int: str, list: List = _OMITTED, str: int) -> Nothing:
+    """Has names that types have."""
+    raise NotImplementedError
+
+
 class MyShapes:
     """The tasks of `my-shapes` for a `Client`."""
 
@@ -181,6 +265,10 @@ class MyShapes:
         self.task = client.task(task_)
         self.import_ = client.task(import_)
         self._3d = client.task(_3d)
+        self.conditional = client.task(conditional)
+        self.either = client.task(either)
+        self.patterned = client.task(patterned)
+        self.builtin = client.task(builtin)
 
 
 class AsyncMyShapes:
@@ -196,3 +284,7 @@ class AsyncMyShapes:
         self.task = client.task(task_)
         self.import_ = client.task(import_)
         self._3d = client.task(_3d)
+        self.conditional = client.task(conditional)
+        self.either = client.task(either)
+        self.patterned = client.task(patterned)
+        self.builtin = client.task(builtin)

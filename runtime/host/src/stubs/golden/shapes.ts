@@ -5,7 +5,7 @@ import type { Int64, Task } from "@lovage/client";
 export interface MyShapes {
   /** Takes one of each, and answers with it. */
   types: Task<MyShapesTypes, MyShapesTypesResult>;
-  tree: Task<MyShapesTree, [string, number]>;
+  tree: Task<MyShapesTree, [string?, number?]>;
   /** Draws one of several. */
   draw: Task<MyShapesDraw, MyShapesDrawResult>;
   /** Takes what several schemas say together. */
@@ -28,6 +28,14 @@ export interface MyShapes {
    * - of two
    */
   "3d": Task<MyShapes3d, MyShapes3dResult>;
+  /** Takes what depends on something else. */
+  conditional: Task<MyShapesConditional, MyShapesConditionalResult>;
+  /** Takes one of two, or both. */
+  either: Task<MyShapesEither, MyShapesEitherResult>;
+  /** Takes names of a pattern. */
+  patterned: Task<MyShapesPatterned, MyShapesPatternedResultItem[]>;
+  /** Has names that types have. */
+  builtin: Task<MyShapesBuiltin, MyShapesBuiltinResult>;
 }
 
 /** The arguments of `my-shapes.types`. */
@@ -50,7 +58,7 @@ export interface MyShapesTypes {
   place?: MyShapesTypesPlace;
   quiet?: boolean;
   real: number;
-  rest?: [string, ...number[]];
+  rest?: [string?, ...number[]];
   small: number;
   tags?: (string | number)[];
   /** Any text. */
@@ -169,3 +177,74 @@ export type MyShapes3d = Record<string, never>;
 export interface MyShapes3dResult {
   x: number;
 }
+
+/** The arguments of `my-shapes.conditional`. */
+export interface MyShapesConditional {
+  address?: string;
+  kind: "file" | "url";
+  path?: string;
+  tries?: number;
+}
+
+export interface MyShapesConditionalResult {
+  a?: number;
+  b?: MyShapesConditionalResultBase;
+  kind: string;
+}
+
+export interface MyShapesConditionalResultBase {
+  kind: string;
+}
+
+/** The arguments of `my-shapes.either`. */
+export interface MyShapesEither {
+  id: string;
+  left?: number;
+  right?: string;
+  size?: unknown;
+  unit?: string;
+}
+
+export interface MyShapesEitherResult {
+  extra?: number;
+  kind: string;
+}
+
+/** The arguments of `my-shapes.patterned`. */
+export interface MyShapesPatterned {
+  headers?: { [name: string]: string };
+  known?: string;
+  mixed?: MyShapesPatternedMixed;
+  named?: MyShapesPatternedNamed;
+  [name: string]: unknown;
+}
+
+export interface MyShapesPatternedMixed {
+  a: number;
+  [name: string]: unknown;
+}
+
+export interface MyShapesPatternedNamed {
+  x?: number;
+  y: unknown;
+}
+
+export interface MyShapesPatternedResultItem {
+  a?: number;
+  [name: string]: unknown;
+}
+
+/** The arguments of `my-shapes.builtin`. */
+export interface MyShapesBuiltin {
+  int: string;
+  list?: MyShapesBuiltinList;
+  str: number;
+}
+
+export interface MyShapesBuiltinList {
+  int: string;
+  list: number[];
+  n?: number;
+}
+
+export type MyShapesBuiltinResult = null;

@@ -12,6 +12,22 @@ use crate::stubs::model::{Definition, Field, Model, Shape, Side, Type};
 use crate::stubs::names::{PYTHON_KEYWORDS, Taken, is_plain, pascal, type_name};
 use crate::stubs::text::{WIDTH, lines, literal};
 
+/// What annotations are written with, besides the definitions' names.
+const WRITTEN: [&str; 12] = [
+    "Any",
+    "Literal",
+    "Never",
+    "NotRequired",
+    "bool",
+    "bytes",
+    "dict",
+    "float",
+    "int",
+    "list",
+    "str",
+    "tuple",
+];
+
 /// The types of a module, with their names.
 pub(super) struct Types<'a> {
     model: &'a Model,
@@ -29,14 +45,14 @@ impl<'a> Types<'a> {
         let mut same: Vec<usize> = Vec::new();
         let mut first: HashMap<(String, String), usize> = HashMap::new();
         let mut names: Vec<String> = Vec::new();
+        let depends = depends_on_side(model);
         for (index, it) in model.definitions.iter().enumerate() {
             let candidates = candidates(it, &tasks[it.task].name);
-            // A tuple that comes is a list, and one that goes need not be.
-            let side = match it.key.contains("prefixItems") {
+            let key = match depends[index] {
                 true => format!("{:?} {}", it.side, it.key),
                 false => it.key.clone(),
             };
-            let known = *first.entry((candidates[0].clone(), side)).or_insert(index);
+            let known = *first.entry((candidates[0].clone(), key)).or_insert(index);
             same.push(known);
             names.push(match known == index {
                 true => taken.take(&candidates),
@@ -118,15 +134,13 @@ impl<'a> Types<'a> {
         let fields = match &it.shape {
             Shape::Record { fields, .. } => fields,
             Shape::Alias(of) => {
-                let (comment, of) = (comment(&doc, ""), self.annotation(of, it.side));
+                let (comment, mut of) = (comment(&doc, ""), self.annotation(of, it.side));
                 // A name that is yet to come, or its own, is a text for now.
-                return match self.waits(&it.shape, above) {
-                    true => {
-                        let alias = self.uses("TypeAlias");
-                        format!("\n{comment}{name}: {alias} = {}\n", literal(&of))
-                    }
-                    false => format!("\n{comment}{name} = {of}\n"),
-                };
+                if self.waits(&it.shape, above) {
+                    of = literal(&of);
+                }
+                let alias = self.uses("TypeAlias");
+                return format!("\n{comment}{name}: {alias} = {of}\n");
             }
         };
         self.uses("TypedDict");
@@ -152,12 +166,15 @@ impl<'a> Types<'a> {
         text
     }
 
-    /// Whether it can be written as a class: all names are such as those have.
+    /// Whether it can be written as a class: all names are such as those have, and none is
+    /// a type's, which would not mean that type below it.
     fn is_class(&self, it: &Definition) -> bool {
         let plain = |it: &Field| {
             is_plain(&it.name)
                 && !PYTHON_KEYWORDS.contains(&it.name.as_str())
                 && !it.name.starts_with("__")
+                && !WRITTEN.contains(&it.name.as_str())
+                && !self.names.contains(&it.name)
         };
         matches!(&it.shape, Shape::Record { fields, .. } if fields.iter().all(plain))
     }
@@ -210,22 +227,30 @@ impl<'a> Types<'a> {
             Type::Literal(_) => return self.union(std::slice::from_ref(of), side),
             Type::List(item) => return format!("list[{}]", self.annotation(item, side)),
             Type::Map(of) => return format!("dict[str, {}]", self.annotation(of, side)),
-            Type::Named(index) => return self.names[self.same[*index]].clone(),
-            Type::Tuple(items, rest) => return self.tuple(items, rest.as_deref(), side),
+            Type::Named(index) => return self.named(*index, side),
+            Type::Tuple { items, rest, .. } => {
+                // One that comes is a list, as MessagePack has nothing else; one of no fixed
+                // length is nothing but a list in Python.
+                if side == Side::In && of.is_fixed() {
+                    let items = items.iter().map(|it| self.annotation(it, side));
+                    return format!("tuple[{}]", items.collect::<Vec<_>>().join(", "));
+                }
+                let any = Type::union(items.iter().chain(rest.as_deref()).cloned());
+                return format!("list[{}]", self.annotation(&any, side));
+            }
             Type::Union(members) => return self.union(members, side),
         };
         of.to_owned()
     }
 
-    /// A tuple. One that comes is a list, as MessagePack has nothing else; one of no fixed
-    /// length is nothing but a list in Python.
-    fn tuple(&self, items: &[Type], rest: Option<&Type>, side: Side) -> String {
-        if side == Side::In && rest.is_none() && !items.is_empty() {
-            let items = items.iter().map(|it| self.annotation(it, side));
-            return format!("tuple[{}]", items.collect::<Vec<_>>().join(", "));
+    /// A definition by its name. No class takes keys that it does not name, so to a task may
+    /// go any dictionary in the place of one that does.
+    fn named(&self, index: usize, side: Side) -> String {
+        let name = self.names[self.same[index]].clone();
+        match side == Side::In && self.model.definitions[index].shape.is_open() {
+            true => format!("{name} | dict[str, {}]", self.uses("Any")),
+            false => name,
         }
-        let any = Type::union(items.iter().chain(rest).cloned());
-        format!("list[{}]", self.annotation(&any, side))
     }
 
     fn union(&self, members: &[Type], side: Side) -> String {
@@ -247,6 +272,30 @@ impl<'a> Types<'a> {
         }
         parts.join(" | ")
     }
+}
+
+/// Of each definition, whether it is written otherwise for what goes to a task than for what
+/// comes from it.
+fn depends_on_side(model: &Model) -> Vec<bool> {
+    let mut depends = vec![false; model.definitions.len()];
+    let mut goes_on = true;
+    while goes_on {
+        goes_on = false;
+        for (index, it) in model.definitions.iter().enumerate().rev() {
+            let mut does = depends[index];
+            it.shape.each(&mut |of| {
+                does |= match of {
+                    Type::Named(inner) => {
+                        depends[*inner] || model.definitions[*inner].shape.is_open()
+                    }
+                    other => other.is_fixed(),
+                }
+            });
+            goes_on |= does != depends[index];
+            depends[index] = does;
+        }
+    }
+    depends
 }
 
 /// What a definition may be called, the best first.

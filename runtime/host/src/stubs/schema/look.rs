@@ -12,10 +12,19 @@ pub(super) fn is_record(schema: &Map<String, Value>) -> bool {
     schema.get("properties").is_some_and(Value::is_object)
 }
 
+/// Whether it says that it takes properties which it does not name.
+pub(super) fn is_open(schema: &Map<String, Value>) -> bool {
+    let others = ["additionalProperties", "unevaluatedProperties"];
+    let taken = others.iter().filter_map(|it| schema.get(*it));
+    let patterns = schema.get("patternProperties").and_then(Value::as_object);
+    patterns.is_some_and(|it| !it.is_empty())
+        || taken.into_iter().any(|it| *it != Value::Bool(false))
+}
+
 /// Whether it is a record and nothing else.
 pub(super) fn is_only_record(schema: &Map<String, Value>) -> bool {
     let others = [
-        "$ref", "allOf", "oneOf", "anyOf", "const", "enum", "nullable",
+        "$ref", "allOf", "oneOf", "anyOf", "const", "enum", "nullable", "not",
     ];
     let object = schema.get("type").is_none_or(|it| it == "object");
     is_record(schema) && object && !others.iter().any(|it| schema.contains_key(*it))
@@ -23,19 +32,26 @@ pub(super) fn is_only_record(schema: &Map<String, Value>) -> bool {
 
 /// Whether it says what kind of value it takes.
 pub(super) fn says_type(schema: &Map<String, Value>) -> bool {
-    [
+    const SAYS: [&str; 17] = [
         "type",
         "properties",
+        "patternProperties",
+        "additionalProperties",
+        "required",
         "items",
         "prefixItems",
         "enum",
         "const",
         "$ref",
+        "allOf",
         "oneOf",
         "anyOf",
-    ]
-    .iter()
-    .any(|it| schema.contains_key(*it))
+        "if",
+        "not",
+        "dependentSchemas",
+        "dependentRequired",
+    ];
+    SAYS.iter().any(|it| schema.contains_key(*it))
 }
 
 /// Whether an integer may lie beyond what a double holds exactly, by what is said of it.
@@ -60,6 +76,55 @@ pub(super) fn literal(value: &Value) -> Type {
         Value::Number(_) => Type::Literal(value.clone()),
         Value::Array(_) => Type::List(Box::new(Type::Any)),
         Value::Object(_) => Type::Map(Box::new(Type::Any)),
+    }
+}
+
+/// What is left of a type where a schema says what it is not. Types tell only whole kinds
+/// of values, and single ones that they name.
+pub(super) fn without(of: Type, not: &Value) -> Type {
+    let nothing = Map::new();
+    let not = match not {
+        Value::Bool(true) => &nothing,
+        Value::Object(it) => it,
+        _ => return of,
+    };
+    let mut keywords = not.iter();
+    // What says more than one thing leaves values of each kind.
+    let (said, None) = (keywords.next(), keywords.next()) else {
+        return of;
+    };
+    let Some((keyword, value)) = said else {
+        return Type::Never;
+    };
+    let values = value
+        .as_array()
+        .map_or(std::slice::from_ref(value), |it| it);
+    let is_out = |it: &Type| match keyword.as_str() {
+        "type" => kinds(it)
+            .iter()
+            .any(|kind| values.iter().any(|it| it == kind)),
+        "const" => is_single(it) && *it == literal(value),
+        "enum" => is_single(it) && values.iter().any(|value| *it == literal(value)),
+        _ => false,
+    };
+    Type::union(of.members().iter().filter(|it| !is_out(it)).cloned())
+}
+
+fn is_single(of: &Type) -> bool {
+    matches!(of, Type::Null | Type::Literal(_))
+}
+
+/// The words that take in all values of a type.
+fn kinds(of: &Type) -> &'static [&'static str] {
+    match of {
+        Type::Null => &["null"],
+        Type::Bool | Type::Literal(Value::Bool(_)) => &["boolean"],
+        Type::Int { .. } | Type::Literal(Value::Number(_)) => &["integer", "number"],
+        Type::Float => &["number"],
+        Type::Text | Type::Bytes | Type::Literal(_) => &["string"],
+        Type::List(_) | Type::Tuple { .. } => &["array"],
+        Type::Map(_) => &["object"],
+        _ => &[],
     }
 }
 

@@ -1,22 +1,28 @@
 //! JSON Schemas as types.
 //!
 //! A schema that says more than a type can say becomes the nearest type that takes all
-//! that it takes: what is refused at a call is for the server to find.
+//! that it takes: what is refused at a call is for the server to find. Two readings are
+//! people's, and not the specification's: what names properties or items means objects or
+//! lists, and a property is a slip that no part of it names which the value fits.
 
 mod look;
 mod merge;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use self::look::{is_only_record, is_record, is_wide, literal, says_type, text};
+use self::merge::{Mentioned, without};
 use super::Task;
 use super::model::{Arguments, Definition, Field, Model, Shape, Side, Signature, Type};
 use super::names::pascal;
 
 /// How deep schemas are followed. A push takes none that lies deeper.
 const DEPTH: usize = 200;
+/// Schemas that are read for an input or an output: parts that stand in several others are
+/// read with each. What is past it may be anything.
+const READ: usize = 10_000;
 
 /// The types of all tasks of a module.
 pub(super) fn model(tasks: &[Task]) -> Model {
@@ -77,17 +83,19 @@ struct Reader<'a> {
     model: &'a mut Model,
     /// The definitions of what was referred to, also of those that are being read.
     refs: HashMap<String, usize>,
+    /// How many schemas were read.
+    read: usize,
 }
 
 impl<'a> Reader<'a> {
     fn new(root: &'a Value, task: usize, side: Side, model: &'a mut Model) -> Self {
-        let refs = HashMap::new();
         Reader {
             root,
             task,
             side,
             model,
-            refs,
+            refs: HashMap::new(),
+            read: 0,
         }
     }
 
@@ -111,13 +119,18 @@ impl<'a> Reader<'a> {
     }
 
     fn read(&mut self, schema: &Value, path: &Path) -> Type {
+        self.read += 1;
         let schema = match schema {
             Value::Bool(false) => return Type::Never,
-            Value::Object(_) if path.depth > DEPTH => return Type::Any,
+            Value::Object(_) if path.depth > DEPTH || self.read > READ => return Type::Any,
             Value::Object(it) => it,
             _ => return Type::Any,
         };
         let of = self.read_object(schema, path);
+        let of = match schema.get("not") {
+            Some(not) => look::without(of, not),
+            None => of,
+        };
         // As OpenAPI says it.
         match schema.get("nullable") {
             Some(Value::Bool(true)) => Type::union([of, Type::Null]),
@@ -127,7 +140,11 @@ impl<'a> Reader<'a> {
 
     fn read_object(&mut self, schema: &Map<String, Value>, path: &Path) -> Type {
         if let Some(Value::String(to)) = schema.get("$ref") {
-            return self.reference(to, path);
+            let beside = without(schema, "$ref");
+            return match says_type(&beside) {
+                true => self.all_of(&Map::new(), &[json!({"$ref": to}), beside.into()], path),
+                false => self.reference(to, path),
+            };
         }
         if let Some(value) = schema.get("const") {
             return literal(value);
@@ -143,6 +160,11 @@ impl<'a> Reader<'a> {
                 return self.one_of(schema, keyword, some, path);
             }
         }
+        self.by_type(schema, path)
+    }
+
+    fn by_type(&mut self, schema: &Map<String, Value>, path: &Path) -> Type {
+        let has = |some: &[&str]| some.iter().any(|it| schema.contains_key(*it));
         match schema.get("type") {
             Some(Value::Array(types)) => {
                 let each = types.iter().filter_map(Value::as_str);
@@ -150,13 +172,11 @@ impl<'a> Reader<'a> {
                 Type::union(each)
             }
             Some(Value::String(it)) => self.typed(it, schema, path),
-            _ if is_record(schema) || schema.contains_key("additionalProperties") => {
+            _ if is_record(schema) || has(&["additionalProperties", "patternProperties"]) => {
                 self.typed("object", schema, path)
             }
-            _ if schema.contains_key("items") || schema.contains_key("prefixItems") => {
-                self.typed("array", schema, path)
-            }
-            _ if schema.contains_key("contentEncoding") => self.typed("string", schema, path),
+            _ if has(&["items", "prefixItems"]) => self.typed("array", schema, path),
+            _ if has(&["contentEncoding"]) => self.typed("string", schema, path),
             _ => Type::Any,
         }
     }
@@ -179,15 +199,20 @@ impl<'a> Reader<'a> {
             "string" => Type::Text,
             "array" => self.array(schema, path),
             "object" if is_record(schema) => self.named(schema, path),
-            "object" => match schema.get("additionalProperties") {
-                Some(values) => {
-                    let of = self.read(values, &path.to("value"));
-                    Type::Map(Box::new(of))
-                }
-                None => Type::Map(Box::new(Type::Any)),
-            },
+            "object" => self.map(schema, path),
             _ => Type::Any,
         }
+    }
+
+    /// An object of any names: its values are of what is said of some names, or of others.
+    fn map(&mut self, schema: &Map<String, Value>, path: &Path) -> Type {
+        let none = Map::new();
+        let patterns = schema.get("patternProperties").and_then(Value::as_object);
+        let others = schema.get("additionalProperties");
+        let all = patterns.unwrap_or(&none).values();
+        let all = all.chain([others.unwrap_or(&Value::Bool(true))]);
+        let each: Vec<_> = all.map(|it| self.read(it, &path.to("value"))).collect();
+        Type::Map(Box::new(Type::union(each)))
     }
 
     fn array(&mut self, schema: &Map<String, Value>, path: &Path) -> Type {
@@ -197,16 +222,17 @@ impl<'a> Reader<'a> {
             let items = schema.get("items").unwrap_or(&Value::Null);
             return Type::List(Box::new(self.read(items, &item)));
         };
-        let of: Vec<_> = first.iter().map(|it| self.read(it, &item)).collect();
-        let most = schema.get("maxItems").and_then(Value::as_u64);
-        let ends = most.is_some_and(|most| most <= of.len() as u64);
+        let items: Vec<_> = first.iter().map(|it| self.read(it, &item)).collect();
+        let count = |keyword: &str| schema.get(keyword).and_then(Value::as_u64);
+        let ends = count("maxItems").is_some_and(|most| most <= items.len() as u64);
+        let least = count("minItems").map_or(0, |it| it.min(items.len() as u64) as usize);
         let rest = match schema.get("items") {
             Some(Value::Bool(false)) => None,
             _ if ends => None,
             Some(items) => Some(Box::new(self.read(items, &item))),
             None => Some(Box::new(Type::Any)),
         };
-        Type::Tuple(of, rest)
+        Type::Tuple { items, least, rest }
     }
 
     /// What a reference leads to, which has a name from now on.
@@ -234,23 +260,29 @@ impl<'a> Reader<'a> {
             None => Shape::Alias(self.read(target, &inner)),
         };
         self.model.definitions[index].shape = shape;
-        if self.is_nothing_else(index, index, 0) {
+        if self.is_nothing_else(index) {
             self.model.definitions[index].shape = Shape::Alias(Type::Any);
         }
         Type::Named(index)
     }
 
-    /// Whether a definition leads back to `start` with nothing in between: then it says
+    /// Whether a definition leads back to itself with nothing in between: then it says
     /// nothing at all.
-    fn is_nothing_else(&self, start: usize, at: usize, steps: usize) -> bool {
-        let Shape::Alias(of) = &self.model.definitions[at].shape else {
-            return false;
-        };
-        of.members().iter().any(|it| match it {
-            Type::Named(next) if *next == start => true,
-            Type::Named(next) => steps < DEPTH && self.is_nothing_else(start, *next, steps + 1),
-            _ => false,
-        })
+    fn is_nothing_else(&self, start: usize) -> bool {
+        let (mut seen, mut left) = (HashSet::new(), vec![start]);
+        while let Some(at) = left.pop() {
+            let Shape::Alias(of) = &self.model.definitions[at].shape else {
+                continue;
+            };
+            for member in of.members() {
+                match member {
+                    Type::Named(next) if *next == start => return true,
+                    Type::Named(next) if seen.insert(*next) => left.push(*next),
+                    _ => {}
+                }
+            }
+        }
+        false
     }
 
     /// A record that stands where it is used.
@@ -278,40 +310,50 @@ impl<'a> Reader<'a> {
     }
 
     fn record(&mut self, schema: &Map<String, Value>, path: &Path) -> Shape {
-        let required: Vec<_> = match schema.get("required") {
-            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
-            _ => Vec::new(),
-        };
-        let none = Map::new();
-        let properties = schema.get("properties").and_then(Value::as_object);
-        let fields = properties.unwrap_or(&none).iter().map(|(name, of)| Field {
-            name: name.clone(),
-            doc: text(of, "description"),
-            of: self.read(of, &path.to(name)),
-            required: required.contains(&name.as_str()),
-            default: of.get("default").cloned(),
+        let mentioned = Mentioned::of(self.root, schema);
+        let open = mentioned.open;
+        let fields = mentioned.properties.iter().map(|(name, mention)| {
+            let of = mention.schema(open);
+            Field {
+                name: (*name).to_owned(),
+                doc: text(&of, "description"),
+                of: self.read(&of, &path.to(name)),
+                required: mention.required,
+                default: of.get("default").cloned(),
+            }
         });
         let fields = fields.collect();
-        // Where nothing is said, what is not named is a slip.
-        let others = schema.get("additionalProperties");
-        let open = others.is_some_and(|it| *it != Value::Bool(false));
         Shape::Record { fields, open }
     }
 
     fn all_of(&mut self, schema: &Map<String, Value>, all: &[Value], path: &Path) -> Type {
-        let mut rest = schema.clone();
-        rest.remove("allOf");
+        let rest = without(schema, "allOf");
         if let ([one], false) = (all, says_type(&rest)) {
             return self.read(one, &path.down());
         }
         let rest = Value::Object(rest);
-        let parts = std::iter::once(&rest).chain(all);
-        if let Some(merged) = merge::objects(self.root, parts.clone()) {
+        let parts = || std::iter::once(&rest).chain(all);
+        if let Some(merged) = merge::objects(self.root, parts()) {
             return self.read(&merged, &path.down());
         }
+        let naming = parts().filter(|it| merge::has_properties(self.root, it));
+        if naming.count() > 1 {
+            let whole = json!({"allOf": parts().collect::<Vec<_>>()});
+            return self.mixed(&whole, path);
+        }
         // Of what all hold at once, the first that says anything.
-        let mut each = parts.map(|it| self.read(it, &path.down()));
+        let mut each = parts().map(|it| self.read(it, &path.down()));
         each.find(|it| *it != Type::Any).unwrap_or(Type::Any)
+    }
+
+    /// What has parts that name properties, and do not merge: objects that may have all of
+    /// them.
+    fn mixed(&mut self, schema: &Value, path: &Path) -> Type {
+        let is_object = merge::is_object(self.root, schema, 0);
+        match schema.as_object().filter(|_| is_object) {
+            Some(object) => self.named(object, &path.down()),
+            None => Type::Any,
+        }
     }
 
     fn one_of(
@@ -321,26 +363,24 @@ impl<'a> Reader<'a> {
         some: &[Value],
         path: &Path,
     ) -> Type {
-        let mut base = schema.clone();
-        base.remove(keyword);
-        let base = Value::Object(base);
-        let has_base = base.as_object().is_some_and(is_record);
-        let each: Vec<_> = some
-            .iter()
-            .map(|variant| {
-                let path = path.to(merge::variant(variant).unwrap_or_default());
-                let both = [&base, variant].into_iter();
-                match has_base.then(|| merge::objects(self.root, both)).flatten() {
-                    Some(whole) => self.read(&whole, &path),
-                    None => self.read(variant, &path),
-                }
-            })
-            .collect();
-        match Type::union(each) {
-            // Variants that only say which properties there must be.
-            Type::Any if says_type(base.as_object().unwrap_or(&Map::new())) => {
-                self.read(&base, &path.down())
+        let base = Value::Object(without(schema, keyword));
+        let has_base = merge::has_properties(self.root, &base);
+        let mut each = Vec::new();
+        for variant in some {
+            let path = path.to(merge::variant(variant).unwrap_or_default());
+            let both = [&base, variant].into_iter();
+            let whole = has_base.then(|| merge::objects(self.root, both)).flatten();
+            if whole.is_none() && has_base && merge::has_properties(self.root, variant) {
+                return self.mixed(&Value::Object(schema.clone()), &path);
             }
+            each.push(self.read(whole.as_ref().unwrap_or(variant), &path));
+        }
+        match Type::union(each) {
+            Type::Any if some.iter().any(|it| merge::has_properties(self.root, it)) => {
+                self.mixed(&Value::Object(schema.clone()), path)
+            }
+            // Variants that only say which properties there must be.
+            Type::Any if base.as_object().is_some_and(says_type) => self.read(&base, &path.down()),
             of => of,
         }
     }
