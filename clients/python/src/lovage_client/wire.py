@@ -28,7 +28,8 @@ AWAY = frozenset({408, 502, 503, 504})
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request, with all but where the server is and who asks."""
+    """A request, with all but where the server is and who asks. Sending it twice does no more
+    than sending it once."""
 
     method: str
     path: str
@@ -36,10 +37,10 @@ class Request:
     body: bytes | None = None
     body_type: str = MSGPACK
     accept: str = MSGPACK
+    #: The idempotency key, where the body has none.
+    key: str | None = None
     #: Seconds of silence that are put up with.
     silence: float = SILENCE
-    #: Whether sending it twice does no more than sending it once.
-    repeatable: bool = True
     #: Whether the server holds it until a job has ended.
     waits: bool = False
 
@@ -102,7 +103,7 @@ def send(request: Request, patience: float) -> Operation[Answer]:
         error = _error(request, outcome, tries)
         in_doubt = in_doubt or _may_be_done(outcome)
         error.in_doubt = in_doubt
-        seconds = _pause(request, outcome, error, tries)
+        seconds = _pause(outcome, error, tries)
         if seconds is None or time.monotonic() + seconds >= deadline:
             raise error
         yield Pause(seconds)
@@ -130,20 +131,17 @@ def _may_be_done(outcome: Answer | Lost | None) -> bool:
     return isinstance(outcome, Lost) and outcome.arrived
 
 
-def _pause(
-    request: Request, outcome: Answer | Lost | None, error: LovageError, tries: int
-) -> float | None:
-    """How long to wait before the request is sent again; `None` where that is of no use, or
-    might do the same thing twice."""
+def _pause(outcome: Answer | Lost | None, error: LovageError, tries: int) -> float | None:
+    """How long to wait before the request is sent again; `None` where that is of no use."""
     pause = pause_before(tries)
     if isinstance(outcome, Lost):
-        return pause if request.repeatable or not outcome.arrived else None
+        return pause
     if not isinstance(error, ProblemError):
         return None
     again = error.retry_after
     if error.status == 429:
         # Refused before anything was done. Without a time, time alone does not help.
         return None if again is None else again + pause
-    if error.status in AWAY and request.repeatable:
+    if error.status in AWAY:
         return (again or 0.0) + pause
     return None

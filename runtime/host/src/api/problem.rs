@@ -313,7 +313,9 @@ impl From<ClientError> for Problem {
             | ClientError::UnknownStep { .. } => Problem::missing(said),
             ClientError::Unended(..) => Problem::new(Kind::NotFinished, said),
             ClientError::Bound(_) => Problem::new(Kind::JobFailed, said),
-            ClientError::Ungranted { .. } => Problem::new(Kind::Conflict, said),
+            ClientError::Ungranted { .. } | ClientError::FlowKey(_) => {
+                Problem::new(Kind::Conflict, said)
+            }
         }
     }
 }

@@ -59,6 +59,7 @@ impl Flow {
             step,
             on_failure: on_failure.unwrap_or_default(),
             keep: keep.map(|Span(span)| span),
+            key: None,
         })
     }
 }
