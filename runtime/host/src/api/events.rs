@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often it is asked whether whoever listens still may.
 const CHECK: Duration = Duration::from_secs(5);
 /// The header by which a listener goes on where it was.
-const LAST: &str = "last-event-id";
+pub(super) const LAST: &str = "last-event-id";
 
 /// What to hear of.
 #[derive(Debug, Deserialize, IntoParams)]
