@@ -16,6 +16,7 @@ use crate::deploy;
 use crate::engine::{End, Invocation, Limits, NoHost, Outcome};
 use crate::units::{Size, short};
 use crate::view::decoded;
+use crate::view::jobs::FailureView;
 
 /// Run a task of a component here and now, with no broker
 ///
@@ -95,8 +96,9 @@ fn report(context: &Context, outcome: &Outcome) -> anyhow::Result<()> {
         _ => None,
     };
     let log = String::from_utf8_lossy(&outcome.log.bytes);
+    let failure = outcome.end.failure();
     let json = json!({
-        "outcome": outcome.end.ending(), "result": result, "failure": outcome.end.failure(),
+        "outcome": outcome.end.ending(), "result": result, "failure": failure.map(FailureView::of),
         "fuel": outcome.fuel, "peak_memory": outcome.peak_memory,
         "seconds": outcome.wall.as_secs_f64(), "log": log, "log_truncated": outcome.log.truncated,
     });
@@ -119,7 +121,7 @@ fn report(context: &Context, outcome: &Outcome) -> anyhow::Result<()> {
             .unwrap_or_default();
         format!("{log}{result}{cost}")
     })?;
-    match outcome.end.failure() {
+    match failure {
         Some(failure) => Err(Verdict::Task(format!(
             "ended as {}: {}",
             outcome.end.ending(),

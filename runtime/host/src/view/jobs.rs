@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lovage_queue::clock::Millis;
 use lovage_queue::job::{Attempt, Ending, Job, JobId, JobOptions, Payload, State, Unique, Until};
+use lovage_queue::retry::Retry;
 use lovage_queue::task::Failure;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -168,10 +169,41 @@ pub struct AttemptView {
     /// Bytes of linear memory that it held at most.
     pub peak_memory: u64,
     /// Why it did not complete.
-    #[schema(value_type = Option<Value>)]
-    pub failure: Option<Failure>,
+    pub failure: Option<FailureView>,
     /// What it wrote.
     pub log: String,
+}
+
+/// Why an attempt did not complete.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Failure)]
+pub struct FailureView {
+    /// A stable word that tells failures apart.
+    pub kind: String,
+    /// One line for a person.
+    pub message: String,
+    /// More, such as a traceback.
+    pub detail: Option<String>,
+    /// What the attempt asked for next: `policy`, `now`, `never`, or after which span.
+    #[schema(example = "30s")]
+    pub retry: String,
+}
+
+impl FailureView {
+    /// What is shown of a failure.
+    pub fn of(it: &Failure) -> Self {
+        FailureView {
+            kind: it.kind.clone(),
+            message: it.message.clone(),
+            detail: it.detail.clone(),
+            retry: match it.retry {
+                Retry::Policy => "policy".into(),
+                Retry::Now => "now".into(),
+                Retry::After(span) => exact(span),
+                Retry::Never => "never".into(),
+            },
+        }
+    }
 }
 
 impl JobView {
@@ -251,7 +283,7 @@ impl AttemptView {
             seconds: it.took.as_secs_f64(),
             fuel: it.fuel,
             peak_memory: it.peak_memory,
-            failure: it.failure.clone(),
+            failure: it.failure.as_ref().map(FailureView::of),
             log: text(&it.log),
         }
     }
