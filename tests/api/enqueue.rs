@@ -284,11 +284,14 @@ async fn a_duplicate_and_a_full_queue_are_refused() {
         problem["detail"].as_str().unwrap().contains(id),
         "{problem}"
     );
+    assert_eq!(problem["job"], id);
     let batch = json!({"jobs": [call(2), reject]});
     door.post("/v1/jobs/batch", batch)
         .await
         .problem(409, "duplicate");
     assert_eq!(count(&door).await, 1);
+    let unknown = door.post("/v1/jobs", json!({"task": "no.pe"})).await;
+    assert_eq!(unknown.problem(404, "not-found").get("job"), None);
 
     let limit = json!({"depth": 2});
     door.put("/v1/limits/queue:small", limit).await.ok();

@@ -174,6 +174,6 @@ function moved(e: unknown, from: number): unknown {
     const pointer = place ? `/jobs/${Number(place[1]) + from}${place[2]}` : it.pointer;
     return { ...it, pointer };
   });
-  const { kind, status, title, detail, retryAfter } = e;
-  return problem({ kind, status, title, detail, retryAfter, errors });
+  const { kind, status, title, detail, retryAfter, job } = e;
+  return problem({ kind, status, title, detail, retryAfter, job, errors });
 }

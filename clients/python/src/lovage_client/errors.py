@@ -133,6 +133,8 @@ class Duplicate(Conflict):
     """A unique job is there already."""
 
     kind = "duplicate"
+    #: The id of that job.
+    job: str | None = None
 
 
 class NotFinished(Conflict):
@@ -302,7 +304,10 @@ def problem_of(status: int, headers: Mapping[str, str], body: bytes) -> LovageEr
     places = document.get("errors") or []
     errors = tuple(Place(str(it["pointer"]), str(it["detail"])) for it in places)
     title, detail = str(document.get("title", "")), str(document.get("detail", ""))
-    return kind(type_, status, title, detail, errors, again)
+    error = kind(type_, status, title, detail, errors, again)
+    if isinstance(error, Duplicate):
+        error.job = document.get("job")
+    return error
 
 
 def _document(body: bytes) -> dict[str, Any] | None:
