@@ -138,7 +138,7 @@ pub(super) struct CallParams {
     #[param(value_type = Option<WhenText>)]
     eta: Option<String>,
     /// Waits so long for its end, at most 60 s, and answers with the job.
-    #[param(pattern = r"^[0-9]{1,5}(ms|s|m)$", example = "30s")]
+    #[param(value_type = Option<SpanText>)]
     pub(super) wait: Option<String>,
 }
 
