@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use lovage_queue::client;
 use lovage_queue::grant::{Grant, Grants};
 use lovage_queue::registry::Digest;
 use serde_json::json;
@@ -55,7 +56,8 @@ impl Run {
                 known.join(", ")
             ))
         })?;
-        let arguments = arguments::read(&self.arguments, task)?;
+        let mut arguments = arguments::read(&self.arguments, task)?;
+        client::decode(manifest.clone(), &self.task, &mut arguments)?;
         let host = context.config.limits();
         let (budget, options) = (&self.budget, &task.options);
         let soft = budget.soft_timeout.map(|it| it.0);

@@ -47,7 +47,7 @@ use std::time::Duration;
 pub use self::answer::answer;
 pub use self::call::{Call, Unique};
 pub use self::flows::{Branch, FlowTree, Leaf, Line, Many, Mismatch, Part, PreparedFlow};
-pub use self::known::Misfit;
+pub use self::known::{Misfit, decode};
 pub use self::results::{BoundError, FailedNode, NoResult};
 pub use self::schedules::{SCHEDULE, SCHEDULED_FOR};
 pub use self::trace::{Enqueueing, TRACEPARENT, Tracer};
