@@ -11,7 +11,6 @@ use crate::units::SPAN_PATTERN;
 
 const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,63}$";
 const TASK: &str = r"^[a-z0-9][a-z0-9_-]{0,63}\.[a-z0-9][a-z0-9_-]{0,63}$";
-const SPAN: &str = "^[0-9]{1,5}(ms|s|m|h|d)$";
 /// A day that there is, but for the last of February in years that no four divides.
 const DAY: &str = "([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|[0-9]{2}(0[48]|[2468][048]|[13579][26])-02-29)";
 const CLOCK: &str =
@@ -138,6 +137,15 @@ fn lane() -> Value {
         "description": "A lane's key: at most 128 bytes, no control characters."})
 }
 
+fn backoff() -> Value {
+    let parts = vec![
+        ("base", maybe(named("Span"))),
+        ("factor", maybe(json!({"type": "number", "minimum": 1}))),
+        ("max", maybe(named("Span"))),
+    ];
+    json!({"anyOf": [named("Span"), object(parts, &[])]})
+}
+
 fn named(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
@@ -185,11 +193,6 @@ fn call() -> Fields {
         {"type": "string", "enum": ["previous", "failures"]},
         object(vec![("step", json!({"type": "string"}))], &["step"]),
     ]});
-    let backoff = json!({"anyOf": [named("Span"), object(vec![
-        ("base", maybe(named("Span"))),
-        ("factor", maybe(json!({"type": "number", "minimum": 1}))),
-        ("max", maybe(named("Span"))),
-    ], &[])]});
     let texts = json!({"type": "object",
         "additionalProperties": {"type": ["string", "null"]}});
     let mut fields = vec![
@@ -207,7 +210,7 @@ fn call() -> Fields {
         ("release", maybe(number(0, most))),
         ("retries", maybe(number(0, most))),
         ("retry_exhausted", maybe(json!({"type": "boolean"}))),
-        ("backoff", maybe(backoff)),
+        ("backoff", maybe(named("Backoff"))),
         ("fuel", maybe(number(0, u64::MAX))),
         ("memory", maybe(memory())),
         ("headers", maybe(texts)),

@@ -117,8 +117,7 @@ pub struct OptionsView {
     /// Runs in all, the first included.
     pub max_attempts: Option<u32>,
     /// The wait between them.
-    #[schema(value_type = Option<Value>)]
-    pub backoff: Option<Value>,
+    pub backoff: Option<BackoffView>,
     /// How old it may be for another attempt.
     pub max_age: Option<String>,
     /// Whether what ran out of fuel or memory is tried again.
@@ -141,6 +140,20 @@ pub struct OptionsView {
     pub root: Option<JobId>,
     /// How many jobs stand between it and that.
     pub depth: u32,
+}
+
+/// The waits between a job's runs.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = JobBackoff)]
+pub struct BackoffView {
+    /// The longest after the first failure.
+    #[schema(example = "5s")]
+    pub base: String,
+    /// How much longer each further one may be.
+    pub factor: f64,
+    /// No wait is longer.
+    #[schema(example = "1h")]
+    pub max: String,
 }
 
 /// One run of a job.
@@ -293,7 +306,11 @@ impl OptionsView {
     fn of(it: &JobOptions) -> Self {
         OptionsView {
             max_attempts: it.max_attempts,
-            backoff: it.backoff.map(|it| json!(it)),
+            backoff: it.backoff.map(|it| BackoffView {
+                base: exact(it.base),
+                factor: it.factor,
+                max: exact(it.max),
+            }),
             max_age: it.max_age.map(exact),
             retry_exhausted: it.retry_exhausted,
             timeout: it.timeout.map(exact),
