@@ -51,6 +51,7 @@ pub(crate) fn settings() -> Settings {
         tenant: "default".into(),
         body: 1 << 20,
         rate: None,
+        origins: Vec::new(),
         tls: None,
         grace: Duration::from_secs(5),
         patience: Patience::default(),

@@ -20,7 +20,8 @@ async fn a_call_has_all_of_its_terms() {
     let door = Door::with_app().await;
     let body = json!({"task": "app.go", "args": {"side": 3, "name": "ann"}, "queue": "slow",
         "lane": "user-42", "priority": 9, "eta": "1h", "expires": "2h", "key": "k-1",
-        "unique": {"until": "done", "conflict": "existing"}, "retries": 4, "timeout": "20s",
+        "unique": {"until": "done", "conflict": "existing"}, "retries": 4,
+        "backoff": {"base": "1s", "factor": 2}, "timeout": "20s",
         "soft_timeout": "10s", "max_age": "1d", "retry_exhausted": true, "fuel": 1000,
         "memory": 65536, "result_ttl": "1h", "release": 1, "tags": ["a", "b"],
         "headers": {"trace": "t-1"}});
@@ -40,6 +41,10 @@ async fn a_call_has_all_of_its_terms() {
         ("/result_ttl", json!("1h")),
         ("/unique/until", json!("done")),
         ("/options/max_attempts", json!(5)),
+        (
+            "/options/backoff",
+            json!({"base": "1s", "factor": 2.0, "max": "1h"}),
+        ),
         ("/options/timeout", json!("20s")),
         ("/options/soft_timeout", json!("10s")),
         ("/options/max_age", json!("1d")),
@@ -58,7 +63,19 @@ async fn a_call_has_all_of_its_terms() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_call_is_said_with_its_place() {
     let door = Door::with_app().await;
-    let bad: [(Value, u16, &str, &[&str]); 24] = [
+    let bad: [(Value, u16, &str, &[&str]); 26] = [
+        (
+            json!({"task": "app.go", "backoff": {"factor": 0.5}}),
+            400,
+            "bad-request",
+            &["/backoff/factor"],
+        ),
+        (
+            json!({"task": "app.go", "backoff": {"base": "2h", "max": "1h"}}),
+            400,
+            "bad-request",
+            &["/backoff/max"],
+        ),
         (json!({"task": "nope.go"}), 404, "not-found", &[]),
         (json!({"task": "app.nope"}), 404, "not-found", &[]),
         (
@@ -284,11 +301,14 @@ async fn a_duplicate_and_a_full_queue_are_refused() {
         problem["detail"].as_str().unwrap().contains(id),
         "{problem}"
     );
+    assert_eq!(problem["job"], id);
     let batch = json!({"jobs": [call(2), reject]});
     door.post("/v1/jobs/batch", batch)
         .await
         .problem(409, "duplicate");
     assert_eq!(count(&door).await, 1);
+    let unknown = door.post("/v1/jobs", json!({"task": "no.pe"})).await;
+    assert_eq!(unknown.problem(404, "not-found").get("job"), None);
 
     let limit = json!({"depth": 2});
     door.put("/v1/limits/queue:small", limit).await.ok();

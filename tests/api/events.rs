@@ -44,28 +44,36 @@ impl Ear {
         }
     }
 
-    /// The next event; `None` at the end of the stream.
-    async fn next(&mut self) -> Option<Heard> {
+    /// The next block of lines; `None` at the end of the stream.
+    async fn block(&mut self) -> Option<String> {
         loop {
-            while let Some((block, rest)) = self.text.split_once("\n\n") {
+            if let Some((block, rest)) = self.text.split_once("\n\n") {
                 let (block, rest) = (block.to_owned(), rest.to_owned());
                 self.text = rest;
-                let field = |name: &str| {
-                    let mut lines = block.lines().filter_map(|it| it.strip_prefix(name));
-                    lines.next().unwrap_or_default().trim_start().to_owned()
-                };
-                // A comment is no event.
-                if !field("data:").is_empty() {
-                    return Some(Heard {
-                        name: field("event:"),
-                        id: field("id:"),
-                        data: serde_json::from_str(&field("data:")).expect("JSON"),
-                    });
-                }
+                return Some(block);
             }
             let bytes = tokio::time::timeout(PATIENCE, self.bytes.next());
             let bytes = bytes.await.expect("something is heard")?;
             self.text += std::str::from_utf8(&bytes.ok()?).unwrap();
+        }
+    }
+
+    /// The next event.
+    async fn next(&mut self) -> Option<Heard> {
+        loop {
+            let block = self.block().await?;
+            let field = |name: &str| {
+                let mut lines = block.lines().filter_map(|it| it.strip_prefix(name));
+                lines.next().unwrap_or_default().trim_start().to_owned()
+            };
+            // A comment is no event, and neither is an id alone.
+            if !field("data:").is_empty() {
+                return Some(Heard {
+                    name: field("event:"),
+                    id: field("id:"),
+                    data: serde_json::from_str(&field("data:")).expect("JSON"),
+                });
+            }
         }
     }
 
@@ -203,8 +211,13 @@ async fn ends_of_jobs_are_told_to_whom_they_concern() {
 
 async fn resumed(site: Site) {
     let door = Door::on(site, settings()).await;
+    // Who is cut off before anything has happened has an id to go on from.
     let mut ear = Ear::to(&door, "", None).await;
+    let block = ear.block().await.unwrap();
+    let begin = block.strip_prefix("id: ").unwrap().to_owned();
+    drop(ear);
     make_noise(&door, 0..5).await;
+    let mut ear = Ear::to(&door, "", Some(&begin)).await;
     let (heard, last) = ear.scopes(5).await;
     assert_eq!(heard, noises(0..5));
     drop(ear);

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::door::Door;
+use super::visitor::Answer;
 use super::{NOBODY, failing};
+use crate::support::site::text;
 
 fn step(side: u32) -> Value {
     json!({"task": "app.go", "args": {"side": side}})
@@ -67,6 +69,48 @@ async fn a_flow_runs_to_its_end_and_is_shown() {
         let done = door.poke(&format!("/v1/flows/{id}/{path}")).await.ok();
         assert_eq!(done, json!({"id": id, "done": false}), "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_key_is_the_same_flow() {
+    let door = Door::with_app().await;
+    let keyed = |key: &'static str, body: Value| {
+        let request = door.ask("POST", "/v1/flows").header("idempotency-key", key);
+        let request = request.header("content-type", "application/json");
+        Answer::to(request.body(body.to_string()))
+    };
+    let first = keyed("k", json!({"name": "one", "group": [step(1)]}))
+        .await
+        .made();
+    let again = keyed("k", json!({"name": "one", "group": [step(1)]}))
+        .await
+        .made();
+    assert_eq!(first, again);
+    let other = keyed("k", json!({"name": "two", "chain": [step(2)]}))
+        .await
+        .made();
+    assert_eq!(first, other, "what is said counts the first time");
+    assert_eq!(
+        door.get("/v1/jobs").await.ok()["jobs"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    // A job of the same key is something else.
+    let request = door.ask("POST", "/v1/jobs").header("idempotency-key", "k");
+    let request = request.header("content-type", "application/json");
+    Answer::to(request.body(step(1).to_string())).await.made();
+    let second = keyed("l", json!({"group": [step(1)]})).await.made();
+    assert_ne!(first["id"], second["id"]);
+    keyed("", json!({"group": [step(1)]}))
+        .await
+        .problem(400, "bad-request");
+
+    let flow = json!({"group": [step(3)]}).to_string();
+    let file = door.site.write("three.json", flow);
+    let run = ["flow", "run", text(&file), "--key", "k", "--json"];
+    assert_eq!(door.site.lovage(&run).await.ok().json(), first);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,6 +10,7 @@
 mod audit;
 mod auth;
 mod buckets;
+mod cors;
 mod dead;
 mod docs;
 pub(crate) mod door;

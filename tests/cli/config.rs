@@ -26,6 +26,10 @@ async fn an_error_names_the_file_the_line_and_the_key() {
             "[worker]\nheartbeat = '5s'\nlease = '6s'\n",
             "`worker.lease`",
         ),
+        (
+            "[serve]\norigins = ['https://a.example', 'https://b.example/']\n",
+            "`serve.origins`: `https://b.example/` is no origin: write `https://b.example`",
+        ),
         ("tenant = \n", "lovage.toml"),
     ];
     for (text, place) in cases {

@@ -33,6 +33,7 @@ site_test!(terms_are_on_the_record, |site| async move {
         "--soft-timeout=80s",
         "--result-ttl=7d",
         "--retries=2",
+        "--backoff=2h",
         "--retry-exhausted",
         "--key=order 17",
         "--unique",
@@ -50,6 +51,7 @@ site_test!(terms_are_on_the_record, |site| async move {
     let options = &shown["options"];
     for (name, value) in [
         ("max_attempts", json!(3)),
+        ("backoff", json!({"base": "2h", "factor": 3.0, "max": "2h"})),
         ("max_age", json!("3h")),
         ("retry_exhausted", json!(true)),
         ("timeout", json!("90s")),

@@ -55,7 +55,13 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
     ),
     (
         "queue/record",
-        &["queue/clock", "queue/job", "queue/registry", "queue/task"],
+        &[
+            "queue/clock",
+            "queue/job",
+            "queue/registry",
+            "queue/retry",
+            "queue/task",
+        ],
     ),
     // A store implements both; the registry's errors are the broker's.
     (
@@ -116,6 +122,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
             "queue/job",
             "queue/limits",
             "queue/registry",
+            "queue/retry",
             "queue/schedule",
             "queue/task",
             "queue/about",
@@ -149,6 +156,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
             "queue/job",
             "queue/limits",
             "queue/registry",
+            "queue/retry",
             "queue/schedule",
             "queue/task",
             "queue/tenant",
@@ -284,6 +292,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
             "queue/job",
             "queue/limits",
             "queue/registry",
+            "queue/retry",
             "queue/schedule",
             "queue/task",
             "queue/grant",

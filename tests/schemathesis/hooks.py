@@ -51,5 +51,5 @@ def filter_case(context, case):
 def before_call(context, case, kwargs):
     """Whoever asks for a job that begins tomorrow waits a moment, and not a minute."""
     wait = (case.query or {}).get("wait")
-    if isinstance(wait, str) and re.fullmatch("[0-9]{1,5}(ms|s|m)", wait):
+    if isinstance(wait, str) and re.fullmatch("[0-9]+(ms|s|m|h|d)", wait):
         case.query["wait"] = "100ms"

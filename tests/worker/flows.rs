@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use lovage_queue::broker::FlowState;
-use lovage_queue::client::{Call, Client};
+use lovage_queue::broker::{FlowState, TenantChange};
+use lovage_queue::client::{Call, Client, ClientError};
 use lovage_queue::flow::{Flow, OnFailure, Step, call, chain, group, map};
 use lovage_queue::job::{Job, JobId, State};
+use lovage_queue::tenant::Quota;
 use serde_json::json;
 
 use crate::support::site::Site;
@@ -179,5 +180,69 @@ site_test!(
             .to_string();
         assert!(refused.contains("chain[1]"), "{refused}");
         assert!(client.flows(0, 10).await.unwrap().is_empty());
+    }
+);
+
+/// How many jobs wait, in whatever flow.
+async fn waiting(client: &Client) -> u64 {
+    let queues = client.broker().counts(client.tenant()).await.unwrap();
+    queues.iter().map(|it| it.pending + it.available).sum()
+}
+
+site_test!(a_key_names_one_flow, |site| async move {
+    site.push_example("basics").await;
+    let client = site.client().await;
+    let keyed = |step: Step, key| Flow::new("one", step).key(key);
+    let first = keyed(chain([add(1, 2), add(3, 4)]), "k");
+    let runs = (0..8).map(|_| client.run_flow(&first));
+    let ids = futures_util::future::try_join_all(runs).await.unwrap();
+    let id = ids[0];
+    assert!(ids.iter().all(|it| *it == id), "{ids:?}");
+    // What is said counts the first time.
+    let other = client.run_flow(&keyed(add(5, 6).into(), "k")).await;
+    assert_eq!(other.unwrap(), id);
+    assert_eq!(client.flows(0, 10).await.unwrap().len(), 1);
+    assert_eq!(waiting(client).await, 2);
+
+    let _worker = site.worker(&[]).await;
+    client.wait_flow(id, LONG).await.unwrap();
+    assert_eq!(client.run_flow(&first).await.unwrap(), id, "an ended one");
+    assert_eq!(result(client, id).await, 7.into());
+    let second = client.run_flow(&keyed(add(5, 6).into(), "l")).await;
+    assert_ne!(second.unwrap(), id);
+});
+
+site_test!(
+    a_flow_of_a_key_that_broke_off_goes_on_as_itself_alone,
+    |site| async move {
+        site.push_example("basics").await;
+        let client = site.client().await;
+        let quota = async |queued| {
+            let quota = Quota {
+                queued,
+                ..Quota::default()
+            };
+            let change = TenantChange::Terms(1, quota);
+            let broker = client.broker();
+            broker.change_tenant("default", &change).await.unwrap();
+        };
+        let many = |b| {
+            let one = call("basics.add").unwrap().arg("b", &b).unwrap();
+            Flow::new("many", map(&one, "a", 0..2_000).unwrap()).key("k")
+        };
+        quota(Some(1_500)).await;
+        client.run_flow(&many(0)).await.unwrap_err();
+        assert!(
+            waiting(client).await >= 1_000,
+            "it breaks off in the middle"
+        );
+        quota(None).await;
+        let refused = client.run_flow(&many(1)).await.unwrap_err();
+        assert!(matches!(refused, ClientError::FlowKey(_)), "{refused}");
+        let id = client.run_flow(&many(0)).await.unwrap();
+        assert_eq!(waiting(client).await, 2_000);
+        assert_eq!(client.flow(id).await.unwrap().state, FlowState::Running);
+        assert_eq!(client.run_flow(&many(1)).await.unwrap(), id);
+        assert_eq!(client.flows(0, 10).await.unwrap().len(), 1);
     }
 );

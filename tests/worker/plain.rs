@@ -56,6 +56,10 @@ async fn runs(isolation: &str) {
     ] {
         let job = call("same", bytes).await;
         assert_eq!(job.ok().json()["result"], json!("AP8HyA=="));
+        let ran = site
+            .lovage(&["run", text(&file), "same", bytes, "--json"])
+            .await;
+        assert_eq!(ran.ok().json()["result"], json!("AP8HyA=="));
     }
     // Nobody's worker sees what does not fit.
     for (wrong, said) in [

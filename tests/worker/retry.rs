@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lovage_queue::job::{Ending, State};
-use lovage_queue::retry::Backoff;
+use lovage_queue::retry::{Backoff, Retry};
 
 use super::{endings, inline};
 use crate::fixtures::Guest;
@@ -69,6 +69,11 @@ site_test!(
                 assert_eq!(failure, (at < 2).then_some(("kind", "not yet")));
             }
         }
+        let asked = jobs
+            .iter()
+            .map(|it| it.attempts[0].failure.as_ref().unwrap().retry);
+        let asked: Vec<_> = asked.collect();
+        assert_eq!(asked, [Retry::Policy, Retry::Now, Retry::After(WAIT)]);
         // By the broker's clock; the job was given back no earlier than it began.
         let waits = |job: usize| {
             let attempts = &jobs[job].attempts;
@@ -98,6 +103,15 @@ site_test!(
             assert_eq!(job.attempt, attempts as u32);
             assert!(job.result.is_none());
         }
+        let failure = jobs[0].attempts[0].failure.as_ref();
+        assert_eq!(failure.unwrap().retry, Retry::Never);
+        let path = format!("job {} --json", jobs[0].call.id);
+        let args: Vec<&str> = path.split(' ').collect();
+        let shown = site.lovage(&args).await.ok().json();
+        assert_eq!(
+            shown["attempts"][0]["failure"]["retry"], "never",
+            "{shown:#}"
+        );
     }
 );
 

@@ -61,7 +61,7 @@ export class Client<M extends object = AnyModules> {
     const key = call.key ?? newKey();
     const body = callBody({ ...call, key });
     const answer = await this._transport.ask(
-      { method: "POST", path: "/v1/jobs", body, key, repeat: "always" },
+      { method: "POST", path: "/v1/jobs", body, key },
       options,
     );
     return this.job((answer as { id: string }).id);
@@ -88,7 +88,7 @@ export class Client<M extends object = AnyModules> {
       const jobs = bodies.slice(from, from + chunk);
       try {
         const answer = await this._transport.ask(
-          { method: "POST", path: "/v1/jobs/batch", body: { jobs }, key, repeat: "always" },
+          { method: "POST", path: "/v1/jobs/batch", body: { jobs }, key },
           left(request, began),
         );
         ids.push(...(answer as { ids: string[] }).ids);
@@ -115,7 +115,7 @@ export class Client<M extends object = AnyModules> {
       let cursor: string | undefined;
       do {
         const query = { ...rest, state: each, limit: "200", cursor };
-        const ask = { method: "GET", path: "/v1/jobs", query, repeat: "always" } as const;
+        const ask = { method: "GET", path: "/v1/jobs", query } as const;
         const page = (await this._transport.ask(ask, options)) as {
           jobs: JobRecord[];
           next: string | null;
@@ -132,7 +132,7 @@ export class Client<M extends object = AnyModules> {
     const fates: Fate[] = [];
     for (let from = 0; from < ids.length; from += MOST) {
       const body = { ids: ids.slice(from, from + MOST) };
-      const ask = { method: "POST", path: "/v1/jobs/cancel", body, repeat: "always" } as const;
+      const ask = { method: "POST", path: "/v1/jobs/cancel", body } as const;
       const answer = await this._transport.ask(ask, left(options, began));
       fates.push(...(answer as { jobs: Fate[] }).jobs);
     }
@@ -144,13 +144,13 @@ export class Client<M extends object = AnyModules> {
     return events(this._transport.settings, options);
   }
 
-  /**
-   * Begins a flow. The API has no idempotency key for it, so it is sent again only where the
-   * server has said that it did nothing: after a lost answer there may be a flow, or not.
-   */
-  async runFlow(flow: NewFlow, options?: RequestOptions): Promise<Flow> {
+  /** Begins a flow: once, as with its idempotency key it is sent again after a lost answer. */
+  async runFlow(
+    flow: NewFlow,
+    { key = newKey(), ...options }: RequestOptions & { key?: string } = {},
+  ): Promise<Flow> {
     const body = withoutBytes(flow);
-    const ask = { method: "POST", path: "/v1/flows", body, repeat: "refused" } as const;
+    const ask = { method: "POST", path: "/v1/flows", body, key } as const;
     const answer = await this._transport.ask(ask, options);
     return this.flow((answer as { id: string }).id);
   }
@@ -175,6 +175,6 @@ function moved(e: unknown, from: number): unknown {
     const pointer = place ? `/jobs/${Number(place[1]) + from}${place[2]}` : it.pointer;
     return { ...it, pointer };
   });
-  const { kind, status, title, detail, retryAfter } = e;
-  return problem({ kind, status, title, detail, retryAfter, errors });
+  const { kind, status, title, detail, retryAfter, job } = e;
+  return problem({ kind, status, title, detail, retryAfter, job, errors });
 }

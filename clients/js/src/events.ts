@@ -48,7 +48,8 @@ export async function* events(
     if (last !== "") asked.headers = { "last-event-id": last };
     let trouble: unknown;
     try {
-      for await (const sent of streamed(settings, asked, signal)) {
+      const at = (id: string): void => void (last = id || last);
+      for await (const sent of streamed(settings, asked, signal, at)) {
         // With no id to go on from, nobody knows what happened during the break.
         if (lost && last === "") yield { event: "gap", data: {}, id: "" };
         lost = false;
@@ -69,11 +70,12 @@ export async function* events(
   }
 }
 
-/** The events of one connection; `undefined` for its begin. */
+/** The events of one connection; `undefined` for its begin. `at` is told where it is. */
 async function* streamed(
   settings: Resolved,
   asked: Asked,
   signal: AbortSignal | undefined,
+  at: (id: string) => void,
 ): AsyncGenerator<Sent | undefined> {
   const patience = new Patience(signal, Infinity);
   try {
@@ -94,6 +96,7 @@ async function* streamed(
       // Whoever takes long over an event is no silence of the server's.
       patience.heard(Infinity);
       yield* parser.push(value);
+      at(parser.last);
     }
   } finally {
     // Whoever leaves the loop leaves no connection behind.

@@ -75,6 +75,7 @@ export async function open(
 ): Promise<Response> {
   const headers: Record<string, string> = { accept: asked.accept, ...asked.headers };
   if (settings.token !== undefined) headers["authorization"] = `Bearer ${settings.token}`;
+  if (asked.key !== undefined) headers["idempotency-key"] = asked.key;
   const request: RequestInit = {
     method: asked.method,
     headers,

@@ -50,7 +50,7 @@ export class Flow {
 
   /** Its steps, and where each of them stands. */
   async record(options?: RequestOptions): Promise<FlowRecord> {
-    const ask = { method: "GET", path: this.#path(), repeat: "always" } as const;
+    const ask = { method: "GET", path: this.#path() } as const;
     return (await this.#transport.ask(ask, options)) as FlowRecord;
   }
 
@@ -78,10 +78,7 @@ export class Flow {
     const path = this.#path("/result");
     const query = { node: options.step };
     try {
-      return await this.#transport.ask(
-        { method: "GET", path, query, repeat: "always" },
-        { signal: options.signal },
-      );
+      return await this.#transport.ask({ method: "GET", path, query }, { signal: options.signal });
     } catch (e) {
       throw e instanceof NoResult ? new FlowFailed(record) : e;
     }
@@ -98,7 +95,7 @@ export class Flow {
   }
 
   async #act(what: string, options: RequestOptions | undefined): Promise<boolean> {
-    const ask = { method: "POST", path: this.#path(what), repeat: "always" } as const;
+    const ask = { method: "POST", path: this.#path(what) } as const;
     return ((await this.#transport.ask(ask, options)) as { done: boolean }).done;
   }
 

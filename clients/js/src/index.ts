@@ -14,7 +14,7 @@ export { Client, type JobFilter, type ManyOptions } from "./client.js";
 export { Job, type JobProgress } from "./job.js";
 export { Flow, type FlowCall, type FlowStep, type NewFlow } from "./flow.js";
 export type { EventOptions, LovageEvent } from "./events.js";
-export type { Call, CallOptions, Unique } from "./options.js";
+export type { Backoff, Call, CallOptions, Unique } from "./options.js";
 export type { RequestOptions, Settings } from "./settings.js";
 export type { AnyModules, CallParameters, Task, TaskName, TaskOf, TaskOptions } from "./task.js";
 export type * from "./records.js";

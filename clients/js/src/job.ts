@@ -29,7 +29,7 @@ export class Job<R = unknown> {
 
   /** All that is known of it just now. */
   async record(options?: RequestOptions): Promise<JobRecord> {
-    const ask = { method: "GET", path: this.#path(), repeat: "always" } as const;
+    const ask = { method: "GET", path: this.#path() } as const;
     return (await this.#transport.ask(ask, options)) as JobRecord;
   }
 
@@ -93,7 +93,7 @@ export class Job<R = unknown> {
   }
 
   async #act(what: string, options: RequestOptions | undefined): Promise<Fate> {
-    const ask = { method: "POST", path: this.#path(what), repeat: "always" } as const;
+    const ask = { method: "POST", path: this.#path(what) } as const;
     return (await this.#transport.ask(ask, options)) as Fate;
   }
 

@@ -13,6 +13,13 @@ export interface Unique {
   conflict?: "existing" | "reject" | "replace" | undefined;
 }
 
+/** The waits between attempts; what is left out is `5s`, 3 and `1h`. */
+export interface Backoff {
+  base?: Span | undefined;
+  factor?: number | undefined;
+  max?: Span | undefined;
+}
+
 /** What the task's author has said holds for all that a call leaves out. */
 export interface CallOptions {
   queue?: string | undefined;
@@ -30,6 +37,8 @@ export interface CallOptions {
   unique?: Unique | undefined;
   /** How often it is tried again. */
   retries?: number | undefined;
+  /** The waits between attempts: at most `base`, then `factor` times as much, up to `max`. */
+  backoff?: Span | Backoff | undefined;
   /** How old it may be for another attempt. */
   maxAge?: Span | undefined;
   /** Whether what ran out of fuel or memory is tried again. */
@@ -69,6 +78,7 @@ const NAMES: Record<Exclude<keyof CallOptions, "delay">, string> = {
   key: "key",
   unique: "unique",
   retries: "retries",
+  backoff: "backoff",
   maxAge: "max_age",
   retryExhausted: "retry_exhausted",
   timeout: "timeout",
@@ -80,7 +90,7 @@ const NAMES: Record<Exclude<keyof CallOptions, "delay">, string> = {
   tags: "tags",
   headers: "headers",
 };
-const SPANS = new Set(["timeout", "softTimeout", "maxAge", "resultTtl"]);
+const SPANS = new Set(["backoff", "timeout", "softTimeout", "maxAge", "resultTtl"]);
 const TIMES = new Set(["eta", "expires"]);
 
 /** A call as the API takes it. An option that is not known is refused: it would do nothing. */
@@ -102,7 +112,6 @@ export function callBody(call: Call): Record<string, unknown> {
 }
 
 function optionValue(name: string, value: unknown): unknown {
-  if (SPANS.has(name)) return spanText(value as Span, name);
   if (TIMES.has(name)) {
     if (value instanceof Date) return value.toISOString();
     // A number might be meant as either, so it is neither.
@@ -111,10 +120,16 @@ function optionValue(name: string, value: unknown): unknown {
     }
     return value;
   }
+  if (name === "backoff" && typeof value === "object") {
+    const parts = Object.entries(value as Backoff).filter(([, it]) => it !== undefined);
+    const text = (part: string, it: Span): Span => (part === "factor" ? it : spanText(it, part));
+    return Object.fromEntries(parts.map(([part, it]) => [part, text(part, it)]));
+  }
   if (name === "unique") {
     const { until, ...rest } = value as Unique;
     return typeof until === "number" ? { ...rest, until: spanText(until, "until") } : value;
   }
+  if (SPANS.has(name)) return spanText(value as Span, name);
   return value;
 }
 

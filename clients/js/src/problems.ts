@@ -20,6 +20,8 @@ export interface ProblemParts {
   errors: Misplaced[];
   /** After how many seconds it may be tried again, where the server says so. */
   retryAfter: number | undefined;
+  /** The job that is there already, of a `duplicate`. */
+  job?: string | undefined;
 }
 
 /** The server answered, and did not do it. */
@@ -31,6 +33,7 @@ export class Problem extends LovageError {
   readonly detail: string;
   readonly errors: Misplaced[];
   readonly retryAfter: number | undefined;
+  readonly job: string | undefined;
 
   constructor(parts: ProblemParts) {
     const places = parts.errors.map((it) => it.pointer).filter((it) => it !== "");
@@ -42,6 +45,7 @@ export class Problem extends LovageError {
     this.detail = parts.detail;
     this.errors = parts.errors;
     this.retryAfter = parts.retryAfter;
+    this.job = parts.job;
   }
 
   /** `urn:lovage:problem:…` */
@@ -107,6 +111,7 @@ export function problemOf(status: number, retryAfter: string | null, body: strin
     detail: text(document?.["detail"]) ?? strange(status),
     errors: errorsOf(document?.["errors"]),
     retryAfter: secondsOf(retryAfter),
+    job: text(document?.["job"]),
   };
   return problem(parts);
 }

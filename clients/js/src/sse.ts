@@ -17,6 +17,8 @@ export class Parser {
   #data: string[] = [];
   #event = "";
   #id = "";
+  /** The last id of the stream so far, which need not be an event's. */
+  last = "";
 
   /** The events that these bytes complete. One that the stream's end cuts off never is. */
   push(bytes: Uint8Array): Sent[] {
@@ -50,6 +52,7 @@ export class Parser {
     const sent = { event: this.#event || "message", data: this.#data.join("\n"), id: this.#id };
     this.#data = [];
     this.#event = "";
+    this.last = this.#id;
     return length > 0 ? sent : undefined;
   }
 }

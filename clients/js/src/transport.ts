@@ -1,4 +1,4 @@
-/** Requests that are repeated where that is safe, until the caller's time is up. */
+/** Requests that are repeated until the caller's time is up: the second time does nothing further. */
 import { decode, encode } from "./codec.js";
 import { type Asked, Patience, broken, open, read } from "./exchange.js";
 import { LovageError, Problem } from "./problems.js";
@@ -19,13 +19,8 @@ export interface Ask {
   path: string;
   query?: Record<string, string | undefined>;
   body?: unknown;
-  /** The idempotency key of a request that makes jobs. */
+  /** The idempotency key of a request that makes jobs, or a flow. */
   key?: string;
-  /**
-   * What may be repeated: `always` where the second time does nothing further, or `refused`:
-   * only what the server has said that it did not do.
-   */
-  repeat: "always" | "refused";
 }
 
 /** When a request must have ended, and who else may end it. */
@@ -47,7 +42,7 @@ export class Transport {
   async ask(ask: Ask, options?: RequestOptions): Promise<unknown> {
     const limits = this.limits(options);
     const asked = this.asked(ask);
-    return repeated(ask.repeat, limits, () => this.once(asked, limits));
+    return repeated(limits, () => this.once(asked, limits));
   }
 
   asked(ask: Ask): Asked {
@@ -87,16 +82,12 @@ export class Transport {
 }
 
 /** Tries until it is done, cannot be, or the time is up: then the last error is thrown. */
-export async function repeated<T>(
-  repeat: Ask["repeat"],
-  limits: Limits,
-  attempt: () => Promise<T>,
-): Promise<T> {
+async function repeated<T>(limits: Limits, attempt: () => Promise<T>): Promise<T> {
   for (let failed = 0; ; failed++) {
     try {
       return await attempt();
     } catch (e) {
-      if (!isPassing(e) || (repeat === "refused" && !isRefusal(e))) throw e;
+      if (!isPassing(e)) throw e;
       const wait = backoff(failed, e);
       if (performance.now() + wait >= limits.deadline) throw e;
       await pause(wait, limits.signal);
@@ -114,11 +105,6 @@ export function isPassing(e: unknown): boolean {
 }
 
 const PASSING = new Set(["rate-limited", "queue-full", "unavailable", "timeout"]);
-
-/** Whether the server has said that it did nothing. A broker that went away may have done it. */
-function isRefusal(e: unknown): boolean {
-  return e instanceof Problem && e.status === 429;
-}
 
 /**
  * How long to wait before the next try: drawn, so that what failed together does not come back

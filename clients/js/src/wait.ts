@@ -30,7 +30,7 @@ export async function waitFor<T>(
     const left = limits.deadline - performance.now();
     const poll = Math.round(Math.max(0, Math.min(settings.poll, left - MARGIN)));
     const query = { wait: `${poll}ms` };
-    const asked = transport.asked({ method: "GET", path: awaited.path, query, repeat: "always" });
+    const asked = transport.asked({ method: "GET", path: awaited.path, query });
     const asking = performance.now();
     let trouble: unknown;
     try {

@@ -43,6 +43,7 @@ def test_every_option_is_written_as_the_api_has_it() -> None:
         "key": "k",
         "unique": Unique(key="u", until=90, conflict="reject"),
         "retries": 2,
+        "backoff": {"base": 0.5, "factor": 2},
         "max_age": "1h",
         "retry_exhausted": True,
         "timeout": 1.5,
@@ -62,6 +63,7 @@ def test_every_option_is_written_as_the_api_has_it() -> None:
         "eta": "2027-01-31T09:00:00+00:00",
         "expires": "36h",
         "unique": {"key": "u", "until": "90s", "conflict": "reject"},
+        "backoff": {"base": "500ms", "factor": 2},
         "timeout": "1500ms",
         "soft_timeout": "1s",
         "memory": 64 << 20,
@@ -79,7 +81,7 @@ def test_later_options_win_and_a_call_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"quue": "x"}, "no option `quue`; it has eta, expires"),
+        ({"quue": "x"}, "no option `quue`; it has backoff, eta, expires"),
         ({"eta": datetime(2027, 1, 31)}, "`eta` is a time without a zone"),
         ({"timeout": -1}, "`timeout` is a span of time"),
         ({"timeout": float("nan")}, "`timeout` is a span of time"),

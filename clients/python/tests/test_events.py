@@ -82,6 +82,12 @@ def test_what_happened_before_the_first_event_may_be_missed(client: Any, fake: F
     assert next(client.events(after="6")).name == "jobs"
 
 
+def test_a_stream_goes_on_from_where_it_began(client: Any, fake: Fake) -> None:
+    fake.routes["GET /v1/events"] = stream("id: 6\n\nid: 9\n", jobs(7))
+    assert next(client.events()).name == "jobs"
+    assert headers(fake) == [None, "6"]
+
+
 def test_progress_is_told_once_and_until_the_end(client: Any, fake: Fake) -> None:
     fake.routes["GET /v1/events"] = stream(
         progress("available") + jobs(1) + progress("running", 0.5),

@@ -79,8 +79,9 @@ def test_a_unique_job_refuses_a_second_and_not_its_own_repeat(live: Any) -> None
     later = live.basics.add.with_options(eta=timedelta(hours=1), unique=unique, key=unique.key)
     job = later(a=1, b=1)
     assert later(a=1, b=1).id == job.id
-    with pytest.raises(Duplicate, match=job.id):
+    with pytest.raises(Duplicate, match=job.id) as caught:
         later.with_options(key=str(uuid.uuid4()))(a=1, b=1)
+    assert caught.value.job == job.id
     assert job.record().state == "scheduled" and job.cancel().became == "cancelled"
     assert (job.cancel().became, job.cancel().state) == ("ended", "cancelled")
     with pytest.raises(JobCancelled):

@@ -12,6 +12,7 @@ from lovage_client import (
     Call,
     ConnectionFailed,
     Forbidden,
+    Invalid,
     InvalidArguments,
     QueueFull,
     Quota,
@@ -113,14 +114,16 @@ def test_nobody_there_is_an_error_that_says_where(client: Any, fake: Fake) -> No
     assert not caught.value.in_doubt and caught.value.key is None
 
 
-def test_a_flow_that_may_have_begun_is_not_begun_again(client: Any, fake: Fake) -> None:
+def test_a_flow_is_begun_again_with_its_key(client: Any, fake: Fake) -> None:
     fake.routes["POST /v1/flows"] = lambda it, _: it.reply(201, {"id": "f", "name": "flow"})
-    fake.faults = [hung_up]
-    with pytest.raises(ConnectionFailed) as caught:
-        client.run_flow({"task": "m.t"})
-    assert caught.value.in_doubt and len(fake.seen) == 1
-    fake.faults = [problem(429, "rate-limited", "0"), None]
+    fake.faults = [hung_up, problem(503, "unavailable", "0"), None]
     assert client.run_flow({"task": "m.t"}).id == "f"
+    fake.faults = [hung_up, problem(422, "invalid")]
+    with pytest.raises(Invalid) as caught:
+        client.run_flow({"task": "m.t"}, key="mine")
+    assert caught.value.in_doubt and caught.value.key == "mine"
+    keys = [head.get("Idempotency-Key") for _, _, head, _ in fake.seen]
+    assert keys == [keys[0]] * 3 + ["mine"] * 2 and keys[0]
 
 
 def test_a_flow_is_cancelled_again_and_retried_once(client: Any, fake: Fake) -> None:

@@ -4,7 +4,7 @@
 use lovage_queue::clock::Millis;
 use lovage_queue::job::{Until, When};
 
-pub use lovage_queue::units::{Size, Span, UnitError, exact, short};
+pub use lovage_queue::units::{SPAN_PATTERN, Size, Span, UnitError, exact, short};
 
 /// A time by the broker's clock, whatever this machine's says; or a span from
 /// when the broker takes the job.

@@ -44,7 +44,43 @@ impl Default for Backoff {
     }
 }
 
+impl From<Duration> for Backoff {
+    /// The default one with another base.
+    fn from(base: Duration) -> Self {
+        let default = Backoff::default();
+        Backoff {
+            base,
+            max: default.max.max(base),
+            ..default
+        }
+    }
+}
+
 impl Backoff {
+    /// One of which some is said, and the rest is as by default.
+    ///
+    /// # Errors
+    /// Which part makes no sense, and why.
+    pub fn of(
+        base: Option<Duration>,
+        factor: Option<f64>,
+        max: Option<Duration>,
+    ) -> Result<Self, (&'static str, &'static str)> {
+        let said = base.map_or_else(Backoff::default, Backoff::from);
+        let backoff = Backoff {
+            base: said.base,
+            factor: factor.unwrap_or(said.factor),
+            max: max.unwrap_or(said.max),
+        };
+        if !(backoff.factor >= 1.0 && backoff.factor.is_finite()) {
+            return Err(("factor", "it takes a number from 1"));
+        }
+        match backoff.max < backoff.base {
+            true => Err(("max", "it is less than `base`")),
+            false => Ok(backoff),
+        }
+    }
+
     /// The longest wait after `failed` failed attempts (1 for the first).
     pub fn ceiling(&self, failed: u32) -> Duration {
         let steps = f64::from(failed.saturating_sub(1).min(1_000));

@@ -13,6 +13,11 @@ pub enum UnitError {
     /// No span.
     #[error("`{0}` is no span of time: write a number and `ms`, `s`, `m`, `h` or `d`, as in `30s`")]
     Span(String),
+    /// A span that outlasts whoever asks for it, and what stores can count.
+    #[error(
+        "`{0}` is too long a span of time: a number of `d` has at most 5 digits, of `h` 7, of `m` 9, of `s` 10, of `ms` 13"
+    )]
+    Long(String),
     /// No size.
     #[error(
         "`{0}` is no size: write a number of bytes, or one with `KiB`, `MiB` or `GiB`, as in `64MiB`"
@@ -28,21 +33,26 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
-/// The units of a span in milliseconds, the largest first.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1000),
-    ("ms", 1),
+/// The units of a span in milliseconds, the largest first, and how many digits a number of
+/// them has at most: 99,999 days can be said in each.
+const UNITS: [(&str, u64, usize); 5] = [
+    ("d", 86_400_000, 5),
+    ("h", 3_600_000, 7),
+    ("m", 60_000, 9),
+    ("s", 1000, 10),
+    ("ms", 1, 13),
 ];
 
-fn split(text: &str) -> Option<(u64, &str)> {
+/// The same as a regular expression.
+pub const SPAN_PATTERN: &str = "([0-9]{1,5}d|[0-9]{1,7}h|[0-9]{1,9}m|[0-9]{1,10}s|[0-9]{1,13}ms)";
+
+/// The digits of a number, and its unit.
+fn split(text: &str) -> (&str, &str) {
     let text = text.trim();
     let end = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());
-    Some((text[..end].parse().ok()?, text[end..].trim()))
+    (&text[..end], text[end..].trim())
 }
 
 impl FromStr for Span {
@@ -50,13 +60,14 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = || UnitError::Span(text.into());
-        let (number, unit) = split(text).ok_or_else(wrong)?;
-        let known = UNITS.iter().find(|(name, _)| *name == unit);
-        let (_, millis) = known.ok_or_else(wrong)?;
-        number
-            .checked_mul(*millis)
-            .map(|ms| Span(Duration::from_millis(ms)))
-            .ok_or_else(wrong)
+        let (digits, unit) = split(text);
+        let known = UNITS.iter().find(|(name, ..)| *name == unit);
+        let (_, millis, most) = known.ok_or_else(wrong)?;
+        if digits.len() > *most {
+            return Err(UnitError::Long(text.into()));
+        }
+        let number: u64 = digits.parse().map_err(|_| wrong())?;
+        Ok(Span(Duration::from_millis(number * millis)))
     }
 }
 
@@ -65,7 +76,8 @@ impl FromStr for Size {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let wrong = || UnitError::Size(text.into());
-        let (number, unit) = split(text).ok_or_else(wrong)?;
+        let (digits, unit) = split(text);
+        let number: u64 = digits.parse().map_err(|_| wrong())?;
         let bytes = match unit {
             "" | "B" => 1,
             "KiB" => 1 << 10,
@@ -108,10 +120,10 @@ impl fmt::Display for Size {
 /// same.
 pub fn exact(span: Duration) -> String {
     let millis = u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-    let (unit, size) = UNITS
+    let (unit, size, _) = UNITS
         .into_iter()
-        .find(|(_, size)| millis >= *size && millis % size == 0)
-        .unwrap_or(("s", 1000));
+        .find(|(_, size, _)| millis >= *size && millis % size == 0)
+        .unwrap_or(("s", 1000, 0));
     format!("{}{unit}", millis / size)
 }
 
@@ -174,6 +186,19 @@ mod tests {
             assert!(wrong.parse::<Span>().is_err(), "{wrong}");
         }
         assert!("3MB".parse::<Size>().is_err(), "is it 10⁶ or 2²⁰?");
+    }
+
+    #[test]
+    fn a_span_has_as_many_digits_as_its_unit_may() {
+        for (unit, _, most) in UNITS {
+            let longest = format!("{}{unit}", "9".repeat(most));
+            assert!(longest.parse::<Span>().is_ok(), "{longest}");
+            let longer = format!("0{longest}");
+            let refused = Err(UnitError::Long(longer.clone()));
+            assert_eq!(longer.parse::<Span>(), refused);
+            let pattern = format!("[0-9]{{1,{most}}}{unit}");
+            assert!(SPAN_PATTERN.contains(&pattern), "{pattern}");
+        }
     }
 
     #[test]

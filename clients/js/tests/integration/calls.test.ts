@@ -100,7 +100,9 @@ test("a key makes one job, and a unique one is refused beside it", async () => {
   const first = await client.basics.add({ a: 1, b: 2 }, { ...options, key: "k" });
   const again = await client.basics.add({ a: 1, b: 2 }, { ...options, key: "k" });
   assert.equal(again.id, first.id);
-  await assert.rejects(client.basics.add({ a: 1, b: 2 }, options), Duplicate);
+  await assert.rejects(client.basics.add({ a: 1, b: 2 }, options), (e) => {
+    return e instanceof Duplicate && e.job === first.id;
+  });
 });
 
 test("many calls are all jobs or none, and with their key no second ones", async () => {

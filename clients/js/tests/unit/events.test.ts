@@ -57,6 +57,15 @@ test("a break before there is a place to go on from is a gap", async () => {
   ]);
 });
 
+test("a stream that breaks before its first event goes on from where it began", async () => {
+  const fake = await Fake.start(
+    stream(["id: 6\n\n", "id: 9\n"], "break"),
+    stream(["event: jobs\ndata: {}\nid: 7\n\n"], "stay"),
+  );
+  assert.deepEqual(await first(fake, 1), [["jobs", {}, "7"]]);
+  assert.equal(fake.heard[1]?.headers["last-event-id"], "6");
+});
+
 test("a stream begins behind the event that is named", async () => {
   const fake = await Fake.start(stream(["data: 1\nid: 42\n\n"], "stay"));
   assert.deepEqual(await first(fake, 1, { after: "41" }), [["message", 1, "42"]]);

@@ -14,7 +14,7 @@
 
 from .aio import AsyncClient
 from .aio_handles import AsyncFlow, AsyncJob, AsyncModule, AsyncTask
-from .calls import Call, Options, TaskRef, Unique, task
+from .calls import Backoff, Call, Options, TaskRef, Unique, task
 from .client import Client
 from .errors import (
     BadRequest,
@@ -62,6 +62,7 @@ __all__ = [
     "AsyncModule",
     "AsyncTask",
     "Attempt",
+    "Backoff",
     "BadRequest",
     "Call",
     "Client",

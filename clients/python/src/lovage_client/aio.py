@@ -172,10 +172,11 @@ class AsyncClient:
         params = {"queue": queue, "task": task, "job": job, "after": after}
         return self._listen(subscription_to_all(params, timeout, self._target.timeout))
 
-    async def run_flow(self, flow: Mapping[str, Any]) -> AsyncFlow:
-        """Runs a flow, as a flow's file has it. Bytes in it are sent as Base64. An answer
-        that is lost is an error here: the API makes no flow once only."""
-        return AsyncFlow(self, await self._do(operations.run_flow(flow, self._target.timeout)))
+    async def run_flow(self, flow: Mapping[str, Any], *, key: str | None = None) -> AsyncFlow:
+        """Runs a flow, as a flow's file has it. Bytes in it are sent as Base64. With an
+        idempotency key there is one flow, however often this is asked for."""
+        operation = operations.run_flow(flow, key, self._target.timeout)
+        return AsyncFlow(self, await self._do(operation))
 
     async def flow(self, id: str) -> FlowRecord:
         """A flow with its steps."""

@@ -27,6 +27,15 @@ class Unique:
     conflict: Literal["existing", "reject", "replace"] = "existing"
 
 
+class Backoff(TypedDict, total=False):
+    """The waits between attempts, each drawn from zero to its most: `base`, then `factor`
+    times as much, and so on to `max`. What is left out is `5s`, 3 and `1h`."""
+
+    base: Span
+    factor: float
+    max: Span
+
+
 class Options(TypedDict, total=False):
     """What a call may say beside its arguments. What it does not say is as the task's
     author has it."""
@@ -44,6 +53,8 @@ class Options(TypedDict, total=False):
     unique: Unique
     #: Attempts beyond the first.
     retries: int
+    #: The waits between attempts: a span is the `base`.
+    backoff: Span | Backoff
     #: Start no further attempt when the job is older.
     max_age: Span
     #: Whether what ran out of fuel or memory is tried again.
@@ -141,6 +152,11 @@ def _option(name: str, value: Any) -> object:
         case "eta" | "expires":
             return when(value, name)
         case "timeout" | "soft_timeout" | "max_age" | "result_ttl":
+            return span(value, name)
+        case "backoff" if isinstance(value, Mapping):
+            spans = {part: span(value[part], part) for part in ("base", "max") if part in value}
+            return {**value, **spans}
+        case "backoff":
             return span(value, name)
         case "memory":
             return size(value, name)

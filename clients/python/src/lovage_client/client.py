@@ -176,10 +176,11 @@ class Client:
         params = {"queue": queue, "task": task, "job": job, "after": after}
         return self._listen(subscription_to_all(params, timeout, self._target.timeout))
 
-    def run_flow(self, flow: Mapping[str, Any]) -> Flow:
-        """Runs a flow, as a flow's file has it. Bytes in it are sent as Base64. An answer
-        that is lost is an error here: the API makes no flow once only."""
-        return Flow(self, self._do(operations.run_flow(flow, self._target.timeout)))
+    def run_flow(self, flow: Mapping[str, Any], *, key: str | None = None) -> Flow:
+        """Runs a flow, as a flow's file has it. Bytes in it are sent as Base64. With an
+        idempotency key there is one flow, however often this is asked for."""
+        operation = operations.run_flow(flow, key, self._target.timeout)
+        return Flow(self, self._do(operation))
 
     def flow(self, id: str) -> FlowRecord:
         """A flow with its steps."""

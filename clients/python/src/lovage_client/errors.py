@@ -146,6 +146,8 @@ class Duplicate(Conflict):
     """A unique job is there already."""
 
     kind = "duplicate"
+    #: The id of that job.
+    job: str | None = None
 
 
 class NotFinished(Conflict):
@@ -314,7 +316,10 @@ def problem_of(status: int, headers: Mapping[str, str], body: bytes) -> LovageEr
     kind = _KINDS.get(type_.removeprefix(_TYPE)) or _STATUSES.get(status, ProblemError)
     errors = tuple(_places(document.get("errors")))
     title, detail = str(document.get("title", "")), str(document.get("detail", ""))
-    return kind(type_, status, title, detail, errors, again)
+    error = kind(type_, status, title, detail, errors, again)
+    if isinstance(error, Duplicate):
+        error.job = document.get("job")
+    return error
 
 
 def _places(errors: object) -> Iterator[Place]:

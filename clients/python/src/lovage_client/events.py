@@ -32,6 +32,8 @@ class Parser:
         self._name = ""
         self._data: list[str] = []
         self._id: str | None = None
+        #: The last id of the stream so far, which need not be an event's.
+        self.last: str | None = None
 
     def feed(self, chunk: bytes) -> Iterator[Event]:
         """The events that are complete with these bytes."""
@@ -58,6 +60,8 @@ class Parser:
     def _event(self) -> Event | None:
         name, data, id = self._name or "message", "\n".join(self._data), self._id
         self._name, self._data, self._id = "", [], None
+        if id is not None:
+            self.last = id
         if not data:
             return None
         try:
@@ -115,11 +119,11 @@ class Subscription(Generic[T]):
         gap = [Event("gap", {})] if self._missed else []
         self._missed = False
         for event in (*gap, *self._parser.feed(chunk)):
-            if event.id is not None:
-                self._last = event.id
             picked = self._pick(event)
             if picked is not None:
                 yield picked
+        if self._parser.last is not None:
+            self._last = self._parser.last
 
     def pause(self, ended: Answer | Lost | None) -> float:
         """Seconds before the next connection, after one that came to an end, to an answer

@@ -198,17 +198,21 @@ def cancel(id: str, patience: float) -> Operation[Fate]:
     return Fate(raw["id"], raw["became"], raw.get("state"))
 
 
-def run_flow(flow: Mapping[str, Any], patience: float) -> Operation[str]:
-    """Runs a flow, and answers with its id. The API takes no key for it: what may have
-    arrived is not sent again."""
+def run_flow(flow: Mapping[str, Any], key: str | None, patience: float) -> Operation[str]:
+    """Runs a flow, and answers with its id."""
+    key = key or str(uuid.uuid4())
     request = Request(
         "POST",
         "/v1/flows",
         body=to_json(flow, "the flow"),
         body_type=JSON,
-        repeatable=False,
+        key=key,
     )
-    answer = yield from send(request, patience)
+    try:
+        answer = yield from send(request, patience)
+    except LovageError as e:
+        _doubted(e, key)
+        raise
     return str(unpack(answer.body)["id"])
 
 

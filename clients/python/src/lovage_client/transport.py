@@ -70,6 +70,8 @@ class Target:
             head["Authorization"] = f"Bearer {self.token}"
         if request.body is not None:
             head["Content-Type"] = request.body_type
+        if request.key is not None:
+            head["Idempotency-Key"] = request.key
         silence = request.silence
         return {
             "method": request.method,

@@ -37,6 +37,8 @@ class Request:
     body: bytes | None = None
     body_type: str = MSGPACK
     accept: str = MSGPACK
+    #: The idempotency key, where the body has none.
+    key: str | None = None
     #: Seconds of silence that are put up with.
     silence: float = SILENCE
     #: Whether sending it twice does no more than sending it once.

@@ -20,7 +20,7 @@ use serde::Serialize;
 use super::body::{BodyLimit, BodyPatience, Form};
 use super::problem::{Kind, Problem};
 use super::token::{Role, Sent, Token};
-use super::{Api, Shared};
+use super::{Api, Origin, Shared};
 use crate::view::queues::rate_text;
 
 /// How long what is known of a token holds: one that is revoked is refused that much later.
@@ -113,7 +113,7 @@ impl<R: Right> FromRequestParts<Shared> for Caller<R> {
                 (tenant, Some(token))
             }
             false => {
-                refuse_strangers(&parts.headers)?;
+                refuse_strangers(&parts.headers, &api.settings.origins)?;
                 (api.settings.tenant.clone(), None)
             }
         };
@@ -187,8 +187,9 @@ async fn valid(api: &Api, tenant: &str, id: &str) -> Result<Option<Arc<Token>>, 
 }
 
 /// Without tokens whoever reaches the port may do everything: so it must be a person on
-/// this machine, and not a page of somebody else's in their browser.
-fn refuse_strangers(headers: &HeaderMap) -> Result<(), Problem> {
+/// this machine, and not a page of somebody else's in their browser. One that is named may;
+/// that anybody's may is said where a token is needed.
+fn refuse_strangers(headers: &HeaderMap, origins: &[Origin]) -> Result<(), Problem> {
     let text = |name| {
         headers
             .get(name)
@@ -201,10 +202,16 @@ fn refuse_strangers(headers: &HeaderMap) -> Result<(), Problem> {
             "without authentication the server answers to loopback names only, such as `localhost`",
         );
     }
+    let origin = headers.get(header::ORIGIN);
+    if origin.is_some_and(|it| origins.contains(&Origin::Of(it.clone()))) {
+        return Ok(());
+    }
     match text(header::ORIGIN) {
         None => Ok(()),
         Some(origin) if origin.split_once("://").is_some_and(|(_, it)| it == host) => Ok(()),
-        Some(_) => refused("without authentication pages of other origins are not answered"),
+        Some(_) => refused(
+            "without authentication pages of other origins are not answered, unless `serve.origins` names them",
+        ),
     }
 }
 

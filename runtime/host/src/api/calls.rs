@@ -7,13 +7,17 @@ use axum::http::HeaderMap;
 use lovage_queue::arguments::Arguments;
 use lovage_queue::client::{Call, Client, TRACEPARENT, Unique};
 use lovage_queue::job::{Conflict, JobOptions, MAX_PRIORITY, Pin, Until, When};
+use lovage_queue::retry::Backoff;
 use lovage_queue::task::{check_lane, check_name};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::body::{maybe_number, maybe_word};
 use super::problem::{Kind, Problem};
-use super::shapes::{Lane, Name, Span as SpanText, Tag, TaskName, When as WhenText};
+use super::shapes::{
+    Backoff as BackoffForm, Lane, Name, Span as SpanText, Tag, TaskName, Until as UntilText,
+    When as WhenText,
+};
 use crate::units::{Span, TAGS, read_until, read_when, tag_list};
 
 /// The header by which a request may be sent again, and makes no second job.
@@ -61,6 +65,10 @@ pub(super) struct CallBody {
     #[serde(default, deserialize_with = "maybe_number")]
     #[schema(minimum = 0)]
     retries: Option<u32>,
+    /// The waits between attempts, drawn from zero to `base`, then to `factor` times as much,
+    /// and so on to `max`; a span alone is the `base`.
+    #[schema(value_type = Option<BackoffForm>)]
+    backoff: Option<BackoffBody>,
     /// Wall-clock time of an attempt.
     #[schema(value_type = Option<SpanText>, example = "30s")]
     timeout: Option<Span>,
@@ -95,6 +103,38 @@ pub(super) struct CallBody {
     headers: Option<BTreeMap<String, String>>,
 }
 
+/// The waits between attempts: the first, at most, or all that there is to say.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "`backoff` is a span, or an object of `base`, `factor` and `max`"
+)]
+enum BackoffBody {
+    Base(Span),
+    All(BackoffParts),
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackoffParts {
+    base: Option<Span>,
+    factor: Option<f64>,
+    max: Option<Span>,
+}
+
+impl BackoffBody {
+    fn read(self) -> Result<Backoff, Problem> {
+        match self {
+            BackoffBody::Base(Span(base)) => Ok(base.into()),
+            BackoffBody::All(all) => {
+                let [base, max] = [all.base, all.max].map(|it| it.map(|Span(span)| span));
+                let backoff = Backoff::of(base, all.factor, max);
+                backoff.map_err(|(part, said)| wrong(&format!("/backoff/{part}"), said))
+            }
+        }
+    }
+}
+
 /// Beside which other jobs a job may not be.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -104,7 +144,7 @@ pub(super) struct UniqueBody {
     key: Option<String>,
     /// Until it has started (`start`), has ended (`done`, as if nothing is said), or for
     /// a span.
-    #[schema(pattern = "^(start|done|[0-9]{1,5}(ms|s|m|h|d))$")]
+    #[schema(value_type = Option<UntilText>)]
     until: Option<String>,
     /// What becomes of a second one: the first is answered (`existing`), it is refused
     /// (`reject`), or takes its place (`replace`).
@@ -138,7 +178,7 @@ pub(super) struct CallParams {
     #[param(value_type = Option<WhenText>)]
     eta: Option<String>,
     /// Waits so long for its end, at most 60 s, and answers with the job.
-    #[param(pattern = r"^[0-9]{1,5}(ms|s|m)$", example = "30s")]
+    #[param(value_type = Option<SpanText>)]
     pub(super) wait: Option<String>,
 }
 
@@ -173,6 +213,7 @@ impl CallBody {
         call.pin = self.release.map_or(Pin::Active, Pin::Release);
         call.options = JobOptions {
             max_attempts: self.retries.map(|it| it.saturating_add(1)),
+            backoff: self.backoff.map(BackoffBody::read).transpose()?,
             max_age: span(self.max_age),
             retry_exhausted: self.retry_exhausted,
             timeout: span(self.timeout),
@@ -253,6 +294,7 @@ impl CallBody {
             key: None,
             unique: None,
             retries: None,
+            backoff: None,
             timeout: None,
             soft_timeout: None,
             max_age: None,

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::IntoResponse;
 use axum::response::sse::{Event as Sent, KeepAlive, Sse};
-use futures_util::stream;
+use futures_util::{StreamExt, stream};
 use lovage_queue::client::Client;
 use lovage_queue::event::Event;
 use lovage_queue::job::{Job, JobId, Progress, State as JobState};
@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How often it is asked whether whoever listens still may.
 const CHECK: Duration = Duration::from_secs(5);
 /// The header by which a listener goes on where it was.
-const LAST: &str = "last-event-id";
+pub(super) const LAST: &str = "last-event-id";
 
 /// What to hear of.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -58,8 +58,9 @@ pub(super) struct ListenParams {
 /// An endless stream of server-sent events. `jobs`: something became of some jobs of a task
 /// (`kind`, `queue`, `task`, `count`, and the `ids` of the first 20). `release`, `limit`,
 /// `flow` and `schedule`: something was changed. `progress`: how far the job is that is
-/// followed. `gap`: some events were missed; what is shown must be read anew. Each has an
-/// `id`: sent as `Last-Event-ID`, it is where the stream goes on.
+/// followed. `gap`: some events were missed; what is shown must be read anew. Each but
+/// `progress` has an `id`: sent as `Last-Event-ID`, it is where the stream goes on. The stream
+/// begins with an `id` of its own, which is no event.
 #[utoipa::path(get, path = "/v1/events", tag = "events",
     params(ListenParams, ("Last-Event-ID" = Option<String>, Header, pattern = "^[!-~]*$", description = "Where to go on.")),
     responses((status = 200, description = "The stream", body = String, content_type = "text/event-stream")))]
@@ -96,10 +97,15 @@ pub(super) async fn listen(
         caller,
         api,
     };
+    // An id alone is no event: it is where to go on for whoever hears of nothing else.
+    let begin = stream.listener.begin();
+    let begin = begin.map(|cursor| Sent::default().id(cursor));
     let stream = stream::unfold(stream, |mut stream| async {
         let sent = stream.next().await?;
-        Some((Ok::<_, Infallible>(sent), stream))
+        Some((sent, stream))
     });
+    let stream = stream::iter(begin).chain(stream);
+    let stream = stream.map(Ok::<_, Infallible>);
     let alive = KeepAlive::new().interval(ALIVE);
     Ok(Sse::new(stream).keep_alive(alive).into_response())
 }

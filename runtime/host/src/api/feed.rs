@@ -91,6 +91,11 @@ impl Ring {
         Some(self.first + place as u64 + 1)
     }
 
+    /// The cursor behind the last event.
+    fn cursor(&self) -> &str {
+        self.events.back().map_or(&self.base, |it| &it.cursor)
+    }
+
     fn push(&mut self, told: Told) {
         if self.events.len() >= RING
             && let Some(oldest) = self.events.pop_front()
@@ -151,8 +156,12 @@ impl Feeds {
         };
         self.listeners.fetch_add(1, Ordering::Relaxed);
         let news = feed.news.subscribe();
-        let next = feed.ring().end();
+        let (next, begin) = {
+            let ring = feed.ring();
+            (ring.end(), ring.cursor().to_owned())
+        };
         Ok(Listener {
+            begin: after.is_none().then_some(begin),
             broker: self.broker.clone(),
             tenant: tenant.to_owned(),
             feed,
@@ -239,6 +248,7 @@ pub(super) struct Listener {
     tenant: String,
     feed: Arc<Feed>,
     news: watch::Receiver<u64>,
+    begin: Option<String>,
     /// The number of the next event in the ring.
     next: u64,
     /// The cursor from which on it is yet to come to the ring.
@@ -248,6 +258,12 @@ pub(super) struct Listener {
 }
 
 impl Listener {
+    /// The cursor from which on it listens, where it has brought none: whoever has heard
+    /// nothing yet goes on from it.
+    pub(super) fn begin(&self) -> Option<&str> {
+        self.begin.as_deref()
+    }
+
     /// The next event; waits until there is one.
     pub(super) async fn next(&mut self) -> Arc<Told> {
         loop {
@@ -266,11 +282,7 @@ impl Listener {
                 }
                 if self.next < ring.first {
                     self.next = ring.end();
-                    let cursor = ring
-                        .events
-                        .back()
-                        .map_or(String::new(), |it| it.cursor.clone());
-                    return Arc::new(Told::gap(cursor));
+                    return Arc::new(Told::gap(ring.cursor().to_owned()));
                 }
             }
             // Its sender lies in the feed, which we hold.

@@ -15,6 +15,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::auth::{Caller, Look, Produce};
 use super::body::{Params, Parsed, Path};
+use super::calls::key_of;
 use super::jobs::{WaitParams, id_of, value, wait_of};
 use super::problem::{Kind, Problem, Reply};
 use super::shapes::NewFlow;
@@ -62,7 +63,7 @@ pub(super) async fn list(caller: Caller<Look>, Params(params): Params<ListParams
 /// The flow that was made.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Begun {
-    /// Its id.
+    /// Its id; of the flow that is there already, where the request has a key.
     id: String,
     /// What it is called.
     name: String,
@@ -74,7 +75,8 @@ pub(super) struct Begun {
 /// is checked first: tasks, arguments, and whether each result can be the argument that it
 /// is to be. With `?wait=` the answer is the flow with its steps, once it has ended or the
 /// time is up.
-#[utoipa::path(post, path = "/v1/flows", tag = "flows", params(WaitParams),
+#[utoipa::path(post, path = "/v1/flows", tag = "flows", params(WaitParams,
+    ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$", description = "Sent again with the same key, the request makes no second flow.")),
     request_body(content((NewFlow = "application/json"), (NewFlow = "application/msgpack"))),
     responses((status = 201, description = "It has begun", body = Begun),
         (status = 200, description = "With `wait`: the flow as it is then", body = FlowTreeView)))]
@@ -82,21 +84,30 @@ pub(super) async fn run(
     State(api): State<Shared>,
     caller: Caller<Produce>,
     Params(params): Params<WaitParams>,
+    headers: HeaderMap,
     body: Parsed<Value>,
 ) -> Reply {
+    let key = key_of(&headers)?;
     let wait = wait_of(params.wait.as_deref())?;
     if body.value.as_object().is_none_or(|it| it.is_empty()) {
         return Err(Problem::bad("a flow is an object that says what is to run"));
     }
-    let flow = Flow::from_json(body.value, UNNAMED)
+    let mut flow = Flow::from_json(body.value, UNNAMED)
         .map_err(|e| Problem::new(Kind::Invalid, e.to_string()))?;
+    flow.key = key;
     let id = caller.client.run_flow(&flow).await?;
-    tell(&api, &caller, id, "running").await;
+    let (mut name, mut state) = (flow.name, "running");
+    if flow.key.is_some() {
+        // It may be the flow of an earlier request.
+        let there = caller.client.flow(id).await?;
+        (name, state) = (there.name, there.state.as_str());
+    }
+    tell(&api, &caller, id, state).await;
     match wait {
-        None => Ok(caller.made(&Begun {
-            id: id.to_string(),
-            name: flow.name,
-        })),
+        None => {
+            let id = id.to_string();
+            Ok(caller.made(&Begun { id, name }))
+        }
         Some(wait) => {
             wait_for(&api, &caller.client, id, wait).await?;
             let tree = caller.client.flow_tree(id).await?;

@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::auth::{Caller, Look};
 use super::body::{BYTES, JSON, MSGPACK, Params, Path, accepted, typed};
 use super::problem::{Kind, Problem, Reply};
+use super::shapes::Span as SpanText;
 use super::{Api, MAX_WAIT, Shared};
 use crate::units::Span;
 use crate::view::decoded;
@@ -239,7 +240,7 @@ pub(super) async fn page(
 #[into_params(parameter_in = Query)]
 pub(super) struct WaitParams {
     /// Waits so long for the end, at most 60 s.
-    #[param(pattern = r"^[0-9]{1,5}(ms|s|m)$", example = "30s")]
+    #[param(value_type = Option<SpanText>)]
     pub(super) wait: Option<String>,
 }
 

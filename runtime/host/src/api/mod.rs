@@ -4,7 +4,7 @@
 //! - this file: settings, what all requests share, and the routes
 //! - `serve`: connections, and their end; `patient`: those of whoever does not read; `tls`:
 //!   those that are encrypted
-//! - `auth`: who asks; [`token`]: what is kept of them
+//! - `auth`: who asks; [`token`]: what is kept of them; `cors`: from whose pages
 //! - `body`: forms of bodies and answers; `problem`: what could not be done
 //! - `docs`: the OpenAPI document, with `document` and `shapes`; `ui`: the dashboard's files
 //! - one file a kind of thing: `jobs` with `calls`, `enqueue` and `fates`, `dead`, `modules`, `grants`, `queues`,
@@ -19,6 +19,7 @@ mod auth;
 mod body;
 mod buckets;
 mod calls;
+mod cors;
 mod dead;
 mod docs;
 mod document;
@@ -66,6 +67,7 @@ use tokio_rustls::TlsAcceptor;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use self::cors::{Origin, OriginError};
 pub use self::serve::run;
 pub use self::tls::TlsError;
 
@@ -94,6 +96,8 @@ pub struct Settings {
     pub body: u64,
     /// How often a token may be used where it does not say itself.
     pub rate: Option<Rate>,
+    /// Whose pages may use it beside its own.
+    pub origins: Vec<Origin>,
     /// A certificate chain and its key, as PEM files.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long requests may go on once it is told to stop.
@@ -273,13 +277,18 @@ fn routes() -> OpenApiRouter<Shared> {
 /// Everything that the port answers to, for whoever has no port.
 pub fn router(api: Arc<Api>) -> Router {
     let (routes, document) = routes().split_for_parts();
-    routes
+    let router = routes
         .merge(docs::routes(document))
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(ui::routes())
         .fallback(ui::nowhere)
-        .method_not_allowed_fallback(ui::not_so)
+        .method_not_allowed_fallback(ui::not_so);
+    let router = match cors::layer(&api.settings.origins) {
+        Some(cors) => router.layer(cors),
+        None => router,
+    };
+    router
         .layer(axum::middleware::map_response(ui::guard))
         .layer(from_fn_with_state(api.clone(), metrics::count))
         .with_state(api)

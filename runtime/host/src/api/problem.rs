@@ -5,6 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use lovage_queue::broker::BrokerError;
 use lovage_queue::client::{BoundError, ClientError, Misfit};
+use lovage_queue::job::JobId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -122,6 +123,8 @@ pub(super) struct Problem {
     errors: Vec<Misplaced>,
     /// When it may be tried again, in seconds.
     retry_after: Option<u64>,
+    /// The job that is in the way.
+    job: Option<JobId>,
 }
 
 /// A problem document (RFC 9457).
@@ -140,6 +143,10 @@ pub(super) struct Document {
     /// Where it is wrong, if it is the request's body.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Misplaced>,
+    /// The job that is there already, of a `duplicate`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, format = "uuid")]
+    job: Option<JobId>,
 }
 
 /// Something in a request's body that is wrong.
@@ -159,6 +166,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
+            job: None,
         }
     }
 
@@ -209,6 +217,7 @@ impl Problem {
             status: status.as_u16(),
             detail: self.detail.clone(),
             errors: self.errors.clone(),
+            job: self.job,
         }
     }
 }
@@ -275,7 +284,10 @@ impl From<BrokerError> for Problem {
                 }
             }
             BrokerError::Suspended => Problem::new(Kind::Suspended, said),
-            BrokerError::Duplicate(_) => Problem::new(Kind::Duplicate, said),
+            BrokerError::Duplicate(other) => Problem {
+                job: Some(other),
+                ..Problem::new(Kind::Duplicate, said)
+            },
             BrokerError::Missing(_) => Problem::missing(said),
             BrokerError::Invalid(_) => Problem::new(Kind::Invalid, said),
             BrokerError::Corrupt { .. } | BrokerError::Dead(_) => {
@@ -313,7 +325,9 @@ impl From<ClientError> for Problem {
             | ClientError::UnknownStep { .. } => Problem::missing(said),
             ClientError::Unended(..) => Problem::new(Kind::NotFinished, said),
             ClientError::Bound(_) => Problem::new(Kind::JobFailed, said),
-            ClientError::Ungranted { .. } => Problem::new(Kind::Conflict, said),
+            ClientError::Ungranted { .. } | ClientError::FlowKey(_) => {
+                Problem::new(Kind::Conflict, said)
+            }
         }
     }
 }

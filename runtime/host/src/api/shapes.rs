@@ -7,14 +7,15 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::units::SPAN_PATTERN;
+
 const NAME: &str = "^[a-z0-9][a-z0-9_-]{0,63}$";
 const TASK: &str = r"^[a-z0-9][a-z0-9_-]{0,63}\.[a-z0-9][a-z0-9_-]{0,63}$";
-const SPAN: &str = "^[0-9]{1,5}(ms|s|m|h|d)$";
 /// A day that there is, but for the last of February in years that no four divides.
 const DAY: &str = "([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))|[0-9]{2}(0[48]|[2468][048]|[13579][26])-02-29)";
 const CLOCK: &str =
     r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9])";
-const RATE: &str = "^[1-9][0-9]{0,8}/([1-9][0-9]{0,4})?(ms|s|m|h|d)$";
+const RATE: &str = "^[1-9][0-9]{0,8}/(([1-9][0-9]{0,4})?d|([1-9][0-9]{0,6})?h|([1-9][0-9]{0,8})?m|([1-9][0-9]{0,9})?s|([1-9][0-9]{0,12})?ms)$";
 const MODULE_OR_TASK: &str = r"^[a-z0-9][a-z0-9_-]{0,63}(\.[a-z0-9][a-z0-9_-]{0,63})?$";
 const SIZE: &str = "^[0-9]{1,9}(B|KiB|MiB|GiB)?$";
 
@@ -43,6 +44,10 @@ shapes! {
     TaskName,
     /// A span of time.
     Span,
+    /// The waits between attempts.
+    Backoff,
+    /// Until an event, or for a span.
+    Until,
     /// A time, or a span from now.
     When,
     /// A time.
@@ -68,7 +73,9 @@ shapes! {
 /// All of them by their names.
 pub(super) fn all() -> Vec<(&'static str, Value)> {
     let time = format!("^{DAY}{CLOCK}$");
-    let when = format!("{SPAN}|{time}");
+    let span = format!("^{SPAN_PATTERN}$");
+    let when = format!("{span}|{time}");
+    let until = format!("^(start|done|{SPAN_PATTERN})$");
     vec![
         (
             "Name",
@@ -80,8 +87,10 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
         ),
         (
             "Span",
-            json!({"type": "string", "pattern": SPAN, "example": "30s"}),
+            json!({"type": "string", "pattern": span, "example": "30s"}),
         ),
+        ("Backoff", backoff()),
+        ("Until", json!({"type": "string", "pattern": until})),
         (
             "When",
             json!({"type": "string", "pattern": when, "example": "10m",
@@ -126,6 +135,15 @@ pub(super) fn all() -> Vec<(&'static str, Value)> {
 fn lane() -> Value {
     json!({"type": "string", "maxLength": 128, "pattern": r"^[^\x00-\x1f\x7f-\x9f]*$",
         "description": "A lane's key: at most 128 bytes, no control characters."})
+}
+
+fn backoff() -> Value {
+    let parts = vec![
+        ("base", maybe(named("Span"))),
+        ("factor", maybe(json!({"type": "number", "minimum": 1}))),
+        ("max", maybe(named("Span"))),
+    ];
+    json!({"anyOf": [named("Span"), object(parts, &[])]})
 }
 
 fn named(name: &str) -> Value {
@@ -175,11 +193,6 @@ fn call() -> Fields {
         {"type": "string", "enum": ["previous", "failures"]},
         object(vec![("step", json!({"type": "string"}))], &["step"]),
     ]});
-    let backoff = json!({"anyOf": [named("Span"), object(vec![
-        ("base", maybe(named("Span"))),
-        ("factor", maybe(json!({"type": "number", "minimum": 1}))),
-        ("max", maybe(named("Span"))),
-    ], &[])]});
     let texts = json!({"type": "object",
         "additionalProperties": {"type": ["string", "null"]}});
     let mut fields = vec![
@@ -197,7 +210,7 @@ fn call() -> Fields {
         ("release", maybe(number(0, most))),
         ("retries", maybe(number(0, most))),
         ("retry_exhausted", maybe(json!({"type": "boolean"}))),
-        ("backoff", maybe(backoff)),
+        ("backoff", maybe(named("Backoff"))),
         ("fuel", maybe(number(0, u64::MAX))),
         ("memory", maybe(memory())),
         ("headers", maybe(texts)),

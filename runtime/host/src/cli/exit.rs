@@ -149,6 +149,7 @@ fn of_client(e: &ClientError) -> u8 {
         | ClientError::TooLarge(_)
         | ClientError::Mismatch(_)
         | ClientError::Unended(..)
+        | ClientError::FlowKey(_)
         | ClientError::Ungranted { .. } => 5,
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use lovage_queue::client;
 use lovage_queue::grant::{Grant, Grants};
 use lovage_queue::registry::Digest;
 use serde_json::json;
@@ -16,6 +17,7 @@ use crate::deploy;
 use crate::engine::{End, Invocation, Limits, NoHost, Outcome};
 use crate::units::{Size, short};
 use crate::view::decoded;
+use crate::view::jobs::FailureView;
 
 /// Run a task of a component here and now, with no broker
 ///
@@ -54,7 +56,8 @@ impl Run {
                 known.join(", ")
             ))
         })?;
-        let arguments = arguments::read(&self.arguments, task)?;
+        let mut arguments = arguments::read(&self.arguments, task)?;
+        client::decode(manifest.clone(), &self.task, &mut arguments)?;
         let host = context.config.limits();
         let (budget, options) = (&self.budget, &task.options);
         let soft = budget.soft_timeout.map(|it| it.0);
@@ -95,8 +98,9 @@ fn report(context: &Context, outcome: &Outcome) -> anyhow::Result<()> {
         _ => None,
     };
     let log = String::from_utf8_lossy(&outcome.log.bytes);
+    let failure = outcome.end.failure();
     let json = json!({
-        "outcome": outcome.end.ending(), "result": result, "failure": outcome.end.failure(),
+        "outcome": outcome.end.ending(), "result": result, "failure": failure.map(FailureView::of),
         "fuel": outcome.fuel, "peak_memory": outcome.peak_memory,
         "seconds": outcome.wall.as_secs_f64(), "log": log, "log_truncated": outcome.log.truncated,
     });
@@ -119,7 +123,7 @@ fn report(context: &Context, outcome: &Outcome) -> anyhow::Result<()> {
             .unwrap_or_default();
         format!("{log}{result}{cost}")
     })?;
-    match outcome.end.failure() {
+    match failure {
         Some(failure) => Err(Verdict::Task(format!(
             "ended as {}: {}",
             outcome.end.ending(),

@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use lovage_queue::client::{Call, Unique};
 use lovage_queue::job::{Conflict, JobOptions, Pin, Until, When};
+use lovage_queue::retry::Backoff;
 
 use super::budget::BudgetFlags;
 use super::exit::Verdict;
@@ -47,6 +48,10 @@ pub(super) struct TermFlags {
     /// How often to try again after a failure [default: the task's, or 4]
     #[arg(long, value_name = "N", help_heading = AGAIN)]
     retries: Option<u32>,
+    /// How long the wait after the first failure is at most; each further one may be three
+    /// times as long, up to 1h [default: the task's, or 5s]
+    #[arg(long, value_name = "SPAN", help_heading = AGAIN)]
+    backoff: Option<Span>,
     /// Try again also when fuel or memory ran out, or the result was too large
     #[arg(
         long, value_name = "BOOL", help_heading = AGAIN,
@@ -106,6 +111,7 @@ impl TermFlags {
         call.result_ttl = span(&self.result_ttl);
         call.options = JobOptions {
             max_attempts: self.retries.map(|it| it.saturating_add(1)),
+            backoff: span(&self.backoff).map(Backoff::from),
             max_age: span(&self.max_age),
             retry_exhausted: self.retry_exhausted,
             timeout: span(&self.budget.timeout),

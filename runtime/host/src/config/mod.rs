@@ -233,6 +233,8 @@ impl Config {
         if let Some(rate) = &self.serve.rate {
             read_rate(rate).map_err(|e| wrong("serve.rate", e))?;
         }
+        let origins = self.serve.origins();
+        origins.map_err(|e| wrong("serve.origins", e.to_string()))?;
         if !(0.0..=1.0).contains(&self.telemetry.sample) {
             let problem = "is a share, from 0 to 1".into();
             return Err(wrong("telemetry.sample", problem));

@@ -93,6 +93,7 @@ impl Config {
             body: self.serve.body.0,
             // It was read when the configuration was.
             rate: self.serve.rate.as_deref().and_then(|it| read_rate(it).ok()),
+            origins: self.serve.origins().unwrap_or_default(),
             tls: match files {
                 (Some(certificate), Some(key)) => Some((certificate, key)),
                 _ => None,

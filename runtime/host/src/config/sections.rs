@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::{Origin, OriginError};
 use crate::units::{Size, Span};
 
 /// What nobody is shown.
@@ -85,6 +86,8 @@ pub struct ServeConfig {
     /// How often a token may be used that does not say itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate: Option<String>,
+    /// Whose pages may use it beside its own, as `https://app.example`; `*` for anybody's.
+    pub origins: Vec<String>,
     /// How long requests may go on once it is asked to stop.
     pub grace: Span,
 }
@@ -98,8 +101,16 @@ impl Default for ServeConfig {
             // An input of the largest size, as Base64 in JSON.
             body: Size(24 << 20),
             rate: None,
+            origins: Vec::new(),
             grace: Span(Duration::from_secs(30)),
         }
+    }
+}
+
+impl ServeConfig {
+    /// Whose pages may use it.
+    pub(crate) fn origins(&self) -> Result<Vec<Origin>, OriginError> {
+        self.origins.iter().map(|it| it.parse()).collect()
     }
 }
 

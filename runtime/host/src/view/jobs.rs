@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lovage_queue::clock::Millis;
 use lovage_queue::job::{Attempt, Ending, Job, JobId, JobOptions, Payload, State, Unique, Until};
+use lovage_queue::retry::Retry;
 use lovage_queue::task::Failure;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -116,8 +117,7 @@ pub struct OptionsView {
     /// Runs in all, the first included.
     pub max_attempts: Option<u32>,
     /// The wait between them.
-    #[schema(value_type = Option<Value>)]
-    pub backoff: Option<Value>,
+    pub backoff: Option<BackoffView>,
     /// How old it may be for another attempt.
     pub max_age: Option<String>,
     /// Whether what ran out of fuel or memory is tried again.
@@ -140,6 +140,20 @@ pub struct OptionsView {
     pub root: Option<JobId>,
     /// How many jobs stand between it and that.
     pub depth: u32,
+}
+
+/// The waits between a job's runs.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = JobBackoff)]
+pub struct BackoffView {
+    /// The longest after the first failure.
+    #[schema(example = "5s")]
+    pub base: String,
+    /// How much longer each further one may be.
+    pub factor: f64,
+    /// No wait is longer.
+    #[schema(example = "1h")]
+    pub max: String,
 }
 
 /// One run of a job.
@@ -168,10 +182,41 @@ pub struct AttemptView {
     /// Bytes of linear memory that it held at most.
     pub peak_memory: u64,
     /// Why it did not complete.
-    #[schema(value_type = Option<Value>)]
-    pub failure: Option<Failure>,
+    pub failure: Option<FailureView>,
     /// What it wrote.
     pub log: String,
+}
+
+/// Why an attempt did not complete.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Failure)]
+pub struct FailureView {
+    /// A stable word that tells failures apart.
+    pub kind: String,
+    /// One line for a person.
+    pub message: String,
+    /// More, such as a traceback.
+    pub detail: Option<String>,
+    /// What the attempt asked for next: `policy`, `now`, `never`, or after which span.
+    #[schema(example = "30s")]
+    pub retry: String,
+}
+
+impl FailureView {
+    /// What is shown of a failure.
+    pub fn of(it: &Failure) -> Self {
+        FailureView {
+            kind: it.kind.clone(),
+            message: it.message.clone(),
+            detail: it.detail.clone(),
+            retry: match it.retry {
+                Retry::Policy => "policy".into(),
+                Retry::Now => "now".into(),
+                Retry::After(span) => exact(span),
+                Retry::Never => "never".into(),
+            },
+        }
+    }
 }
 
 impl JobView {
@@ -251,7 +296,7 @@ impl AttemptView {
             seconds: it.took.as_secs_f64(),
             fuel: it.fuel,
             peak_memory: it.peak_memory,
-            failure: it.failure.clone(),
+            failure: it.failure.as_ref().map(FailureView::of),
             log: text(&it.log),
         }
     }
@@ -261,7 +306,11 @@ impl OptionsView {
     fn of(it: &JobOptions) -> Self {
         OptionsView {
             max_attempts: it.max_attempts,
-            backoff: it.backoff.map(|it| json!(it)),
+            backoff: it.backoff.map(|it| BackoffView {
+                base: exact(it.base),
+                factor: it.factor,
+                max: exact(it.max),
+            }),
             max_age: it.max_age.map(exact),
             retry_exhausted: it.retry_exhausted,
             timeout: it.timeout.map(exact),

@@ -185,6 +185,27 @@ impl Known {
     }
 }
 
+/// Makes bytes of the Base64 texts among arguments that came as JSON, which has no form of its
+/// own for them, where the task's schema says bytes: as a client does that sets
+/// [`Call::encoded`](super::Call::encoded).
+///
+/// # Errors
+/// What is no Base64, each with its place.
+pub fn decode(
+    manifest: Manifest,
+    task: &str,
+    arguments: &mut Arguments,
+) -> Result<(), ClientError> {
+    let problems = Known::new(manifest).decode(task, arguments);
+    match problems.is_empty() {
+        true => Ok(()),
+        false => Err(ClientError::Schema {
+            task: task.to_owned(),
+            problems,
+        }),
+    }
+}
+
 /// What is wrong with arguments, each with its place in them.
 fn problems(
     check: &jsonschema::Validator,

@@ -47,7 +47,7 @@ use std::time::Duration;
 pub use self::answer::answer;
 pub use self::call::{Call, Unique};
 pub use self::flows::{Branch, FlowTree, Leaf, Line, Many, Mismatch, Part, PreparedFlow};
-pub use self::known::Misfit;
+pub use self::known::{Misfit, decode};
 pub use self::results::{BoundError, FailedNode, NoResult};
 pub use self::schedules::{SCHEDULE, SCHEDULED_FOR};
 pub use self::trace::{Enqueueing, TRACEPARENT, Tracer};
@@ -138,6 +138,11 @@ pub enum ClientError {
     /// There is no flow of this id.
     #[error("there is no flow {0}; those that have ended are kept for a limited time")]
     UnknownFlow(JobId),
+    /// A flow with the same key is neither there nor gone.
+    #[error(
+        "flow {0} of the same key is being made with other contents, or is just being forgotten: take another key, or try again later"
+    )]
+    FlowKey(JobId),
     /// The flow has no such step.
     #[error("flow {flow} has no step `{path}`")]
     UnknownStep {

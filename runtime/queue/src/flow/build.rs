@@ -36,6 +36,9 @@ pub struct Flow {
     /// How long it is kept with all its jobs once it has ended, where that is not for
     /// the broker's retention to say.
     pub keep: Option<Duration>,
+    /// An idempotency key: the same one again is the same flow, for as long as the first
+    /// one's record is kept.
+    pub key: Option<String>,
 }
 
 impl Flow {
@@ -46,6 +49,7 @@ impl Flow {
             step: step.into(),
             on_failure: OnFailure::Stop,
             keep: None,
+            key: None,
         }
     }
 
@@ -64,6 +68,12 @@ impl Flow {
     /// Keeps it with all its jobs for so long once it has ended.
     pub fn keep(mut self, span: Duration) -> Self {
         self.keep = Some(span);
+        self
+    }
+
+    /// Makes it idempotent: run again with the same key, it is the first one.
+    pub fn key(mut self, key: &str) -> Self {
+        self.key = Some(key.to_owned());
         self
     }
 

@@ -59,6 +59,7 @@ impl Flow {
             step,
             on_failure: on_failure.unwrap_or_default(),
             keep: keep.map(|Span(span)| span),
+            key: None,
         })
     }
 }
@@ -327,31 +328,20 @@ impl Fields {
 
     /// `"5s"`, or an object of `base`, `factor` and `max`.
     fn backoff(&mut self) -> Result<Option<Backoff>> {
-        let default = Backoff::default();
         let Some(json @ Value::Object(_)) = self.left.get("backoff") else {
-            let base = self.span("backoff")?;
-            return Ok(base.map(|base| Backoff {
-                base,
-                max: default.max.max(base),
-                ..default
-            }));
+            return Ok(self.span("backoff")?.map(Backoff::from));
         };
         let mut fields = Fields::of(&self.at("backoff"), json.clone())?;
         self.left.remove("backoff");
-        let base = fields.span("base")?.unwrap_or(default.base);
-        let max = fields.span("max")?.unwrap_or(default.max.max(base));
         let factor = match fields.take("factor") {
-            None => default.factor,
-            Some(it) => match it.as_f64().filter(|it| *it >= 1.0) {
-                Some(factor) => factor,
-                None => return Err(wrong(&fields.at("factor"), "a number from 1", &it)),
-            },
+            None => None,
+            Some(Value::Number(it)) => it.as_f64(),
+            Some(it) => return Err(wrong(&fields.at("factor"), "a number", &it)),
         };
-        if max < base {
-            return fields.error("max", "it is less than `base`");
-        }
+        let backoff = Backoff::of(fields.span("base")?, factor, fields.span("max")?);
+        let backoff = backoff.or_else(|(field, said)| fields.error(field, said))?;
         fields.end()?;
-        Ok(Some(Backoff { base, factor, max }))
+        Ok(Some(backoff))
     }
 
     /// A number of bytes, or a text such as `64MiB`.

@@ -8,6 +8,7 @@ use super::RecordError;
 use crate::clock::Millis;
 use crate::job::{Attempt, Ending, Payload, WorkerId};
 use crate::registry::Digest;
+use crate::retry::Retry;
 use crate::task::Failure;
 
 /// An entry of the tail.
@@ -40,9 +41,19 @@ struct Kept(
     u64,
     u64,
     u64,
-    Option<(String, String, Option<String>)>,
+    Option<KeptFailure>,
     Option<ByteBuf>,
 );
+
+/// What the attempt asked for next stands behind the rest, where it asked for anything.
+#[derive(serde::Deserialize)]
+struct KeptFailure {
+    kind: String,
+    message: String,
+    detail: Option<String>,
+    #[serde(default)]
+    retry: Retry,
+}
 
 /// The same on its way there.
 #[derive(serde::Serialize)]
@@ -56,13 +67,32 @@ struct Keep<'a>(
     u64,
     u64,
     u64,
-    Option<(&'a str, &'a str, Option<&'a str>)>,
+    Option<KeepFailure<'a>>,
     Option<&'a Bytes>,
 );
 
+#[derive(serde::Serialize)]
+struct KeepFailure<'a> {
+    kind: &'a str,
+    message: &'a str,
+    detail: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry: Option<Retry>,
+}
+
+impl<'a> From<&'a Failure> for KeepFailure<'a> {
+    fn from(it: &'a Failure) -> Self {
+        KeepFailure {
+            kind: &it.kind,
+            message: &it.message,
+            detail: it.detail.as_deref(),
+            retry: (it.retry != Retry::Policy).then_some(it.retry),
+        }
+    }
+}
+
 impl<'a> From<&'a Attempt> for Keep<'a> {
     fn from(it: &'a Attempt) -> Self {
-        let failure = it.failure.as_ref();
         Keep(
             it.ending as u8,
             it.delivery,
@@ -73,7 +103,7 @@ impl<'a> From<&'a Attempt> for Keep<'a> {
             it.took.as_micros() as u64,
             it.fuel,
             it.peak_memory,
-            failure.map(|f| (&f.kind[..], &f.message[..], f.detail.as_deref())),
+            it.failure.as_ref().map(KeepFailure::from),
             (!it.log.is_empty()).then(|| Bytes::new(&it.log)),
         )
     }
@@ -92,9 +122,11 @@ impl From<Kept> for Attempt {
             took: Duration::from_micros(it.6),
             fuel: it.7,
             peak_memory: it.8,
-            failure: it.9.map(|(kind, message, detail)| Failure {
-                detail,
-                ..Failure::new(kind, message)
+            failure: it.9.map(|it| Failure {
+                kind: it.kind,
+                message: it.message,
+                detail: it.detail,
+                retry: it.retry,
             }),
             log: it.10.map(ByteBuf::into_vec).unwrap_or_default(),
         }

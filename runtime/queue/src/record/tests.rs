@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::job::{Attempt, Ending, Partition};
+use crate::retry::Retry;
 use crate::task::Failure;
 
 fn job() -> NewJob {
@@ -56,6 +57,23 @@ fn a_record_reads_back_as_it_was_written() {
     );
     assert_eq!(read.result, Some(vec![1, 2, 3].into()));
     assert_eq!((read.attempt, read.crash, read.worker), (0, 0, None));
+}
+
+#[test]
+fn what_an_attempt_asked_for_reads_back() {
+    let after = Retry::After(Duration::from_millis(1_500));
+    for retry in [Retry::Policy, Retry::Now, after, Retry::Never] {
+        let mut asked = attempt(Ending::Failed);
+        asked.failure.as_mut().unwrap().retry = retry;
+        let mut record = record_of(&job(), Millis(0));
+        record.extend(encode_attempt(&asked, None));
+        let read = decode("default", job().id, &record).unwrap();
+        assert_eq!(read.attempts, [asked]);
+    }
+    // An older version knows of nothing behind the detail, and mostly there is nothing.
+    let plain = encode_attempt(&attempt(Ending::Failed), None);
+    let failure = rmp_serde::to_vec(&("io", "broken", None::<&str>)).unwrap();
+    assert!(plain.windows(failure.len()).any(|it| it == failure));
 }
 
 #[test]

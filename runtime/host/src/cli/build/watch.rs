@@ -118,7 +118,8 @@ async fn changed(folder: &Path, built: Sources, context: &Context) -> anyhow::Re
     loop {
         tokio::time::sleep(LOOK).await;
         let now = look(folder, &last).await?;
-        let files = now.since(&built);
+        let files = now.since(&built).into_iter().map(shown);
+        let files: Vec<&Path> = files.collect();
         if !files.is_empty() && now.since(&last).is_empty() {
             let json = json!({"event": "changed", "files": files});
             context.out.event(&json, || {
@@ -134,8 +135,28 @@ async fn changed(folder: &Path, built: Sources, context: &Context) -> anyhow::Re
     }
 }
 
+/// A file as people name it: what lies here needs no word for that.
+fn shown(file: &Path) -> &Path {
+    file.strip_prefix(".").unwrap_or(file)
+}
+
 /// The sources as they are now; reading them may take a while.
 async fn look(folder: &Path, before: &Sources) -> anyhow::Result<Sources> {
     let (folder, before) = (folder.to_owned(), before.clone());
     Ok(tokio::task::spawn_blocking(move || Sources::of(&folder, &before)).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_named_as_it_would_be_typed() {
+        for (file, name) in [
+            ("./src/lib.rs", "src/lib.rs"),
+            ("a/src/lib.rs", "a/src/lib.rs"),
+        ] {
+            assert_eq!(shown(Path::new(file)), Path::new(name));
+        }
+    }
 }

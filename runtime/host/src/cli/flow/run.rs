@@ -39,6 +39,10 @@ pub(super) struct Run {
     /// A file of JSON; `-` for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Idempotent: a second run with this key is the first one's flow, for as long as that
+    /// one's record is kept
+    #[arg(long)]
+    key: Option<String>,
     /// Wait for the end
     #[arg(long)]
     wait: bool,
@@ -49,11 +53,17 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn run(self, context: &Context) -> anyhow::Result<()> {
-        let flow = read(&self.file)?;
+        let mut flow = read(&self.file)?;
+        flow.key = self.key;
         let client = context.client().await?;
         let id = client.run_flow(&flow).await?;
         if !self.wait {
-            let json = json!({"id": id, "name": flow.name});
+            let name = match flow.key {
+                // It may be the flow of an earlier run.
+                Some(_) => client.flow(id).await?.name,
+                None => flow.name,
+            };
+            let json = json!({"id": id, "name": name});
             return context.out.print(&json, || id.to_string());
         }
         let at_most = self

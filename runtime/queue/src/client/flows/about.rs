@@ -22,6 +22,9 @@ pub(super) struct About {
     /// by side.
     #[serde(rename = "t")]
     pub(super) tasks: Vec<(String, u32)>,
+    /// What tells its contents from others', where it has a key.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub(super) digest: Option<[u8; 32]>,
 }
 
 impl About {
@@ -39,6 +42,7 @@ impl About {
         About {
             shape: plan.shape.clone(),
             tasks,
+            digest: None,
         }
     }
 

@@ -31,6 +31,8 @@ pub struct PreparedFlow {
     flow: NewFlow,
     plan: Plan,
     jobs: Vec<JobId>,
+    /// Whether its id derives from a key: then it may be there already, from somebody else.
+    is_keyed: bool,
     modules: Modules,
     line: Option<Line>,
     /// What its jobs carry of a trace, and the part of it that ends with this.
@@ -59,11 +61,16 @@ impl PreparedFlow {
     /// it.
     pub fn child_of(mut self, line: Line, id: Option<JobId>) -> Self {
         self.line = Some(line);
-        if let Some(id) = id {
-            self.flow.id = id;
-            let jobs = (0..self.jobs.len()).map(|place| JobId::child(id, &place.to_string()));
-            self.jobs = jobs.collect();
+        match id {
+            Some(id) => self.with_id(id),
+            None => self,
         }
+    }
+
+    fn with_id(mut self, id: JobId) -> Self {
+        self.flow.id = id;
+        let jobs = (0..self.jobs.len()).map(|place| JobId::child(id, &place.to_string()));
+        self.jobs = jobs.collect();
         self
     }
 
@@ -104,29 +111,37 @@ impl Client {
         let plan = Plan::of(&flow.step, &flow.on_failure)?;
         let modules = self.modules_of(&plan).await?;
         check::calls(&plan, &modules)?;
-        let about = About::of(&plan).pack()?;
         let partition = self.partition();
-        let id = JobId::new(partition);
-        let jobs = plan.nodes.iter().map(|_| JobId::new(partition)).collect();
-        let flow = NewFlow {
-            id,
-            name: flow.name.clone(),
-            nodes: plan.nodes.len() as u32,
-            keep: flow.keep,
-            about,
-        };
-        let tracer = self.tracer.as_ref();
-        let traced = tracer.and_then(|it| it.enqueueing("flow", "", plan.nodes.len()));
-        let (traceparent, span) = traced.map(|it| (it.traceparent, it.span)).unzip();
-        Ok(PreparedFlow {
-            traceparent,
-            _enqueueing: span,
-            flow,
+        let mut prepared = PreparedFlow {
+            flow: NewFlow {
+                id: JobId::new(partition),
+                name: flow.name.clone(),
+                nodes: plan.nodes.len() as u32,
+                keep: flow.keep,
+                about: Vec::new(),
+            },
+            jobs: plan.nodes.iter().map(|_| JobId::new(partition)).collect(),
+            is_keyed: flow.key.is_some(),
             plan,
-            jobs,
             modules,
             line: None,
-        })
+            traceparent: None,
+            _enqueueing: None,
+        };
+        if let Some(key) = &flow.key {
+            prepared = prepared.with_id(JobId::keyed(partition, &self.tenant, key));
+        }
+        let digest = prepared.is_keyed.then(|| prepared.digest());
+        let about = About {
+            digest,
+            ..About::of(&prepared.plan)
+        };
+        prepared.flow.about = about.pack()?;
+        let tracer = self.tracer.as_ref();
+        let traced = tracer.and_then(|it| it.enqueueing("flow", "", prepared.len()));
+        (prepared.traceparent, prepared._enqueueing) =
+            traced.map(|it| (it.traceparent, it.span)).unzip();
+        Ok(prepared)
     }
 
     /// Makes a flow's jobs, some at a time, and lets it begin; its id. After an error it
@@ -162,6 +177,9 @@ impl Client {
     pub async fn build_flow(&self, prepared: &PreparedFlow) -> Result<(), ClientError> {
         let flow = &prepared.flow;
         self.broker.begin_flow(&self.tenant, flow).await?;
+        if prepared.is_keyed && self.has_begun(flow).await? {
+            return Ok(());
+        }
         let nodes = prepared.plan.nodes.chunks(MAX_NODES_ADDED);
         for (n, some) in nodes.enumerate() {
             let first = n * MAX_NODES_ADDED;
@@ -180,6 +198,20 @@ impl Client {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Whether the flow of this key runs already. One that is being built goes on if it is
+    /// the same: its maker may have died, and the nodes of two flows are never mixed.
+    async fn has_begun(&self, flow: &NewFlow) -> Result<bool, ClientError> {
+        let there = self.broker.flow(&self.tenant, flow.id).await?;
+        if there.is_some_and(|it| it.state != FlowState::Building) {
+            return Ok(true);
+        }
+        let about = self.broker.about_flow(&self.tenant, flow.id).await?;
+        match about.is_some_and(|it| it == flow.about) {
+            true => Ok(false),
+            false => Err(ClientError::FlowKey(flow.id)),
+        }
     }
 
     /// Where a flow stands.
@@ -288,6 +320,19 @@ impl Client {
 }
 
 impl PreparedFlow {
+    /// What tells its contents from those of any other flow.
+    fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        let written = "a hash takes all writes";
+        let flow = (&self.flow.name, self.flow.keep);
+        rmp_serde::encode::write(&mut hasher, &flow).expect(written);
+        for (place, node) in self.plan.nodes.iter().enumerate() {
+            let node = (self.job(place, node), &node.needs);
+            rmp_serde::encode::write(&mut hasher, &node).expect(written);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
     /// The job of a node.
     fn job(&self, place: usize, node: &Node) -> NewJob {
         let call = &node.call;

@@ -244,6 +244,7 @@ fn a_nodes_job_has_its_seat_and_what_its_task_says() {
             about: Vec::new(),
         },
         jobs: ids.to_vec(),
+        is_keyed: false,
         modules,
         plan,
         line: None,

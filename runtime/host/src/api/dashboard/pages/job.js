@@ -161,7 +161,7 @@ function failure(job) {
         h(
           'span',
           { class: 'dim' },
-          ` · retry: ${typeof rest.retry === 'string' ? rest.retry : JSON.stringify(rest.retry)}`,
+          ` · retry: ${rest.retry}`,
         ),
     ),
     h('p', { class: 'message' }, message),
