@@ -38,6 +38,20 @@ async fn values_go_both_ways() {
         (&*truth.columns[0], &truth.rows[0][0]),
         ("a", &SqlValue::Integer(1))
     );
+    // `$2` is the second one wherever it stands, and however often.
+    let two = [SqlValue::Integer(1), SqlValue::Integer(2)];
+    let turned = query_with(&desk, "select $2, $1, $2", &two).await.unwrap();
+    assert_eq!(
+        turned.rows,
+        [[two[1].clone(), two[0].clone(), two[1].clone()]]
+    );
+    for text in ["select $1, $3", "select :one, @two", "select $one, $two"] {
+        let done = query_with(&desk, text, &two).await;
+        assert!(
+            matches!(&done, Err(SqlFailure::Invalid(text)) if text.contains("placeholder")),
+            "{text}: {done:?}"
+        );
+    }
     let made = query(&desk, "create table t (n integer primary key)")
         .await
         .unwrap();

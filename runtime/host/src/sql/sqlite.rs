@@ -265,8 +265,16 @@ impl Sqlite {
             let text = format!("the statement has {wanted} placeholders, and {given} parameters");
             return Err(SqlFailure::Invalid(text));
         }
-        for (at, value) in (1..).zip(&statement.parameters) {
-            let bound = prepared.raw_bind_parameter::<usize, _>(at, value);
+        for at in 1..=wanted {
+            let value = meant(prepared.parameter_name(at), at)
+                .and_then(|it| statement.parameters.get(it.checked_sub(1)?));
+            let Some(value) = value else {
+                let name = prepared.parameter_name(at).unwrap_or("?");
+                let text =
+                    format!("`{name}` is the placeholder of no parameter: write `?1` or `$1`");
+                return Err(SqlFailure::Invalid(text));
+            };
+            let bound = prepared.raw_bind_parameter(at, value);
             bound.map_err(failure)?;
         }
         let columns: Vec<String> = prepared.column_names().map(cut).collect();
@@ -380,4 +388,13 @@ fn read(value: ValueRef<'_>) -> SqlValue {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Which parameter a placeholder means. To SQLite `$2` is a name, which has the number of the place
+/// where it first stands; to authors it is the second parameter, as in Postgres.
+fn meant(name: Option<&str>, at: usize) -> Option<usize> {
+    match name {
+        None => Some(at),
+        Some(name) => name.strip_prefix(['$', '?'])?.parse().ok(),
+    }
 }
