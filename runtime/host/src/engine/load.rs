@@ -8,7 +8,7 @@ use wasmtime::component::Component;
 use super::apart::{Source, Work};
 use super::module::{Module, Refusal, check_header, told};
 use super::shelf::Verdict;
-use super::{Engine, EngineError, nesting, plain};
+use super::{Engine, EngineError, fuse, nesting, plain};
 
 /// Why a module could not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -166,6 +166,16 @@ impl Engine {
     /// The compiler itself, with a look at how deep the module is nested before it.
     pub(super) fn precompile(&self, module: &[u8]) -> Result<Vec<u8>, Refusal> {
         nesting::check(module)?;
+        if let Some(fused) = fuse::fused(module)
+            && let Ok(artifact) = self.artifact(&fused)
+        {
+            return Ok(artifact);
+        }
+        // A refusal is of what was pushed.
+        self.artifact(module)
+    }
+
+    fn artifact(&self, module: &[u8]) -> Result<Vec<u8>, Refusal> {
         let compile = |component: &[u8]| {
             let artifact = self.wasmtime().precompile_component(component);
             artifact.map_err(|error| Refusal::Invalid(told(&error)))

@@ -33,6 +33,7 @@ mod cache;
 mod config;
 mod counts;
 mod describe;
+mod fuse;
 pub mod host;
 mod invocation;
 pub mod limits;

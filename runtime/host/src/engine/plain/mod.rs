@@ -27,7 +27,7 @@ mod pack;
 mod raw;
 mod read;
 mod schema;
-mod sections;
+pub(super) mod sections;
 mod shape;
 #[cfg(test)]
 mod tests;

@@ -7,17 +7,18 @@ use wasmparser::{
 };
 
 /// A section's number, and its bytes.
-pub(super) type Section<'a> = (u8, &'a [u8]);
+pub(in crate::engine) type Section<'a> = (u8, &'a [u8]);
 
 /// Numbers of sections, by the component model's binary format.
-pub(super) const MODULE: u8 = 1;
+pub(in crate::engine) const MODULE: u8 = 1;
+pub(in crate::engine) const CORE_INSTANCE: u8 = 2;
 pub(super) const COMPONENT: u8 = 4;
 pub(super) const INSTANCE: u8 = 5;
-pub(super) const ALIAS: u8 = 6;
+pub(in crate::engine) const ALIAS: u8 = 6;
 const TYPE: u8 = 7;
-pub(super) const CANONICAL: u8 = 8;
-pub(super) const IMPORT: u8 = 10;
-pub(super) const EXPORT: u8 = 11;
+pub(in crate::engine) const CANONICAL: u8 = 8;
+pub(in crate::engine) const IMPORT: u8 = 10;
+pub(in crate::engine) const EXPORT: u8 = 11;
 /// Bytes of what every file begins with.
 pub(super) const HEADER: usize = 8;
 
@@ -41,7 +42,7 @@ pub(super) struct Imports<'a> {
 }
 
 /// The sections of a component; those that lie in others are part of these.
-pub(super) fn sections(component: &[u8]) -> wasmparser::Result<Vec<Section<'_>>> {
+pub(in crate::engine) fn sections(component: &[u8]) -> wasmparser::Result<Vec<Section<'_>>> {
     let mut reader = BinaryReader::new(component.get(HEADER..).unwrap_or_default(), HEADER);
     let mut sections = Vec::new();
     while !reader.eof() {
@@ -131,7 +132,7 @@ impl<'a> Imports<'a> {
 }
 
 /// What a section lists.
-pub(super) fn items<'a, T: FromReader<'a>>(
+pub(in crate::engine) fn items<'a, T: FromReader<'a>>(
     bytes: &'a [u8],
 ) -> wasmparser::Result<SectionLimited<'a, T>> {
     SectionLimited::new(BinaryReader::new(bytes, 0))
