@@ -7,6 +7,11 @@
 /** How deep values may lie in each other. */
 const DEPTH = 128;
 
+// Made with the module, once for all its attempts.
+const ENCODER = new TextEncoder();
+// A text's own byte order mark is a character of it.
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** Text or data that is no MessagePack. */
 export class Malformed extends Error {}
 
@@ -29,7 +34,6 @@ class Writer {
   #buffer = new Uint8Array(256);
   #view = new DataView(this.#buffer.buffer);
   #length = 0;
-  #text = new TextEncoder();
 
   bytes() {
     return this.#buffer.slice(0, this.#length);
@@ -109,7 +113,7 @@ class Writer {
   }
 
   #string(value) {
-    const bytes = this.#text.encode(value);
+    const bytes = ENCODER.encode(value);
     this.#head(bytes.length, [0xa0, 32], 0xd9, 0xda, 0xdb);
     this.#append(bytes);
   }
@@ -158,8 +162,6 @@ export class Reader {
   #bytes;
   #view;
   #at = 0;
-  // A text's own byte order mark is a character of it.
-  #text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
   constructor(bytes) {
     this.#bytes = bytes;
@@ -228,7 +230,7 @@ export class Reader {
   #string(length) {
     const bytes = this.#take(length);
     try {
-      return this.#text.decode(bytes);
+      return DECODER.decode(bytes);
     } catch {
       throw new Malformed("it has text that is no UTF-8");
     }

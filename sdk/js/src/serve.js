@@ -15,11 +15,12 @@ export function serve(module, types) {
   return {
     handler: {
       describe: () => [...tasks.values()].map(describe),
-      async run(name, input) {
-        const [answer] = await answers(tasks, name, [input]);
-        // What is thrown, and is no error, is the failure of the contract's result.
-        if (answer.tag === "err") throw answer.val;
-        return answer.val;
+      // A task that waits for nothing is answered at once: the promises on the way cost a fifth of an attempt.
+      run(name, input) {
+        const task = tasks.get(name);
+        if (!task || task.batch) return answers(tasks, name, [input]).then(([answer]) => told(answer));
+        const answer = alone(task, input);
+        return answer instanceof Promise ? answer.then(told) : told(answer);
       },
     },
     batches: {
@@ -52,11 +53,20 @@ async function answers(tasks, name, inputs) {
   return all;
 }
 
-async function alone(task, input) {
+/** What is thrown, and is no error, is the failure of the contract's result. */
+function told(answer) {
+  if (answer.tag === "err") throw answer.val;
+  return answer.val;
+}
+
+/** An answer, or the promise of one where the task makes one. */
+function alone(task, input) {
+  const threw = (thrown) => failed(notExhausted(thrown));
   try {
-    return done(await task.run(readArguments(task.name, task.types.plan, input)));
+    const result = task.run(readArguments(task.name, task.types.plan, input));
+    return typeof result?.then === "function" ? Promise.resolve(result).then(done).catch(threw) : done(result);
   } catch (thrown) {
-    return failed(notExhausted(thrown));
+    return threw(thrown);
   }
 }
 

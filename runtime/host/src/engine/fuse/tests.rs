@@ -265,7 +265,8 @@ fn lowered_functions_that_need_the_memory_come_behind_it() {
       (func (export "length") (param i32 i32) (result i32) (local.get 1)))
     (core instance $i (instantiate $m))
     (func (export "length") (param "text" string) (result u32)
-      (canon lift (core func $i "length") (memory $i "memory") (realloc (func $i "realloc")))))
+      (canon lift (core func $i "length") (memory (core memory $i "memory"))
+        (realloc (core func $i "realloc")))))
   (instance $inner (instantiate $inner))
   (core module $shim
     (type $t (func (param i32 i32) (result i32)))
