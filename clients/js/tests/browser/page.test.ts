@@ -1,6 +1,8 @@
 /** The client in a page, by the modules that `npm run build` makes and a browser loads. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { after, test } from "node:test";
 import { type Page, chromium } from "playwright-core";
 import type * as Lovage from "@lovage/client";
@@ -23,7 +25,16 @@ const PAGE = `<!doctype html>
   globalThis.lovage = await import("@lovage/client");
 </script>`;
 
-const { url } = await dev();
+/** Another server: Chromium asks its user before a page that came from nowhere calls loopback. */
+const elsewhere = createServer((_, response) => {
+  response.setHeader("content-type", "text/html").end(PAGE);
+});
+await new Promise<void>((listens) => elsewhere.listen(0, listens));
+after(() => elsewhere.close());
+const { port } = elsewhere.address() as AddressInfo;
+/** Its page has two origins. */
+const [friend, stranger] = [`http://localhost:${port}`, `http://127.0.0.1:${port}`];
+const { url } = await dev(`[serve]\norigins = ["${friend}"]\n`);
 const browser = await chromium
   .launch({
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
@@ -36,8 +47,8 @@ after(() => browser.close());
 
 declare const lovage: typeof Lovage;
 
-/** A page of the server's own origin, in which nothing goes wrong unnoticed. */
-async function opened(): Promise<{ page: Page; wrong: string[] }> {
+/** A page of an origin, the server's own where none is said, in which nothing goes wrong unnoticed. */
+async function opened(origin = url): Promise<{ page: Page; wrong: string[] }> {
   const page = await browser.newPage();
   const wrong: string[] = [];
   page.on("pageerror", (error) => wrong.push(String(error)));
@@ -46,13 +57,13 @@ async function opened(): Promise<{ page: Page; wrong: string[] }> {
     route.fulfill({ contentType: "text/html", body: PAGE }),
   );
   for (const [path, folder] of Object.entries(MODULES)) {
-    await page.route(`${url}${path}**`, async (route) => {
+    await page.route(`${origin}${path}**`, async (route) => {
       const name = new URL(route.request().url()).pathname.slice(path.length);
       const body = await readFile(new URL(name, folder), "utf8");
       await route.fulfill({ contentType: "text/javascript", body });
     });
   }
-  await page.goto(`${url}/__page`);
+  await page.goto(`${origin}/__page`);
   await page.waitForFunction(() => "lovage" in globalThis);
   return { page, wrong };
 }
@@ -129,4 +140,18 @@ test("in a page a job is cancelled, a wait given up, and a problem told", async 
     cancelled: "JobCancelled",
     wrong: "InvalidArguments",
   });
+});
+
+test("a page of another origin calls where the server names that origin, and there only", async () => {
+  const called = (page: Page) =>
+    page.evaluate(async (url) => {
+      const client = lovage.connect<{ basics: Basics }>({ url, within: "2s" });
+      return client.basics.add.result({ a: 40n, b: 2n }).then(String, (error) => error.name);
+    }, url);
+  const known = await opened(friend);
+  assert.equal(await called(known.page), "42");
+  assert.deepEqual(known.wrong, []);
+  const unknown = await opened(stranger);
+  assert.equal(await called(unknown.page), "NoAnswer");
+  assert.match(unknown.wrong.join(), /CORS/);
 });

@@ -1,6 +1,6 @@
 /** A `lovage dev` of the tests' own, in a folder of its own. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -9,11 +9,12 @@ import { after } from "node:test";
 import { promisify } from "node:util";
 import { connect } from "@lovage/client";
 
-/** Starts one with the module `basics`; it ends after the tests of the file. */
-export async function dev(): Promise<Dev> {
+/** Starts one with the module `basics`, and what its `lovage.toml` says; it ends after the tests of the file. */
+export async function dev(settings = ""): Promise<Dev> {
   const binary = resolve(wanted("LOVAGE_BIN", "the built `lovage`"));
   const module = resolve(wanted("LOVAGE_TEST_MODULE", "the built module `basics.wasm`"));
   const folder = await mkdtemp(join(tmpdir(), "lovage-client-"));
+  await writeFile(join(folder, "lovage.toml"), settings);
   const dev = new Dev(binary, module, folder, await free());
   after(() => dev.stop());
   await dev.start();
