@@ -4,7 +4,8 @@ object: of each feature `true`, or what is wrong with it.
     conformance.py URL LANGUAGE
 
 The module is pushed as `conformance`, its worker takes the queues `default` and `special`,
-and the tenant has the value `greeting`, which is `hello`.
+the tenant has the value `greeting`, which is `hello`, and there is an empty database
+`conformance`.
 """
 
 import json
@@ -216,6 +217,20 @@ def batches(it: Conformance) -> None:
 @feature("values of the tenant's")
 def configured(it: Conformance) -> None:
     equal(it.call("configured", key="greeting"), "hello")
+
+
+@feature("buckets")
+def buckets(it: Conformance) -> None:
+    value = bytes([0, 255])
+    wanted = {"value": value, "gone": False, "count": 2, "keys": ["count", "value"]}
+    equal(it.call("kept", value=value), wanted)
+    equal(it.call("kept", value=b"")["count"], 4)
+
+
+@feature("databases")
+def databases(it: Conformance) -> None:
+    rows = [{"number": -1, "text": None}, {"number": 2**63 - 1, "text": "ä"}]
+    equal(it.call("stored", number=2**63 - 1), rows)
 
 
 def main() -> None:

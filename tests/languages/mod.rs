@@ -43,6 +43,9 @@ fn component(language: &str) -> PathBuf {
 async fn serving(site: &Site, language: &'static str) -> (Process, String) {
     let component = tokio::task::spawn_blocking(move || component(language));
     let component = component.await.unwrap();
+    let database = site.write("conformance.db", "");
+    let settings = format!("[sql.conformance]\nurl = \"sqlite:{}\"\n", text(&database));
+    site.write("lovage.toml", settings);
     let value = site.lovage(&["config", "set", "greeting", "hello"]);
     value.await.ok();
     let push = ["push", text(&component), "--name", "conformance", "--grant"];

@@ -1,10 +1,10 @@
 // The same tasks in every language: what a worker answers must not depend on it. Types are those of the doc comments.
 
-import { config, context, enqueue, Failure, task, wants } from "@lovage/sdk";
+import { Bucket, config, context, enqueue, Failure, sql, task, wants } from "@lovage/sdk";
 
 /** @typedef {import("@lovage/sdk").Integer} Integer */
 
-wants("config greeting");
+wants("config greeting", "bucket conformance", "sql conformance");
 
 /** Answers with what it gets. */
 export const echo = task(
@@ -185,4 +185,60 @@ export const words = task(
 export const configured = task(
   /** @param {{ key: string }} args */
   ({ key }) => config.get(key) ?? null,
+);
+
+/**
+ * @typedef {object} Kept
+ * @property {Uint8Array | null} value
+ * @property {boolean} gone
+ * @property {Integer} count
+ * @property {string[]} keys
+ */
+
+/** Keeps a value and a count in a bucket, and tells what is there. */
+export const kept = task(
+  /**
+   * @param {{ value: Uint8Array }} args
+   * @returns {Kept}
+   */
+  ({ value }) => {
+    const bucket = Bucket.open("conformance");
+    bucket.set("value", value);
+    bucket.set("gone", "soon");
+    bucket.delete("gone");
+    bucket.increment("count", 5);
+    const count = bucket.increment("count", -3);
+    return { value: bucket.get("value") ?? null, gone: bucket.exists("gone"), count, keys: [...bucket.keys()] };
+  },
+);
+
+/**
+ * @typedef {object} Row
+ * @property {bigint} number
+ * @property {string | null} text
+ */
+
+/** Adds a row in a transaction that counts, and one in another that does not; the rows that there are. */
+export const stored = task(
+  /**
+   * @param {{ number: bigint }} args
+   * @returns {Row[]}
+   */
+  ({ number }) => {
+    sql.query("conformance", "create table if not exists stored (number integer, text text)");
+    const insert = "insert into stored (text, number) values ($2, $1)";
+    sql.transaction("conformance", (it) => it.query(insert, [number, "ä"]));
+    try {
+      sql.transaction("conformance", (it) => {
+        it.query(insert, [0, "lost"]);
+        throw new Error("rolls back");
+      });
+    } catch {
+      // It has.
+    }
+    sql.query("conformance", insert, [-1, null]);
+    /** @type {{ rows: { number: number | bigint, text: string | null }[] }} */
+    const { rows } = sql.query("conformance", "select * from stored order by number");
+    return rows.map(({ number, text }) => ({ number: BigInt(number), text }));
+  },
 );

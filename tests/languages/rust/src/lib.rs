@@ -1,12 +1,14 @@
 //! The same tasks in every language: what a worker answers must not depend on it.
 
+use lovage::bucket::Bucket;
 use lovage::jobs::{self, NewJob};
 use lovage::serde_json::{Value, json};
+use lovage::sql::{self, Transaction};
 use lovage::{Bytes, CallError, Failure, context};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-lovage::wants!["config greeting"];
+lovage::wants!["config greeting", "bucket conformance", "sql conformance"];
 
 /// Returns what it is given.
 #[lovage::task]
@@ -215,4 +217,59 @@ fn words(texts: Vec<Text>) -> Vec<Result<usize, Failure>> {
 #[lovage::task]
 fn configured(key: String) -> Result<Option<String>, CallError> {
     lovage::config::get(&key)
+}
+
+/// What a bucket holds.
+#[lovage::data]
+struct Kept {
+    value: Option<Bytes>,
+    gone: bool,
+    count: i64,
+    keys: Vec<String>,
+}
+
+/// Keeps a value and a count in a bucket, and tells what is there.
+#[lovage::task]
+fn kept(value: Bytes) -> Result<Kept, CallError> {
+    let bucket = Bucket::open("conformance")?;
+    bucket.set("value", &*value)?;
+    bucket.set("gone", "soon")?;
+    bucket.delete("gone")?;
+    bucket.increment("count", 5)?;
+    Ok(Kept {
+        count: bucket.increment("count", -3)?,
+        value: bucket.get("value")?.map(Bytes),
+        gone: bucket.exists("gone")?,
+        keys: bucket.keys().collect::<Result<_, _>>()?,
+    })
+}
+
+/// A row of a table.
+#[lovage::data]
+struct Row {
+    number: i64,
+    text: Option<String>,
+}
+
+/// Adds a row in a transaction that counts, and one in another that does not; the rows that there are.
+#[lovage::task]
+fn stored(number: i64) -> Result<Vec<Row>, Failure> {
+    let table = "create table if not exists stored (number integer, text text)";
+    sql::query("conformance", table, &[])?;
+    let insert = "insert into stored (text, number) values ($2, $1)";
+    let transaction = Transaction::begin("conformance")?;
+    transaction.query(insert, &[&number, &"ä"])?;
+    transaction.commit()?;
+    let transaction = Transaction::begin("conformance")?;
+    transaction.query(insert, &[&0, &"lost"])?;
+    transaction.rollback()?;
+    sql::query("conformance", insert, &[&-1, &None::<String>])?;
+    let rows = sql::query("conformance", "select * from stored order by number", &[])?;
+    let row = |row: sql::Row| {
+        Ok(Row {
+            number: row.get("number")?,
+            text: row.get("text")?,
+        })
+    };
+    rows.into_iter().map(row).collect()
 }

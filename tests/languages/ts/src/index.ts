@@ -1,8 +1,8 @@
 // The same tasks in every language: what a worker answers must not depend on it.
 
-import { config, context, enqueue, Failure, type Integer, task, wants } from "@lovage/sdk";
+import { Bucket, config, context, enqueue, Failure, type Integer, sql, task, wants } from "@lovage/sdk";
 
-wants("config greeting");
+wants("config greeting", "bucket conformance", "sql conformance");
 
 /** Answers with what it gets. */
 export const echo = task((args: { value: unknown }): unknown => args.value);
@@ -135,3 +135,47 @@ export const words = task({ batch: { max: 10, wait: "50ms" } }, (calls: { text: 
 
 /** A value of the tenant's. */
 export const configured = task(({ key }: { key: string }): string | null => config.get(key) ?? null);
+
+interface Kept {
+  value: Uint8Array | null;
+  gone: boolean;
+  count: Integer;
+  keys: string[];
+}
+
+/** Keeps a value and a count in a bucket, and tells what is there. */
+export const kept = task(({ value }: { value: Uint8Array }): Kept => {
+  const bucket = Bucket.open("conformance");
+  bucket.set("value", value);
+  bucket.set("gone", "soon");
+  bucket.delete("gone");
+  bucket.increment("count", 5);
+  const count = bucket.increment("count", -3);
+  return { value: bucket.get("value") ?? null, gone: bucket.exists("gone"), count, keys: [...bucket.keys()] };
+});
+
+interface Row {
+  number: bigint;
+  text: string | null;
+}
+
+/** Adds a row in a transaction that counts, and one in another that does not; the rows that there are. */
+export const stored = task(({ number }: { number: bigint }): Row[] => {
+  sql.query("conformance", "create table if not exists stored (number integer, text text)");
+  const insert = "insert into stored (text, number) values ($2, $1)";
+  sql.transaction("conformance", (it) => it.query(insert, [number, "ä"]));
+  try {
+    sql.transaction("conformance", (it) => {
+      it.query(insert, [0, "lost"]);
+      throw new Error("rolls back");
+    });
+  } catch {
+    // It has.
+  }
+  sql.query("conformance", insert, [-1, null]);
+  const { rows } = sql.query<{ number: number | bigint; text: string | null }>(
+    "conformance",
+    "select * from stored order by number",
+  );
+  return rows.map(({ number, text }) => ({ number: BigInt(number), text }));
+});

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import lovage
+from lovage import sql
 
 
 @dataclass
@@ -86,3 +87,45 @@ def words(calls: list[Text]) -> list[int]:
 def configured(key: str) -> str | None:
     """A value of the tenant's."""
     return lovage.config.get(key)
+
+
+@dataclass
+class Kept:
+    value: bytes | None
+    gone: bool
+    count: int
+    keys: list[str]
+
+
+@lovage.task
+def kept(value: bytes) -> Kept:
+    """Keeps a value and a count in a bucket, and tells what is there."""
+    bucket = lovage.bucket.open("conformance")
+    bucket.set("value", value)
+    bucket.set("gone", "soon")
+    bucket.delete("gone")
+    bucket.increment("count", 5)
+    count = bucket.increment("count", -3)
+    return Kept(bucket.get("value"), bucket.exists("gone"), count, list(bucket.keys()))
+
+
+@dataclass
+class Row:
+    number: int
+    text: str | None
+
+
+@lovage.task
+def stored(number: int) -> list[Row]:
+    """Adds a row in a transaction that counts, and one in another that does not; the rows that there are."""
+    database = sql.open("conformance")
+    database.execute("create table if not exists stored (number integer, text text)")
+    insert = "insert into stored (text, number) values ($2, $1)"
+    with database.transaction() as transaction:
+        transaction.execute(insert, [number, "ä"])
+    with database.transaction() as transaction:
+        transaction.execute(insert, [0, "lost"])
+        transaction.rollback()
+    database.execute(insert, [-1, None])
+    rows = database.query("select * from stored order by number")
+    return [Row(row["number"], row["text"]) for row in rows]
