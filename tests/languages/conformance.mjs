@@ -9,7 +9,7 @@ import { connect, JobFailed } from "@lovage/client";
 
 const client = connect({ url: process.argv[2] });
 const { conformance } = client;
-const call = async (task, args) => (await conformance[task](args)).result();
+const call = async (task, args, options) => (await conformance[task](args, options)).result();
 
 const types = {
   text: "Grüße, 世界 \u{1F409}\0",
@@ -34,7 +34,7 @@ assert.deepEqual(await call("blob", { size: 1 << 20 }), new Uint8Array(1 << 20).
 const deep = Array.from({ length: 40 }).reduce((value, _, n) => (n % 2 ? [value] : { in: value }), "bottom");
 assert.deepEqual(await call("echo", { value: deep }), deep);
 
-await assert.rejects(call("crash", {}), (error) => {
+await assert.rejects(call("crash", {}, { retries: 0 }), (error) => {
   assert.ok(error instanceof JobFailed, String(error));
   assert.match(`${error.message} ${error.detail}`, /boom/);
   return true;

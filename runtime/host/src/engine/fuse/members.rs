@@ -189,6 +189,8 @@ struct Choice<'o, 'a> {
     instances: HashMap<u32, usize>,
     /// Tables and memories that instances behind the place have in hand.
     touched: HashSet<Origin>,
+    /// Whether one of them may run something of the members' when it is instantiated.
+    runs: bool,
 }
 
 impl<'o, 'a> Choice<'o, 'a> {
@@ -209,6 +211,7 @@ impl<'o, 'a> Choice<'o, 'a> {
             place: None,
             instances,
             touched: HashSet::new(),
+            runs: false,
         }
     }
 
@@ -249,11 +252,7 @@ impl<'o, 'a> Choice<'o, 'a> {
             return None;
         };
         let module = (self.instances.get(module) == Some(&1)).then_some(*module)?;
-        let module = *self.outline.modules.get(usize::try_from(module).ok()?)?;
-        let Item::Module(module) = self.outline.items[module] else {
-            return None;
-        };
-        let parts = Parts::read(module)?;
+        let parts = self.parts(module)?;
         let mut sources = Vec::new();
         let mut imported = HashMap::new();
         let mut counts: HashMap<Space, u32> = HashMap::new();
@@ -277,6 +276,14 @@ impl<'o, 'a> Choice<'o, 'a> {
         (self.place.is_none() || self.passes(&member)).then_some(member)
     }
 
+    fn parts(&self, module: u32) -> Option<Parts<'a>> {
+        let place = *self.outline.modules.get(module as usize)?;
+        match self.outline.items[place] {
+            Item::Module(module) => Parts::read(module),
+            _ => None,
+        }
+    }
+
     fn import(&self, instance: u32, name: &'a str) -> Option<Source<'a>> {
         if let Some(member) = self.members.of(instance) {
             return Some(Source::Member(member, name));
@@ -295,23 +302,24 @@ impl<'o, 'a> Choice<'o, 'a> {
         let mut data = member.parts.data.iter();
         let writes = elements.any(|it| matches!(it.kind, ElementKind::Active { .. }))
             || data.any(|it| matches!(it.kind, DataKind::Active { .. }));
+        let mut imports = member.parts.imports.iter().zip(&member.sources);
+        let untouched = |source: &Source<'a>| match *source {
+            Source::Outside(_) => false,
+            Source::Member(other, name) => {
+                let origin = self.members.exported(other, name);
+                origin.is_some_and(|it| !self.touched.contains(&it))
+            }
+        };
         !writes
-            || member.parts.imports.iter().zip(&member.sources).all(|it| {
-                let (import, source) = it;
-                !matches!(import.ty.space(), Space::Table | Space::Memory)
-                    || match *source {
-                        Source::Outside(_) => false,
-                        Source::Member(other, name) => {
-                            let origin = self.members.exported(other, name);
-                            origin.is_some_and(|it| !self.touched.contains(&it))
-                        }
-                    }
-            })
+            || !self.runs
+                && imports.all(|(import, source)| {
+                    !matches!(import.ty.space(), Space::Table | Space::Memory) || untouched(source)
+                })
     }
 
     /// An instance that stays by itself: it may come after the one, and hold what is a member's.
     fn other(&mut self, at: usize) -> Option<()> {
-        let Item::Instantiate(_, args) = &self.outline.items[at] else {
+        let Item::Instantiate(module, args) = &self.outline.items[at] else {
             return None;
         };
         let mut held = Vec::new();
@@ -327,6 +335,7 @@ impl<'o, 'a> Choice<'o, 'a> {
                 }
             }
         }
+        self.runs |= !held.is_empty() && self.parts(*module).is_none();
         for (member, name) in held {
             self.place.get_or_insert(at);
             let (space, _) = *self.members.list.get(member)?.parts.exports.get(name)?;

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use wasm_encoder::reencode::Reencode;
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasm_encoder::{
     CodeSection, DataCountSection, DataSection, ElementSection, Elements, EntityType, ExportKind,
     ExportSection, FunctionSection, GlobalSection, ImportSection, MemorySection, Module, NameMap,
     NameSection, TableSection, TypeSection,
 };
-use wasmparser::{ElementItems, Operator, TableInit};
+use wasmparser::{ConstExpr, Element, ElementItems, Operator, TableInit};
 
-use super::members::{Members, Uses};
+use super::members::{Member, Members, Uses};
 use super::numbers::Numbers;
 use super::outline::{Number, Space};
-use super::parts::{Parts, Type};
+use super::parts::Type;
 use super::renumber::{Constant, Renumber};
 
 /// The module that all imports are from.
@@ -43,7 +43,7 @@ pub(super) fn merge(members: &Members<'_>, uses: &Uses<'_>) -> Option<Merged> {
     let mut sections = Sections::default();
     sections.import(&numbers)?;
     for (member, known) in members.list.iter().zip(&numbers.members) {
-        sections.member(&member.parts, known)?;
+        sections.member(member, known)?;
     }
     for (member, name) in &uses.exports {
         let origin = members.exported(*member, name)?;
@@ -83,16 +83,7 @@ struct Sections {
 
 impl Sections {
     fn import(&mut self, numbers: &Numbers) -> Option<()> {
-        let (nothing, constants) = (HashMap::new(), HashMap::new());
-        let mut referred = BTreeSet::new();
-        let mut same = Renumber {
-            numbers: &nothing,
-            types: 0,
-            elements: 0,
-            data: 0,
-            constants: &constants,
-            referred: &mut referred,
-        };
+        let mut same = RoundtripReencoder;
         for (position, (_, ty)) in numbers.outside.iter().enumerate() {
             let ty = match ty {
                 Type::Func(ty) => {
@@ -110,8 +101,8 @@ impl Sections {
     }
 
     /// Adds what a member defines.
-    fn member(&mut self, parts: &Parts<'_>, numbers: &HashMap<Number, u32>) -> Option<()> {
-        self.constants(parts, numbers);
+    fn member(&mut self, member: &Member<'_>, numbers: &HashMap<Number, u32>) -> Option<()> {
+        self.constants(member, numbers);
         let mut renumber = Renumber {
             numbers,
             types: self.types.len(),
@@ -120,6 +111,7 @@ impl Sections {
             constants: &self.constants,
             referred: &mut self.referred,
         };
+        let parts = &member.parts;
         for ty in &parts.types {
             let ty = renumber.func_type(ty.clone()).ok()?;
             self.types.ty().func_type(&ty);
@@ -140,59 +132,52 @@ impl Sections {
             self.globals.global(ty, &init);
         }
         for element in &parts.elements {
-            self.listed += match &element.items {
-                ElementItems::Functions(items) => items.count() as usize,
-                ElementItems::Expressions(_, items) => items.count() as usize,
-            };
-            renumber
-                .parse_element(&mut self.elements, element.clone())
-                .ok()?;
+            self.listed += listed(element);
+            let element = element.clone();
+            renumber.parse_element(&mut self.elements, element).ok()?;
         }
         for body in &parts.code {
-            renumber
-                .parse_function_body(&mut self.code, body.clone())
-                .ok()?;
+            let body = body.clone();
+            renumber.parse_function_body(&mut self.code, body).ok()?;
         }
         for data in &parts.data {
             renumber.parse_data(&mut self.data, data.clone()).ok()?;
         }
         for (function, name) in &parts.names {
-            // Imports have the names that the members they are from give them.
-            let function = numbers.get(&(Space::Func, *function))?;
-            self.names.insert(*function, (*name).to_owned());
+            // Whoever defines it says first what it is called.
+            if let Some(function) = numbers.get(&(Space::Func, *function)) {
+                let named = self.names.entry(*function);
+                named.or_insert_with(|| (*name).to_owned());
+            }
         }
         Some(())
     }
 
     /// Notes the member's globals that are constants.
-    fn constants(&mut self, parts: &Parts<'_>, numbers: &HashMap<Number, u32>) {
-        let imports =
-            numbers.keys().filter(|it| it.0 == Space::Global).count() - parts.globals.len();
-        for (n, global) in parts.globals.iter().enumerate() {
-            let index = u32::try_from(imports + n).unwrap_or(u32::MAX);
-            let Some(number) = numbers.get(&(Space::Global, index)) else {
-                continue;
-            };
-            if global.ty.mutable {
-                continue;
-            }
-            let mut operators = global.init_expr.get_operators_reader();
-            let value = match operators.read() {
-                Ok(Operator::I32Const { value }) => Constant::I32(value),
-                Ok(Operator::I64Const { value }) => Constant::I64(value),
-                Ok(Operator::GlobalGet { global_index }) => {
-                    let other = numbers.get(&(Space::Global, global_index));
-                    match other.and_then(|it| self.constants.get(it)) {
-                        Some(value) => *value,
-                        None => continue,
-                    }
-                }
-                _ => continue,
-            };
-            if operators.is_end_then_eof() {
+    fn constants(&mut self, member: &Member<'_>, numbers: &HashMap<Number, u32>) {
+        let first = member.imports(Space::Global);
+        for (index, global) in (first..).zip(&member.parts.globals) {
+            let value = self.constant(&global.init_expr, numbers);
+            let number = numbers.get(&(Space::Global, index));
+            if let (false, Some(value), Some(number)) = (global.ty.mutable, value, number) {
                 self.constants.insert(*number, value);
             }
         }
+    }
+
+    /// What an expression comes to, where that is one constant.
+    fn constant(&self, expr: &ConstExpr<'_>, numbers: &HashMap<Number, u32>) -> Option<Constant> {
+        let mut operators = expr.get_operators_reader();
+        let value = match operators.read().ok()? {
+            Operator::I32Const { value } => Constant::I32(value),
+            Operator::I64Const { value } => Constant::I64(value),
+            Operator::GlobalGet { global_index } => {
+                let other = numbers.get(&(Space::Global, global_index))?;
+                *self.constants.get(other)?
+            }
+            _ => return None,
+        };
+        operators.is_end_then_eof().then_some(value)
     }
 
     /// What an instance takes beside memory and tables.
@@ -243,4 +228,13 @@ pub(super) fn kind(space: Space) -> Option<ExportKind> {
         Space::Global => Some(ExportKind::Global),
         Space::Instance => None,
     }
+}
+
+/// How many functions stand in a segment.
+fn listed(element: &Element<'_>) -> usize {
+    let count = match &element.items {
+        ElementItems::Functions(items) => items.count(),
+        ElementItems::Expressions(_, items) => items.count(),
+    };
+    count as usize
 }

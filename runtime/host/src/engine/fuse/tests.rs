@@ -237,6 +237,34 @@ fn who_writes_last_writes_last() {
     assert_eq!(answers(&component, &[("by-table", &[1, 0])]), [Ok(2)]);
 }
 
+/// It calls what reads the table, before the last of the members writes there.
+#[test]
+fn who_runs_in_between_sees_what_is_there_by_then() {
+    let more = r#"(core module $other
+        (import "b" "by-table" (func $call (param i32 i32) (result i32)))
+        (import "env" "stack" (global $stack (mut i32)))
+        (func $start (global.set $stack (call $call (i32.const 1) (i32.const 8))))
+        (start $start))
+      (core module $last
+        (import "env" "table" (table 2 funcref))
+        (func $two (param i32) (result i32) (i32.const 2))
+        (elem (i32.const 1) $two))"#;
+    let instances = r#"(alias core export $b "by-table" (core func $by-table))
+      (core instance $b-some (export "by-table" (func $by-table)))
+      (core instance $stack-env (export "stack" (global $stack)))
+      (core instance (instantiate $other
+        (with "env" (instance $stack-env)) (with "b" (instance $b-some))))
+      (core instance (instantiate $last (with "env" (instance $a-env))))"#;
+    let component = shared(more, instances);
+    let one = fused(&component).unwrap();
+    assert_eq!(cores(&one), (3, 3));
+    let calls: &[(&str, &[u32])] = &[("by-table", &[1, 0]), ("direct", &[0])];
+    // The stack begins where the other put it: 16, less 32, and 7 that is said.
+    let expected = [2, 16_u32.wrapping_sub(32).wrapping_add(7)];
+    assert_eq!(answers(&component, calls), expected.map(Ok));
+    assert_eq!(answers(&one, calls), expected.map(Ok));
+}
+
 #[test]
 fn a_module_with_two_instances_keeps_both() {
     let more = r#"(core module $counts
@@ -260,10 +288,7 @@ fn a_module_with_two_instances_keeps_both() {
 }
 
 /// As `wit-component` links what it lowers: by a table that is filled when the memory is there.
-#[test]
-fn lowered_functions_that_need_the_memory_come_behind_it() {
-    let component = wat::parse_str(
-        r#"
+const LOWERED: &str = r#"
 (component
   (import "length" (func $length (param "text" string) (result u32)))
   (core module $shim
@@ -288,13 +313,33 @@ fn lowered_functions_that_need_the_memory_come_behind_it() {
   (core func $lowered (canon lower (func $length) (memory $memory)))
   (core instance $actual (export "0" (func $lowered)))
   (core instance (instantiate $fixup (with "" (instance $actual)) (with "shim" (instance $shim))))
-  (func (export "run") (result u32) (canon lift (core func $main "run"))))"#,
-    )
-    .unwrap();
+  (func (export "run") (result u32) (canon lift (core func $main "run"))))
+"#;
+
+#[test]
+fn lowered_functions_that_need_the_memory_come_behind_it() {
+    let component = wat::parse_str(LOWERED).unwrap();
     let one = fused(&component).unwrap();
     assert_eq!((cores(&component), cores(&one)), ((3, 3), (2, 2)));
     assert_eq!(answers(&component, &[("run", &[])]), [Ok(5)]);
     assert_eq!(answers(&one, &[("run", &[])]), [Ok(5)]);
+}
+
+#[test]
+fn who_fills_a_table_again_fills_it_last() {
+    let last = r#"
+  (core module $last
+    (import "shim" "$imports" (table 1 1 funcref))
+    (func $nine (param i32 i32) (result i32) (i32.const 9))
+    (elem (i32.const 0) func $nine))
+  (core instance (instantiate $last (with "shim" (instance $shim))))
+  (func (export "run")"#;
+    let text = LOWERED.replace("\n  (func (export \"run\")", last);
+    let component = wat::parse_str(text).unwrap();
+    let one = fused(&component).unwrap();
+    assert_eq!((cores(&component), cores(&one)), ((4, 4), (3, 3)));
+    assert_eq!(answers(&component, &[("run", &[])]), [Ok(9)]);
+    assert_eq!(answers(&one, &[("run", &[])]), [Ok(9)]);
 }
 
 /// Wasmtime refuses them, and shall say why of what was pushed.
