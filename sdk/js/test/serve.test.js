@@ -49,7 +49,7 @@ test("what cannot be sent, or found, is a failure that is not tried again", asyn
 test("no memory left is no failure of the task's", async () => {
   const exhausted = { a: task(() => { throw "out of memory"; }), b: task({ batch: { max: 2, wait: "1s" } }, () => { throw "out of memory"; }) };
   const { handler } = serve(exhausted, { a: types, b: types });
-  for (const name of ["a", "b"]) await assert.rejects(handler.run(name, encode({})), RangeError);
+  for (const name of ["a", "b"]) await assert.rejects(async () => handler.run(name, encode({})), RangeError);
 });
 
 test("each call of a batch has an answer of its own", async () => {

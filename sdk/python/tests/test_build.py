@@ -189,7 +189,9 @@ def test_a_component_of_the_conformance_module(tmp_path: Path) -> None:
     # The magic number, and the version of components.
     assert component[:8] == b"\x00asm\x0d\x00\x01\x00"
     assert b"lovage:task/handler@0.1.0" in component
+    # What it wants, and not what it does not.
     assert b"wasi:config/store@0.2.0-rc.1" in component
-    assert b"wasi:keyvalue" not in component
+    assert b"wasi:keyvalue/store@0.2.0-draft2" in component
+    assert b"wasi:http" not in component
     assert b"SECRET_OF_THE_MACHINE" not in component
     assert list(output.parent.iterdir()) == [output]
