@@ -84,6 +84,7 @@ impl Bodies {
                 vault: None,
                 listen: "127.0.0.1:0".parse()?,
                 authentication: false,
+                origins: Vec::new(),
                 tenant: "default".into(),
                 body: 1 << 20,
                 rate: None,
