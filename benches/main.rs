@@ -14,7 +14,7 @@ mod broker;
 mod codec;
 mod engine;
 #[path = "../tests/fixtures/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests use more of it")]
 mod fixtures;
 mod fuel;
 mod support;

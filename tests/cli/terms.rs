@@ -96,6 +96,14 @@ site_test!(a_span_counts_from_the_call, |site| async move {
 
 site_test!(a_key_makes_a_call_safe_to_repeat, |site| async move {
     site.push("app", &app()).await;
+    // Of a variable that is not set, say: it would make all calls one.
+    for key in ["", &*"k".repeat(256)] {
+        for words in [vec!["call", "app.go", "side=1"], vec!["flow", "run", "-"]] {
+            let args = [&*words, &["--key", key]].concat();
+            let ran = site.lovage(&args).await;
+            ran.fails(2, &["has 1 to 255 characters"]);
+        }
+    }
     let first = call(&site, &["--key", "k"]).await;
     let again = call(&site, &["--key", "k"]).await;
     let other = call(&site, &["--key", "l"]).await;

@@ -46,6 +46,17 @@ pub const TAGS: &str = "tags";
 const MAX_TAGS: usize = 20;
 const MAX_TAG: usize = 64;
 
+/// The most characters that an idempotency key may have.
+const KEY: usize = 255;
+
+/// An idempotency key as its user wrote it. An empty one is a slip: everybody's would be the same.
+pub fn read_key(text: &str) -> Result<String, String> {
+    match (1..=KEY).contains(&text.chars().count()) {
+        true => Ok(text.to_owned()),
+        false => Err(format!("an idempotency key has 1 to {KEY} characters")),
+    }
+}
+
 /// What [`TAGS`] says where these are a job's; `None` where there are none.
 ///
 /// # Errors

@@ -18,12 +18,10 @@ use super::shapes::{
     Backoff as BackoffForm, Lane, Name, Span as SpanText, Tag, TaskName, Until as UntilText,
     When as WhenText,
 };
-use crate::units::{Span, TAGS, read_until, read_when, tag_list};
+use crate::units::{Span, TAGS, read_key, read_until, read_when, tag_list};
 
 /// The header by which a request may be sent again, and makes no second job.
 pub(super) const IDEMPOTENCY_KEY: &str = "idempotency-key";
-/// The longest that it may be.
-const MAX_KEY: usize = 255;
 /// Bytes of a job's headers, names included.
 const MAX_HEADERS: usize = 8 * 1024;
 
@@ -359,13 +357,7 @@ pub(super) fn carry(call: &mut Call, trace: Option<&String>) {
 }
 
 fn key(text: String) -> Result<String, Problem> {
-    match (1..=MAX_KEY).contains(&text.chars().count()) {
-        true => Ok(text),
-        false => Err(wrong(
-            "/key",
-            format!("an idempotency key has 1 to {MAX_KEY} characters"),
-        )),
-    }
+    read_key(&text).map_err(|e| wrong("/key", e))
 }
 
 fn when(text: Option<&str>, place: &str) -> Result<Option<When>, Problem> {

@@ -11,7 +11,7 @@ use lovage_queue::retry::Backoff;
 
 use super::budget::BudgetFlags;
 use super::exit::Verdict;
-use crate::units::{Span, TAGS, read_until, read_when, tag_list};
+use crate::units::{Span, TAGS, read_key, read_until, read_when, tag_list};
 
 /// Each goes before the task's own word.
 #[derive(Debug, Args)]
@@ -61,7 +61,10 @@ pub(super) struct TermFlags {
 
     /// Idempotent: a second call with this key gets the first one's job, for as
     /// long as that is kept
-    #[arg(long, value_name = "KEY", conflicts_with = "batch", help_heading = ONCE)]
+    #[arg(
+        long, value_name = "KEY", value_parser = read_key,
+        conflicts_with = "batch", help_heading = ONCE
+    )]
     key: Option<String>,
     /// No two of a kind at once: those with this key, or else those of the task
     /// with the same arguments

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::super::Context;
 use super::super::exit::Verdict;
 use super::{verdict, wait};
-use crate::units::Span;
+use crate::units::{Span, read_key};
 use crate::view::decoded;
 use crate::view::flows::FlowView;
 
@@ -41,7 +41,7 @@ pub(super) struct Run {
     file: PathBuf,
     /// Idempotent: a second run with this key is the first one's flow, for as long as that
     /// one's record is kept
-    #[arg(long)]
+    #[arg(long, value_parser = read_key)]
     key: Option<String>,
     /// Wait for the end
     #[arg(long)]
