@@ -268,6 +268,7 @@ async fn go_on(attempt: Attempt) {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use rustix::time::{ClockId, clock_gettime};
     use tokio::sync::{Notify, mpsc};
 
     use super::*;
@@ -286,6 +287,14 @@ mod tests {
     fn spin(span: Duration) {
         let since = Instant::now();
         while since.elapsed() < span {}
+    }
+
+    /// Takes the processor for longer than a quick attempt does, also on a machine that is
+    /// busy with others.
+    fn toil() {
+        let now = || clock_gettime(ClockId::ThreadCPUTime);
+        let since = now();
+        while Duration::try_from(now() - since).is_ok_and(|it| it < 2 * SLOW) {}
     }
 
     #[tokio::test]
@@ -343,12 +352,14 @@ mod tests {
             let tell = tell.clone();
             async move { tell.send(word).unwrap() }
         };
-        let (said, spun) = (say("slow"), Duration::from_millis(5));
-        threads.spawn(slow, async move {
-            metered(async { spin(spun) }).await;
-            said.await;
-        });
-        assert_eq!(next().await, "slow");
+        threads.spawn(slow, async { metered(async { toil() }).await.0 });
+        // What it took is known only after its poll.
+        let known = async {
+            while !threads.slow.has(slow) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, known).await.unwrap();
         // It takes its thread, and leaves it only once the quick one has been there.
         let gate = Arc::new(AtomicU32::new(0));
         let (said, open) = (say("slow"), gate.clone());
@@ -374,7 +385,7 @@ mod tests {
             metered(async {
                 for _ in 0..3 {
                     tell.send(name()).unwrap();
-                    spin(Duration::from_millis(2));
+                    toil();
                     tokio::task::yield_now().await;
                 }
             })
