@@ -21,14 +21,14 @@ async fn a_chain_runs_in_order_and_whoever_waits_for_it_hears() {
 
     let waiting = {
         let (broker, id) = (rig.broker.clone(), it.id);
-        tokio::spawn(async move { broker.wait(TENANT, &[id], SOON * 10).await })
+        tokio::spawn(async move { broker.wait(TENANT, &[id], PATIENCE * 10).await })
     };
     for id in &ids {
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(!waiting.is_finished());
         assert_eq!(rig.run(&complete()).await, [*id]);
     }
-    let heard = timeout(SOON, waiting).await.unwrap().unwrap().unwrap();
+    let heard = timeout(PATIENCE, waiting).await.unwrap().unwrap().unwrap();
     assert_eq!(heard, [None]);
     let status = rig.status(&it).await;
     assert_eq!(status.state, FlowState::Completed);

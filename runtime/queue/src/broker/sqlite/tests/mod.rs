@@ -30,6 +30,8 @@ use crate::broker::Signal;
 use crate::job::{Action, Attempt, Ending, State, When};
 
 const SOON: Duration = Duration::from_secs(5);
+/// How long a test waits for what comes: on a busy host that may be seconds.
+const PATIENCE: Duration = Duration::from_secs(30);
 const TENANT: &str = "default";
 
 fn place() -> (TempDir, std::path::PathBuf) {

@@ -13,7 +13,7 @@ async fn an_idle_worker_hears_of_another_process_work() {
     assert!(ours.claim(&claim(worker, 1)).await.unwrap().is_empty());
     theirs.enqueue(TENANT, &[job()]).await.unwrap();
     assert_eq!(
-        timeout(SOON, signals.recv()).await.unwrap(),
+        timeout(PATIENCE, signals.recv()).await.unwrap(),
         Some(Signal::Work)
     );
 
@@ -23,7 +23,7 @@ async fn an_idle_worker_hears_of_another_process_work() {
     };
     theirs.enqueue(TENANT, &[later]).await.unwrap();
     assert_eq!(
-        timeout(SOON, signals.recv()).await.unwrap(),
+        timeout(PATIENCE, signals.recv()).await.unwrap(),
         Some(Signal::Due)
     );
 
@@ -41,7 +41,7 @@ async fn an_idle_worker_hears_of_another_process_work() {
         .unwrap();
     theirs.stage(TENANT, "basics", digest, "me").await.unwrap();
     assert_eq!(
-        timeout(SOON, signals.recv()).await.unwrap(),
+        timeout(PATIENCE, signals.recv()).await.unwrap(),
         Some(Signal::Staged)
     );
 }
@@ -55,14 +55,14 @@ async fn a_waiter_hears_of_another_process_settlement() {
     ours.enqueue(TENANT, std::slice::from_ref(&job))
         .await
         .unwrap();
-    let waiting = tokio::spawn(async move { ours.wait(TENANT, &[job.id], SOON * 10).await });
+    let waiting = tokio::spawn(async move { ours.wait(TENANT, &[job.id], PATIENCE * 10).await });
     let worker = WorkerId::random();
     let claimed = theirs.claim(&claim(worker, 1)).await.unwrap();
     theirs
         .settle(worker, &[done(&claimed[0], worker)])
         .await
         .unwrap();
-    let ended = timeout(SOON, waiting).await.unwrap().unwrap().unwrap();
+    let ended = timeout(PATIENCE, waiting).await.unwrap().unwrap().unwrap();
     assert_eq!(ended[0].as_ref().unwrap().state, State::Completed);
 }
 
@@ -79,8 +79,8 @@ async fn two_processes_that_write_at_once_both_get_on() {
         })
     };
     let (first, second) = (add(one.clone()), add(two));
-    timeout(SOON * 4, first).await.unwrap().unwrap();
-    timeout(SOON * 4, second).await.unwrap().unwrap();
+    timeout(PATIENCE, first).await.unwrap().unwrap();
+    timeout(PATIENCE, second).await.unwrap().unwrap();
     assert_eq!(one.counts(TENANT).await.unwrap()[0].available, 400);
 }
 
@@ -98,14 +98,14 @@ async fn a_worker_hears_that_another_process_cancelled_its_job() {
         let answer = theirs.cancel(TENANT, &[it.id]).await.unwrap();
         assert_eq!(answer, [Cancelled::Asked]);
         assert_eq!(
-            timeout(SOON, signals.recv()).await.unwrap(),
+            timeout(PATIENCE, signals.recv()).await.unwrap(),
             Some(Signal::Cancel(TENANT.into(), it.id))
         );
     }
     let beat = Heartbeat {
         partition: Partition(0),
         worker,
-        lease: SOON,
+        lease: PATIENCE,
         queues: vec!["default".into()],
         compiled: Vec::new(),
         about: Vec::new(),
@@ -127,7 +127,10 @@ async fn a_worker_hears_that_another_process_cancelled_its_job() {
     theirs.cancel(TENANT, &[third.id]).await.unwrap();
     // Its first claim had got less than it wanted, so it also hears of the third job.
     for signal in [Signal::Work, Signal::Cancel(TENANT.into(), third.id)] {
-        assert_eq!(timeout(SOON, signals.recv()).await.unwrap(), Some(signal));
+        assert_eq!(
+            timeout(PATIENCE, signals.recv()).await.unwrap(),
+            Some(signal)
+        );
     }
 }
 
@@ -142,7 +145,7 @@ async fn an_idle_worker_hears_that_another_process_lifted_a_pause() {
     ours.enqueue(TENANT, &[job()]).await.unwrap();
     assert!(ours.claim(&claim(worker, 1)).await.unwrap().is_empty());
     theirs.pause(TENANT, &Scope::Tenant, false).await.unwrap();
-    let heard = timeout(SOON, signals.recv()).await.unwrap();
+    let heard = timeout(PATIENCE, signals.recv()).await.unwrap();
     assert_eq!(heard, Some(Signal::Work));
     assert_eq!(ours.claim(&claim(worker, 2)).await.unwrap().len(), 1);
 }
