@@ -72,3 +72,11 @@ impl Clock {
         }
     }
 }
+
+/// What the calling thread has had of the processor. By it tests measure what work costs:
+/// on a busy host time also passes while others run.
+#[cfg(test)]
+pub(crate) fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("it counts from zero")
+}

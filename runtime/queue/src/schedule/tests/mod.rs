@@ -11,6 +11,7 @@ mod zones;
 use std::time::Duration;
 
 use super::*;
+use crate::clock::processor_time;
 
 fn at(text: &str) -> Millis {
     let time: jiff::Timestamp = text.parse().unwrap_or_else(|e| panic!("{text}: {e}"));

@@ -245,11 +245,11 @@ fn a_long_outage_is_planned_in_a_bounded_time() {
         for catch_up in [CatchUp::None, CatchUp::Last, CatchUp::All(1_000)] {
             let mut busy = schedule(trigger.clone());
             busy.catch_up = catch_up;
-            let begin = std::time::Instant::now();
+            let begin = processor_time();
             let plan = plan(&busy, due, now);
-            let took = begin.elapsed();
+            let took = processor_time() - begin;
             assert!(
-                took < Duration::from_millis(500),
+                took < Duration::from_secs(2),
                 "{trigger}, {catch_up:?}: {took:?}"
             );
             let late = |it: &&Millis| at(now).since(**it) > TOLERANCE;

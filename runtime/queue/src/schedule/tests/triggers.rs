@@ -127,14 +127,11 @@ fn what_never_agrees_ends_in_a_bounded_time() {
         all([any([cron("0 0 29 2 *"), every(1)]), cron("0 0 30 2 *")]),
         Trigger::Any(vec![cron("0 0 30 2 *"); 64]),
     ] {
-        let begin = std::time::Instant::now();
+        let begin = processor_time();
         assert_eq!(trigger.next(at("2026-01-01T00:00Z")), None, "{trigger}");
-        // Half of it is for a busy host.
-        assert!(
-            begin.elapsed() < Duration::from_millis(100),
-            "{trigger}: {:?}",
-            begin.elapsed()
-        );
+        // Most of it is for a busy host, whose processor is slower for each.
+        let took = processor_time() - begin;
+        assert!(took < Duration::from_millis(400), "{trigger}: {took:?}");
     }
 }
 
