@@ -299,6 +299,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::clock::processor_time;
 
     fn refused(schema: Value) -> String {
         Bounds::of(&schema).unwrap_err()
@@ -408,8 +409,8 @@ mod tests {
     #[test]
     fn no_pattern_tracks_back() {
         let check = compile(&json!({"pattern": "^(a|a)*(a+)+$"})).unwrap();
-        let since = std::time::Instant::now();
+        let before = processor_time();
         assert!(!check.is_valid(&Value::String("a".repeat(100_000) + "b")));
-        assert!(since.elapsed() < std::time::Duration::from_secs(5));
+        assert!(processor_time() - before < std::time::Duration::from_secs(5));
     }
 }
