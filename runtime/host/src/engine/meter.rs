@@ -83,6 +83,7 @@ mod tests {
         let (((), long), ((), short)) = both;
         assert!(long >= Duration::from_millis(40), "{long:?}");
         assert!(short >= Duration::from_millis(4), "{short:?}");
-        assert!(short < Duration::from_millis(20), "{short:?}");
+        // Where a host takes its cores away, that is counted to whoever has them: to both.
+        assert!(short * 2 < long, "{short:?} and {long:?}");
     }
 }
