@@ -2,6 +2,8 @@
 
 mod look;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rmpv::Value;
 use serde::Serialize;
 
@@ -174,7 +176,7 @@ impl Arguments {
 
     /// The arguments as a JSON Schema sees them.
     pub fn to_json(&self) -> serde_json::Value {
-        to_json(&Value::Map(self.0.clone()), &|_| String::new())
+        object(&self.0)
     }
 }
 
@@ -210,9 +212,9 @@ fn sort(entries: &mut [(Value, Value)]) {
     entries.sort_by_cached_key(|(key, _)| key.to_string());
 }
 
-/// MessagePack as JSON. `bytes` says how binary is written, since JSON has no
-/// form of its own for it.
-pub fn to_json(value: &Value, bytes: &dyn Fn(&[u8]) -> String) -> serde_json::Value {
+/// MessagePack as JSON; binary, for which JSON has no form of its own, is Base64 in the standard
+/// alphabet, as JSON Schema has it (`contentEncoding`).
+pub fn to_json(value: &Value) -> serde_json::Value {
     use serde_json::Value as Json;
     match value {
         Value::Nil => Json::Null,
@@ -226,21 +228,19 @@ pub fn to_json(value: &Value, bytes: &dyn Fn(&[u8]) -> String) -> serde_json::Va
         Value::F32(n) => serde_json::Number::from_f64((*n).into()).map_or(Json::Null, Json::Number),
         Value::F64(n) => serde_json::Number::from_f64(*n).map_or(Json::Null, Json::Number),
         Value::String(text) => Json::String(String::from_utf8_lossy(text.as_bytes()).into_owned()),
-        Value::Binary(it) | Value::Ext(_, it) => Json::String(bytes(it)),
-        Value::Array(items) => items.iter().map(|item| to_json(item, bytes)).collect(),
-        Value::Map(entries) => {
-            let name = |key: &Value| match key {
-                Value::String(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
-                other => other.to_string(),
-            };
-            Json::Object(
-                entries
-                    .iter()
-                    .map(|(k, v)| (name(k), to_json(v, bytes)))
-                    .collect(),
-            )
-        }
+        Value::Binary(it) | Value::Ext(_, it) => Json::String(STANDARD.encode(it)),
+        Value::Array(items) => items.iter().map(to_json).collect(),
+        Value::Map(entries) => object(entries),
     }
+}
+
+fn object(entries: &[(Value, Value)]) -> serde_json::Value {
+    let name = |key: &Value| match key {
+        Value::String(text) => String::from_utf8_lossy(text.as_bytes()).into_owned(),
+        other => other.to_string(),
+    };
+    let members = entries.iter().map(|(key, it)| (name(key), to_json(it)));
+    serde_json::Value::Object(members.collect())
 }
 
 #[cfg(test)]
@@ -254,7 +254,7 @@ mod tests {
         arguments.set("b", &2).unwrap().set_bytes("c", vec![0xff]);
         assert_eq!(
             arguments.to_json(),
-            serde_json::json!({"a": [true, null], "b": 2, "c": ""})
+            serde_json::json!({"a": [true, null], "b": 2, "c": "/w=="})
         );
         let read: std::collections::BTreeMap<String, rmpv::Value> =
             rmp_serde::from_slice(&arguments.encode()).unwrap();

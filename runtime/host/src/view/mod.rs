@@ -40,7 +40,7 @@ pub fn known(at: Millis) -> Option<String> {
 /// MessagePack as JSON, bytes as Base64.
 pub fn decoded(packed: &[u8]) -> Value {
     match read_value(packed) {
-        Ok(value) => to_json(&value, &base64),
+        Ok(value) => to_json(&value),
         Err(_) => Value::String(base64(packed)),
     }
 }

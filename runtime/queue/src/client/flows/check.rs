@@ -262,7 +262,7 @@ fn one<'a>(node: &'a Node, modules: &'a Modules) -> Given<'a> {
         return result;
     };
     let default = match read_value(default) {
-        Ok(value) => Given::Value(to_json(&value, &|_| String::new())),
+        Ok(value) => Given::Value(to_json(&value)),
         Err(_) => return result,
     };
     Given::Either(vec![result, default])
