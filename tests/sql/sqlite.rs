@@ -45,7 +45,17 @@ async fn values_go_both_ways() {
         turned.rows,
         [[two[1].clone(), two[0].clone(), two[1].clone()]]
     );
-    for text in ["select $1, $3", "select :one, @two", "select $one, $two"] {
+    let quoted = "select $2, $1, '?''?', \"?\" from (select 3 as [?]) -- ?\n/* ? */";
+    let quoted = query_with(&desk, quoted, &two).await.unwrap();
+    assert_eq!(quoted.rows[0][0], two[1]);
+    for text in [
+        "select $1, $3",
+        "select :one, @two",
+        "select $one, $two",
+        // `?1` would be the first that stands there, which is the second.
+        "select $2, $1, ?1",
+        "select $2, '', ?",
+    ] {
         let done = query_with(&desk, text, &two).await;
         assert!(
             matches!(&done, Err(SqlFailure::Invalid(text)) if text.contains("placeholder")),

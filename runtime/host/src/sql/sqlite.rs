@@ -265,6 +265,11 @@ impl Sqlite {
             let text = format!("the statement has {wanted} placeholders, and {given} parameters");
             return Err(SqlFailure::Invalid(text));
         }
+        let names = (1..=wanted).map(|at| (at, prepared.parameter_name(at)));
+        if names.into_iter().any(is_elsewhere) && asks(&statement.text) {
+            let text = "placeholders are `?1` or `$1`, and not both in one statement";
+            return Err(SqlFailure::Invalid(text.into()));
+        }
         for at in 1..=wanted {
             let value = meant(prepared.parameter_name(at), at)
                 .and_then(|it| statement.parameters.get(it.checked_sub(1)?));
@@ -397,4 +402,29 @@ fn meant(name: Option<&str>, at: usize) -> Option<usize> {
         None => Some(at),
         Some(name) => name.strip_prefix(['$', '?'])?.parse().ok(),
     }
+}
+
+/// Whether a placeholder means another parameter than its place, which is what `?` goes by.
+fn is_elsewhere((at, name): (usize, Option<&str>)) -> bool {
+    meant(name, at) != Some(at)
+}
+
+/// Whether a statement has a placeholder that begins with `?`: one outside of quotes and comments.
+fn asks(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find(['?', '\'', '"', '`', '[', '-', '/']) {
+        let (begin, end) = match &rest.as_bytes()[at..] {
+            [b'?', ..] => return true,
+            [b'\'', ..] => (1, "'"),
+            [b'"', ..] => (1, "\""),
+            [b'`', ..] => (1, "`"),
+            [b'[', ..] => (1, "]"),
+            [b'-', b'-', ..] => (2, "\n"),
+            [b'/', b'*', ..] => (2, "*/"),
+            _ => (1, ""),
+        };
+        rest = &rest[at + begin..];
+        rest = rest.split_once(end).map_or("", |(_, rest)| rest);
+    }
+    false
 }
