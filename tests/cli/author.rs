@@ -26,6 +26,13 @@ async fn new_build_run_push_and_call() {
     let examples = tokio::task::spawn_blocking(Examples::build).await.unwrap();
     let lock = site.work().join("hello-you/Cargo.lock");
     std::fs::copy(root().join("examples/Cargo.lock"), lock).unwrap();
+    // The project's own settings count, also when it is built from elsewhere.
+    let settings = "[env]\nOF_THE_PROJECT = \"here\"\n";
+    site.write("hello-you/.cargo/config.toml", settings);
+    let code = site.work().join("hello-you/src/lib.rs");
+    let code = std::fs::read_to_string(code).unwrap();
+    let code = format!("{code}\nconst _: &str = env!(\"OF_THE_PROJECT\");\n");
+    site.write("hello-you/src/lib.rs", &code);
     let mut build = site.command(["build", "hello-you", "--json"]);
     build.env("CARGO_TARGET_DIR", &examples.target);
     let built = Ran::of(set_up(&build), b"").await.ok().json();

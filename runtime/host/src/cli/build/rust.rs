@@ -20,14 +20,15 @@ pub(super) async fn build(
 ) -> anyhow::Result<PathBuf> {
     let manifest = folder.join("Cargo.toml");
     let mut cargo = Command::new("cargo");
-    cargo.args([
+    // There: a project's own `.cargo/config.toml` and `rust-toolchain.toml` count wherever it is
+    // built from.
+    cargo.current_dir(folder).args([
         "build",
         "--release",
         "--target",
         TARGET,
         "--message-format=json-render-diagnostics",
     ]);
-    cargo.arg("--manifest-path").arg(&manifest);
     if tools.brief {
         cargo.arg("--quiet");
     }
