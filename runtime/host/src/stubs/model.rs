@@ -147,7 +147,7 @@ impl Shape {
 }
 
 /// Whether a value goes to a task or comes from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Side {
     In,
     Out,
@@ -170,7 +170,7 @@ pub(super) struct Definition {
     pub(super) doc: String,
     pub(super) shape: Shape,
     /// The schema with all that it refers to: what has the same is the same type.
-    pub(super) key: String,
+    pub(super) key: blake3::Hash,
 }
 
 /// A task's arguments.

@@ -43,16 +43,14 @@ pub(super) struct Types<'a> {
 impl<'a> Types<'a> {
     pub(super) fn new(model: &'a Model, tasks: &[Task], mut taken: Taken) -> Self {
         let mut same: Vec<usize> = Vec::new();
-        let mut first: HashMap<(String, String), usize> = HashMap::new();
+        let mut first = HashMap::new();
         let mut names: Vec<String> = Vec::new();
         let depends = depends_on_side(model);
         for (index, it) in model.definitions.iter().enumerate() {
             let candidates = candidates(it, &tasks[it.task].name);
-            let key = match depends[index] {
-                true => format!("{:?} {}", it.side, it.key),
-                false => it.key.clone(),
-            };
-            let known = *first.entry((candidates[0].clone(), key)).or_insert(index);
+            let side = depends[index].then_some(it.side);
+            let known = first.entry((candidates[0].clone(), side, it.key));
+            let known = *known.or_insert(index);
             same.push(known);
             names.push(match known == index {
                 true => taken.take(&candidates),

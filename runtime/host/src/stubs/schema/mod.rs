@@ -10,6 +10,7 @@ mod merge;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use blake3::Hash;
 use serde_json::{Map, Value, json};
 
 use self::look::{is_only_record, is_record, is_wide, literal, says_type, text};
@@ -83,6 +84,8 @@ struct Reader<'a> {
     model: &'a mut Model,
     /// The definitions of what was referred to, also of those that are being read.
     refs: HashMap<String, usize>,
+    /// What is known of the text of each target of a reference: many definitions lead to it.
+    targets: HashMap<String, (Hash, Vec<&'a str>)>,
     /// How many schemas were read.
     read: usize,
 }
@@ -95,6 +98,7 @@ impl<'a> Reader<'a> {
             side,
             model,
             refs: HashMap::new(),
+            targets: HashMap::new(),
             read: 0,
         }
     }
@@ -295,6 +299,7 @@ impl<'a> Reader<'a> {
     /// A name whose shape is yet to come: it may be needed for itself.
     fn define(&mut self, schema: &Value, path: &Path) -> usize {
         let title = text(schema, "title");
+        let key = self.key(schema);
         self.model.definitions.push(Definition {
             task: self.task,
             side: self.side,
@@ -304,7 +309,7 @@ impl<'a> Reader<'a> {
             title: Some(pascal(&title)).filter(|it| !it.is_empty()),
             doc: text(schema, "description"),
             shape: Shape::Alias(Type::Any),
-            key: self.key(schema),
+            key,
         });
         self.model.definitions.len() - 1
     }
@@ -386,28 +391,45 @@ impl<'a> Reader<'a> {
     }
 
     /// A schema's text, with those of all that it refers to.
-    fn key(&self, schema: &Value) -> String {
+    fn key(&mut self, schema: &Value) -> Hash {
+        let mut refs = Vec::new();
+        refer(schema, &mut refs);
+        let mut left: Vec<String> = refs.into_iter().map(str::to_owned).collect();
         let mut found = BTreeMap::new();
-        self.reach(schema, &mut found);
-        let parts = found.into_iter().map(|(to, it)| format!("{to}={it}\n"));
-        let refers: String = parts.collect();
-        format!("{schema}\n{refers}")
+        while let Some(to) = left.pop() {
+            if found.contains_key(&to) {
+                continue;
+            }
+            if let Some((text, refs)) = self.target(&to) {
+                left.extend(refs.iter().map(|it| (*it).to_owned()));
+                found.insert(to, *text);
+            }
+        }
+        let whole = (schema.to_string(), found);
+        blake3::hash(format!("{whole:?}").as_bytes())
     }
 
-    fn reach<'s>(&'s self, schema: &'s Value, found: &mut BTreeMap<&'s str, &'s Value>) {
-        match schema {
-            Value::Object(map) => {
-                if let Some(Value::String(to)) = map.get("$ref")
-                    && !found.contains_key(to.as_str())
-                    && let Some(target) = merge::target(self.root, to)
-                {
-                    found.insert(to, target);
-                    self.reach(target, found);
-                }
-                map.values().for_each(|it| self.reach(it, found));
-            }
-            Value::Array(items) => items.iter().for_each(|it| self.reach(it, found)),
-            _ => {}
+    /// The text that a reference leads to, and what that refers to in turn.
+    fn target(&mut self, to: &str) -> Option<&(Hash, Vec<&'a str>)> {
+        if !self.targets.contains_key(to) {
+            let target = merge::target(self.root, to)?;
+            let mut refs = Vec::new();
+            refer(target, &mut refs);
+            let text = blake3::hash(target.to_string().as_bytes());
+            self.targets.insert(to.to_owned(), (text, refs));
         }
+        self.targets.get(to)
+    }
+}
+
+/// Finds all references in a schema.
+fn refer<'s>(schema: &'s Value, refs: &mut Vec<&'s str>) {
+    match schema {
+        Value::Object(map) => {
+            refs.extend(map.get("$ref").and_then(Value::as_str));
+            map.values().for_each(|it| refer(it, refs));
+        }
+        Value::Array(items) => items.iter().for_each(|it| refer(it, refs)),
+        _ => {}
     }
 }
