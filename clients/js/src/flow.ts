@@ -89,13 +89,17 @@ export class Flow {
     return this.#act("/cancel", options);
   }
 
-  /** Lets what failed of it run again. Whether there was something to do. */
+  /**
+   * Lets what failed of it run again. Whether there was something to do. It is asked for once:
+   * after a `NoAnswer`, look how the flow stands.
+   */
   retry(options?: RequestOptions): Promise<boolean> {
-    return this.#act("/retry", options);
+    // What has failed once more meanwhile would be run once more by a second one.
+    return this.#act("/retry", options, true);
   }
 
-  async #act(what: string, options: RequestOptions | undefined): Promise<boolean> {
-    const ask = { method: "POST", path: this.#path(what) } as const;
+  async #act(what: string, options: RequestOptions | undefined, once = false): Promise<boolean> {
+    const ask = { method: "POST", path: this.#path(what), once } as const;
     return ((await this.#transport.ask(ask, options)) as { done: boolean }).done;
   }
 

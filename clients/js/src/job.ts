@@ -73,9 +73,13 @@ export class Job<R = unknown> {
     return this.#act("/cancel", options);
   }
 
-  /** Makes a discarded or cancelled job available again; `kept` where it is neither. */
+  /**
+   * Makes a discarded or cancelled job available again; `kept` where it is neither. It is asked
+   * for once: after a `NoAnswer`, look how the job stands.
+   */
   async requeue(options?: RequestOptions): Promise<Fate> {
-    return this.#act("/requeue", options);
+    // What has failed once more meanwhile would be run once more by a second one.
+    return this.#act("/requeue", options, true);
   }
 
   /** How far it is, each time that this changes, until it has ended. */
@@ -92,8 +96,8 @@ export class Job<R = unknown> {
     }
   }
 
-  async #act(what: string, options: RequestOptions | undefined): Promise<Fate> {
-    const ask = { method: "POST", path: this.#path(what) } as const;
+  async #act(what: string, options: RequestOptions | undefined, once = false): Promise<Fate> {
+    const ask = { method: "POST", path: this.#path(what), once } as const;
     return (await this.#transport.ask(ask, options)) as Fate;
   }
 

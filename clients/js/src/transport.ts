@@ -21,6 +21,8 @@ export interface Ask {
   body?: unknown;
   /** The idempotency key of a request that makes jobs, or a flow. */
   key?: string;
+  /** Done twice it would do more: only what was refused is asked for again. */
+  once?: boolean;
 }
 
 /** When a request must have ended, and who else may end it. */
@@ -42,7 +44,8 @@ export class Transport {
   async ask(ask: Ask, options?: RequestOptions): Promise<unknown> {
     const limits = this.limits(options);
     const asked = this.asked(ask);
-    return repeated(limits, () => this.once(asked, limits));
+    const again = ask.once ? wasRefused : isPassing;
+    return repeated(limits, again, () => this.once(asked, limits));
   }
 
   asked(ask: Ask): Asked {
@@ -82,12 +85,16 @@ export class Transport {
 }
 
 /** Tries until it is done, cannot be, or the time is up: then the last error is thrown. */
-async function repeated<T>(limits: Limits, attempt: () => Promise<T>): Promise<T> {
+async function repeated<T>(
+  limits: Limits,
+  again: (e: unknown) => boolean,
+  attempt: () => Promise<T>,
+): Promise<T> {
   for (let failed = 0; ; failed++) {
     try {
       return await attempt();
     } catch (e) {
-      if (!isPassing(e)) throw e;
+      if (!again(e)) throw e;
       const wait = backoff(failed, e);
       if (performance.now() + wait >= limits.deadline) throw e;
       await pause(wait, limits.signal);
@@ -97,14 +104,17 @@ async function repeated<T>(limits: Limits, attempt: () => Promise<T>): Promise<T
 
 /** Whether it may be over by itself. */
 export function isPassing(e: unknown): boolean {
-  if (e instanceof NoAnswer) return true;
+  if (e instanceof NoAnswer || wasRefused(e)) return true;
+  return e instanceof Problem && (e.kind === "unavailable" || e.kind === "timeout");
+}
+
+/** Whether it may be over by itself, and nothing was done. */
+function wasRefused(e: unknown): boolean {
   if (!(e instanceof Problem)) return false;
   // A quota that time alone does not give back comes without `Retry-After`.
   if (e.kind === "quota") return e.retryAfter !== undefined;
-  return PASSING.has(e.kind);
+  return e.kind === "rate-limited" || e.kind === "queue-full";
 }
-
-const PASSING = new Set(["rate-limited", "queue-full", "unavailable", "timeout"]);
 
 /**
  * How long to wait before the next try: drawn, so that what failed together does not come back

@@ -121,6 +121,10 @@ def test_a_job_that_runs_is_waited_for_and_stopped(live: Any) -> None:
         job.wait(0.5)
     assert job.cancel().became == "asked"
     assert job.wait(20).state == "cancelled"
+    assert job.requeue().became == "requeued"
+    fate = job.requeue()
+    assert fate.became == "kept" and fate.state in ("available", "executing")
+    job.cancel()
 
 
 def test_progress_is_followed_to_the_end(live: Any) -> None:

@@ -14,6 +14,7 @@ from lovage_client import (
     Forbidden,
     Invalid,
     InvalidArguments,
+    LovageError,
     QueueFull,
     Quota,
     Unavailable,
@@ -136,6 +137,18 @@ def test_a_flow_is_cancelled_again_and_retried_once(client: Any, fake: Fake) -> 
     with pytest.raises(ConnectionFailed) as caught:
         client.retry_flow("f")
     assert caught.value.in_doubt and len(fake.seen) == 3
+
+
+def test_a_job_is_requeued_once(client: Any, fake: Fake) -> None:
+    became = {"id": "j", "became": "requeued"}
+    fake.routes["POST /v1/jobs/j/requeue"] = lambda it, _: it.reply(200, became)
+    fake.faults = [problem(429, "rate-limited", "0")]
+    assert client.requeue("j").became == "requeued" and len(fake.seen) == 2
+    for fault in (hung_up, problem(503, "unavailable", "0")):
+        seen, fake.faults = len(fake.seen), [fault]
+        with pytest.raises(LovageError) as caught:
+            client.requeue("j")
+        assert caught.value.in_doubt and len(fake.seen) == seen + 1
 
 
 def test_what_only_reads_leaves_no_doubt(client: Any, fake: Fake) -> None:

@@ -194,3 +194,21 @@ test("many calls of which a later request fails say which are jobs", async () =>
   await assert.rejects(client.enqueueMany(wrong, { chunk: 1 }), /a call has no option `que`/);
   assert.equal(fake.heard.length, 2, "a wrong option is told before there is a request");
 });
+
+test("what would do more the second time is asked for once, unless it was refused", async () => {
+  const done = answer({ done: true, id: "x", became: "requeued" });
+  const acts = {
+    requeue: (url: string) => connect({ url }).job("x").requeue(),
+    retry: (url: string) => connect({ url }).flow("x").retry(),
+  };
+  for (const [name, act] of Object.entries(acts)) {
+    const fake = await Fake.start(refusal("rate-limited", 429, { retryAfter: "0" }), done);
+    await act(fake.url);
+    assert.equal(fake.heard.length, 2, name);
+    for (const fault of [lost, half, refusal("unavailable", 503, { retryAfter: "0" })]) {
+      const fake = await Fake.start(fault, done);
+      await assert.rejects(act(fake.url));
+      assert.equal(fake.heard.length, 1, name);
+    }
+  }
+});

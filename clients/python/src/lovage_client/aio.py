@@ -144,7 +144,12 @@ class AsyncClient:
 
     async def cancel(self, id: str) -> Fate:
         """Cancels a job that waits; asks one that runs to stop."""
-        return await self._do(operations.cancel(id, self._target.timeout))
+        return await self._do(operations.change(id, "cancel", self._target.timeout))
+
+    async def requeue(self, id: str) -> Fate:
+        """Makes a discarded or cancelled job available again. It is asked for once: after a
+        lost answer, look how the job stands."""
+        return await self._do(operations.change(id, "requeue", self._target.timeout))
 
     async def progress(
         self, id: str, timeout: float | None = 60.0

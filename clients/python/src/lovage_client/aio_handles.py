@@ -42,6 +42,10 @@ class AsyncJob(Generic[R]):
         """Cancels it where it waits; asks it to stop where it runs."""
         return await self._client.cancel(self.id)
 
+    async def requeue(self) -> Fate:
+        """Makes it available again where it was discarded or cancelled."""
+        return await self._client.requeue(self.id)
+
     async def log(self) -> str:
         """What its running attempt has written so far, or its last one."""
         return await self._client.log(self.id)

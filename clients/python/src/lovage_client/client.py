@@ -148,7 +148,12 @@ class Client:
 
     def cancel(self, id: str) -> Fate:
         """Cancels a job that waits; asks one that runs to stop."""
-        return self._do(operations.cancel(id, self._target.timeout))
+        return self._do(operations.change(id, "cancel", self._target.timeout))
+
+    def requeue(self, id: str) -> Fate:
+        """Makes a discarded or cancelled job available again. It is asked for once: after a
+        lost answer, look how the job stands."""
+        return self._do(operations.change(id, "requeue", self._target.timeout))
 
     def progress(
         self, id: str, timeout: float | None = 60.0

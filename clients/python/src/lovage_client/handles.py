@@ -42,6 +42,10 @@ class Job(Generic[R]):
         """Cancels it where it waits; asks it to stop where it runs."""
         return self._client.cancel(self.id)
 
+    def requeue(self) -> Fate:
+        """Makes it available again where it was discarded or cancelled."""
+        return self._client.requeue(self.id)
+
     def log(self) -> str:
         """What its running attempt has written so far, or its last one."""
         return self._client.log(self.id)

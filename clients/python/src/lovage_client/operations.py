@@ -191,9 +191,11 @@ def value(id: str, what: str, patience: float) -> Operation[Any]:
     return answer.body.decode() if what == "log" else unpack(answer.body)
 
 
-def cancel(id: str, patience: float) -> Operation[Fate]:
-    """Cancels a job, or asks it to stop."""
-    answer = yield from send(Request("POST", f"{_job_path(id)}/cancel"), patience)
+def change(id: str, what: str, patience: float) -> Operation[Fate]:
+    """Has a job `cancel` or `requeue`."""
+    # What has failed once more meanwhile would be run once more by a second `requeue`.
+    request = Request("POST", f"{_job_path(id)}/{what}", repeatable=what == "cancel")
+    answer = yield from send(request, patience)
     raw = unpack(answer.body)
     return Fate(raw["id"], raw["became"], raw.get("state"))
 
