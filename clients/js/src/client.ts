@@ -1,5 +1,5 @@
 /** A server, as those see it who enqueue jobs there. */
-import { withoutBytes } from "./codec.js";
+import { encode, encodedList, withoutBytes } from "./codec.js";
 import { type EventOptions, type LovageEvent, events } from "./events.js";
 import { PartlyEnqueued } from "./failures.js";
 import { Flow, type NewFlow } from "./flow.js";
@@ -13,6 +13,8 @@ import { Transport } from "./transport.js";
 
 /** What one request may name or make. */
 const MOST = 1_000;
+/** Bytes of calls in a request, unless one alone has more: below what a server takes (24 MiB). */
+const MOST_BYTES = 8 * 1024 * 1024;
 /** What moves first. */
 const STATES: JobState[] = [
   "running",
@@ -39,8 +41,6 @@ export interface JobFilter {
 export interface ManyOptions extends RequestOptions {
   /** With the same key, the same calls make no second jobs. */
   key?: string | undefined;
-  /** How many calls go into one request: 1,000, which is the most. */
-  chunk?: number | undefined;
 }
 
 export class Client<M extends object = AnyModules> {
@@ -68,7 +68,8 @@ export class Client<M extends object = AnyModules> {
   }
 
   /**
-   * Makes jobs of calls, in their order: all or none of each 1,000 of them.
+   * Makes jobs of calls, in their order. Up to 1,000 of them (and 8 MiB) are one request: all or
+   * none. With more there are more requests.
    *
    * @throws PartlyEnqueued where a request failed after others were done.
    */
@@ -76,25 +77,22 @@ export class Client<M extends object = AnyModules> {
     calls: readonly Call[],
     options: ManyOptions = {},
   ): Promise<Job<R>[]> {
-    const { key = newKey(), chunk = MOST, ...request } = options;
-    if (!Number.isInteger(chunk) || chunk < 1 || chunk > MOST) {
-      throw new RangeError(`\`chunk\` is 1 to ${MOST}, not ${chunk}`);
-    }
+    const { key = newKey(), ...request } = options;
     const began = performance.now();
     // All of them, so that a wrong option is told before there is a job.
-    const bodies = calls.map((it, n) => callBody({ ...it, key: it.key ?? `${key}/${n}` }));
+    const all = calls.map((it, n) => {
+      return encode(callBody({ ...it, key: it.key ?? `${key}/${n}` }), `/jobs/${n}`);
+    });
     const ids: string[] = [];
-    for (let from = 0; from < calls.length; from += chunk) {
-      const jobs = bodies.slice(from, from + chunk);
+    for (const part of parts(all)) {
+      const packed = encodedList("jobs", part);
+      const ask = { method: "POST", path: "/v1/jobs/batch", packed, key } as const;
       try {
-        const answer = await this._transport.ask(
-          { method: "POST", path: "/v1/jobs/batch", body: { jobs }, key },
-          left(request, began),
-        );
+        const answer = await this._transport.ask(ask, left(request, began));
         ids.push(...(answer as { ids: string[] }).ids);
       } catch (e) {
-        const cause = moved(e, from);
-        throw from === 0 ? cause : new PartlyEnqueued(ids, calls.length, key, cause);
+        const cause = moved(e, ids.length);
+        throw ids.length === 0 ? cause : new PartlyEnqueued(ids, calls.length, key, cause);
       }
     }
     return ids.map((id) => this.job<R>(id));
@@ -159,6 +157,21 @@ export class Client<M extends object = AnyModules> {
   flow(id: string): Flow {
     return new Flow(this._transport, id);
   }
+}
+
+/** Encoded calls, as they go into requests. */
+function* parts(all: readonly Uint8Array[]): Generator<Uint8Array[]> {
+  let part: Uint8Array[] = [];
+  let bytes = 0;
+  for (const one of all) {
+    if (part.length === MOST || (part.length > 0 && bytes + one.length > MOST_BYTES)) {
+      yield part;
+      [part, bytes] = [[], 0];
+    }
+    part.push(one);
+    bytes += one.length;
+  }
+  if (part.length > 0) yield part;
 }
 
 /** Without `randomUUID`, which browsers have on secure pages only. */

@@ -11,9 +11,25 @@ const MIN_INT64 = -(2n ** 63n);
 const MAX_UINT64 = 2n ** 64n - 1n;
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-export function encode(value: unknown): Uint8Array {
+/** `at` is the value's place in what is sent, for what is wrong with it. */
+export function encode(value: unknown, at = ""): Uint8Array {
   const options = { useBigInt64: true, ignoreUndefined: true, maxDepth: MAX_DEPTH + 2 };
-  return pack(sendable(value, "", 0), options);
+  return pack(sendable(value, at, 0), options);
+}
+
+/** A map of one list, whose items are encoded already. */
+export function encodedList(name: string, items: readonly Uint8Array[]): Uint8Array {
+  const begin = [...pack(name), 0xdd];
+  const size = items.reduce((sum, it) => sum + it.length, 1 + begin.length + 4);
+  const whole = new Uint8Array(size);
+  whole.set([0x81, ...begin]);
+  new DataView(whole.buffer).setUint32(1 + begin.length, items.length);
+  let at = 1 + begin.length + 4;
+  for (const item of items) {
+    whole.set(item, at);
+    at += item.length;
+  }
+  return whole;
 }
 
 export function decode(bytes: Uint8Array): unknown {

@@ -22,10 +22,7 @@ export interface Task<A extends object = object, R = unknown> {
   /** Enqueues a job and waits for its result; `within` is for both together. */
   result(...call: CallParameters<A>): Promise<R>;
   /** Enqueues a job of each of these arguments, as `Client.enqueueMany` does. */
-  many(
-    all: readonly A[],
-    options?: TaskOptions & { chunk?: number | undefined },
-  ): Promise<Job<R>[]>;
+  many(all: readonly A[], options?: TaskOptions): Promise<Job<R>[]>;
   /** The same task, called with these options unless a call says otherwise. */
   withOptions(options: TaskOptions): Task<A, R>;
 }
@@ -61,12 +58,11 @@ export function taskOf(client: Enqueuer, task: string, fixed: TaskOptions = {}):
     return job.result(left(divided(merged(fixed, options)).request, began));
   };
   const many: Task["many"] = (all, options = {}) => {
-    const { chunk, ...others } = { ...options };
-    const { call, request } = divided(merged(fixed, others));
+    const { call, request } = divided(merged(fixed, options));
     // A key of all of them would make one job: it is that of the request.
     const { key, ...each } = call;
     const calls = all.map((args) => ({ ...each, task, args }));
-    return client.enqueueMany(calls, { ...request, key, chunk });
+    return client.enqueueMany(calls, { ...request, key });
   };
   const withOptions = (options: TaskOptions): Task => {
     return taskOf(client, task, merged(fixed, options));

@@ -19,6 +19,8 @@ export interface Ask {
   path: string;
   query?: Record<string, string | undefined>;
   body?: unknown;
+  /** The body, where it is encoded already. */
+  packed?: Uint8Array;
   /** The idempotency key of a request that makes jobs, or a flow. */
   key?: string;
   /** Done twice it would do more: only what was refused is asked for again. */
@@ -52,8 +54,9 @@ export class Transport {
     const { method, path } = ask;
     const asked: Asked = { method, path, accept: MSGPACK, key: ask.key };
     if (ask.query) asked.query = ask.query;
-    if (ask.body !== undefined) {
-      asked.body = encode(ask.body);
+    const body = ask.packed ?? (ask.body === undefined ? undefined : encode(ask.body));
+    if (body) {
+      asked.body = body;
       asked.headers = { "content-type": MSGPACK };
     }
     return asked;

@@ -180,18 +180,21 @@ test("many calls go by the thousand, each with a key of its own", async () => {
 test("many calls of which a later request fails say which are jobs", async () => {
   const errors = [{ pointer: "/jobs/1/args/n", detail: "no" }];
   const fake = await Fake.start(batches([]), refusal("invalid-arguments", 422, { errors }));
-  const calls = ["a", "b", "c", "d"].map((key) => ({ task: "m.t", key }));
+  // Two of them are all that a request takes.
+  const args = { n: 0, bytes: new Uint8Array(3 * 1024 * 1024) };
+  const calls = ["a", "b", "c", "d"].map((key) => ({ task: "m.t", args, key }));
   const client = connect({ url: fake.url });
-  await assert.rejects(client.enqueueMany(calls, { chunk: 2, key: "k" }), (e) => {
+  await assert.rejects(client.enqueueMany(calls, { key: "k" }), (e) => {
     assert.ok(e instanceof PartlyEnqueued);
     assert.deepEqual([e.ids, e.key], [["j-a", "j-b"], "k"]);
     assert.ok(e.cause instanceof InvalidArguments);
     assert.equal(e.cause.errors[0]?.pointer, "/jobs/3/args/n", "its place among all calls");
     return true;
   });
-  await assert.rejects(client.enqueueMany(calls, { chunk: 1_001 }), RangeError);
   const wrong = [...calls, { task: "m.t", que: "high" }];
-  await assert.rejects(client.enqueueMany(wrong, { chunk: 1 }), /a call has no option `que`/);
+  await assert.rejects(client.enqueueMany(wrong), /a call has no option `que`/);
+  const none = [...calls, { task: "m.t", args: { at: new Map() } }];
+  await assert.rejects(client.enqueueMany(none), /^TypeError: \/jobs\/4\/args\/at: a Map/);
   assert.equal(fake.heard.length, 2, "a wrong option is told before there is a request");
 });
 
