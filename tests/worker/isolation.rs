@@ -11,7 +11,7 @@ use lovage_queue::retry::Backoff;
 
 use super::{completed_once, endings};
 use crate::fixtures::Guest;
-use crate::support::guests::{beginning, sleep, stuck_once};
+use crate::support::guests::{ATTEMPT, beginning, sleep, stuck_once};
 use crate::support::site::{Site, call};
 use crate::support::{PATIENCE, until};
 
@@ -148,17 +148,22 @@ async fn a_killed_process_costs_its_own_attempts_and_no_other_tenants() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_kills_its_process_each_time_is_discarded() {
     let site = Site::sqlite().apart();
-    site.push("app", &beginning(60_000)).await;
+    // Tells which of four attempts it is, as a share.
+    let tell = "(call $progress (i32.const 1)
+        (f64.div (f64.convert_i32_u (local.get $attempt)) (f64.const 4))
+        (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 128))";
+    let code = format!("(local $attempt i32) {ATTEMPT} {tell} {}", sleep(60_000));
+    site.push("app", &Guest::with_imports(&code).build()).await;
     let worker = site.worker(&[]).await;
     let mut call = impatient("app");
     call.options.max_attempts = Some(3);
     let id: JobId = site.enqueue_all(vec![call]).await[0];
     let mut killed = BTreeSet::new();
-    for attempt in 0..3 {
-        site.begun(&[id]).await;
-        let fresh = until("its attempt runs", || async {
-            let job = site.job(id).await;
-            let runs = job.state == State::Running && job.attempts.len() == attempt;
+    for share in [0.25, 0.5, 0.75] {
+        // A process that has not been handed the attempt does not cost it.
+        let fresh = until("its attempt has begun", || async {
+            let told = site.job(id).await.progress;
+            let runs = told.is_some_and(|it| it.share == Some(share));
             let fresh: Vec<u32> = children(worker.pid())
                 .difference(&killed)
                 .copied()
@@ -166,8 +171,6 @@ async fn a_job_that_kills_its_process_each_time_is_discarded() {
             (runs && fresh.len() == 1).then(|| fresh[0])
         })
         .await;
-        // Until it has been handed the attempt.
-        tokio::time::sleep(Duration::from_millis(500)).await;
         killed.insert(fresh);
         kill(fresh);
     }

@@ -67,11 +67,12 @@ site_test!(
 );
 
 site_test!(a_job_with_an_eta_starts_no_earlier, |site| async move {
-    const ETA: Duration = Duration::from_millis(900);
+    /// So long that one may look at it before.
+    const ETA: Duration = Duration::from_secs(5);
     site.push("app", &sleeping(1)).await;
     let _worker = site.worker(&[]).await;
     let called = site
-        .lovage(&["call", "app.go", "--eta", "900ms", "--json"])
+        .lovage(&["call", "app.go", "--eta", "5s", "--json"])
         .await
         .ok();
     let id = called.json()["id"].as_str().unwrap().parse().unwrap();
@@ -93,10 +94,12 @@ site_test!(
     a_thousand_jobs_due_within_a_second_start_on_time,
     |site| async move {
         const JOBS: u64 = 1_000;
+        /// So rare that whoever waited for one would be late.
+        const RARE: [&str; 2] = ["LOVAGE_WORKER__HEARTBEAT=30s", "LOVAGE_WORKER__LEASE=90s"];
         /// At the median, beside all the other tests. Alone it is 2 ms.
-        const LATE: Duration = Duration::from_millis(250);
+        const LATE: Duration = Duration::from_secs(5);
         site.push("app", &answering(1)).await;
-        let _worker = site.worker(&[]).await;
+        let _worker = site.worker(&RARE).await;
         let wait = |n| Duration::from_millis(2_000 + n * 37 % 1_000);
         let calls = (0..JOBS).map(|n| {
             let mut call = call("app");
