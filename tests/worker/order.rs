@@ -17,6 +17,8 @@ fn by_start(mut jobs: Vec<Job>) -> Vec<Job> {
 }
 
 site_test!(the_highest_priority_starts_first, |site| async move {
+    let _worker = site.worker(&["--concurrency", "1"]).await;
+    // To a live worker, which so has it compiled: none goes back and starts later.
     site.push("app", &sleeping(15)).await;
     let priorities = [5, 0, 9, 7, 3, 9, 1, 5];
     let calls = priorities.map(|priority| {
@@ -25,7 +27,6 @@ site_test!(the_highest_priority_starts_first, |site| async move {
         call
     });
     let ids = site.enqueue_all(calls.to_vec()).await;
-    let _worker = site.worker(&["--concurrency", "1"]).await;
     let jobs = by_start(site.ends(&ids).await);
     let order: Vec<_> = jobs.iter().map(|job| job.call.priority).collect();
     assert_eq!(order, [9, 9, 7, 5, 5, 3, 1, 0]);
@@ -36,6 +37,9 @@ site_test!(the_highest_priority_starts_first, |site| async move {
 });
 
 site_test!(queues_share_a_worker_by_their_weights, |site| async move {
+    let queues = ["--concurrency", "1", "--queues", "high=3,low"];
+    let _worker = site.worker(&queues).await;
+    // To a live worker, as above.
     site.push("app", &sleeping(15)).await;
     let calls = (0..24).map(|n| {
         let mut call = call("app");
@@ -43,8 +47,6 @@ site_test!(queues_share_a_worker_by_their_weights, |site| async move {
         call
     });
     let ids = site.enqueue_all(calls.collect()).await;
-    let queues = ["--concurrency", "1", "--queues", "high=3,low"];
-    let _worker = site.worker(&queues).await;
     let jobs = by_start(site.ends(&ids).await);
     // While both have jobs, three of four are of the heavier one.
     let high = jobs[..12].iter().filter(|job| job.call.queue == "high");

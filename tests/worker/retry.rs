@@ -40,8 +40,9 @@ fn flaky() -> Vec<u8> {
 site_test!(
     a_task_that_fails_twice_completes_in_its_third_attempt,
     |site| async move {
-        site.push("app", &flaky()).await;
         let _worker = site.worker(&[]).await;
+        // To a live worker, which so has it compiled: no delivery goes back without a run.
+        site.push("app", &flaky()).await;
         let backoff = Backoff {
             base: Duration::from_millis(200),
             factor: 1.0,
