@@ -105,7 +105,7 @@ site_test!(
 
 site_test!(who_fails_in_a_batch_fails_alone, |site| async move {
     // Pushed to a live worker, which so has it compiled: all of them are claimed at once.
-    let _worker = site.worker(&[]).await;
+    let _worker = site.live_worker(&[]).await;
     site.push_example("basics").await;
     let ids = embed(&site, &["a", "", "b"]).await;
     let jobs = site.ends(&ids).await;
@@ -126,7 +126,7 @@ site_test!(
     a_poisonous_call_fails_its_peers_once_and_then_itself,
     |site| async move {
         // Pushed to a live worker, which so has it compiled: all of them are claimed at once.
-        let _worker = site.worker(&[]).await;
+        let _worker = site.live_worker(&[]).await;
         site.push_example("basics").await;
         let ids = embed(&site, &["a", "poison", "b", "c"]).await;
         let jobs = site.ends(&ids).await;

@@ -17,7 +17,7 @@ fn untouched(job: &Job) {
 site_test!(
     what_runs_finishes_and_what_waits_is_available,
     |site| async move {
-        let mut worker = site.worker(&["--concurrency", "2"]).await;
+        let mut worker = site.live_worker(&["--concurrency", "2"]).await;
         // Pushed to a live worker, which so has it compiled: the first two jobs
         // begin at once.
         site.push("app", &beginning(6_000)).await;
@@ -42,7 +42,7 @@ site_test!(
 );
 
 site_test!(a_drain_longer_than_the_lease_keeps_it, |site| async move {
-    let mut worker = site.worker(&["LOVAGE_WORKER__LEASE=4s"]).await;
+    let mut worker = site.live_worker(&["LOVAGE_WORKER__LEASE=4s"]).await;
     // To a live worker, which so has it compiled before the job is there.
     site.push("app", &beginning(10_000)).await;
     let id = site.enqueue("app", 1).await[0];

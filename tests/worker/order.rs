@@ -17,7 +17,7 @@ fn by_start(mut jobs: Vec<Job>) -> Vec<Job> {
 }
 
 site_test!(the_highest_priority_starts_first, |site| async move {
-    let _worker = site.worker(&["--concurrency", "1"]).await;
+    let _worker = site.live_worker(&["--concurrency", "1"]).await;
     // To a live worker, which so has it compiled: none goes back and starts later.
     site.push("app", &sleeping(15)).await;
     let priorities = [5, 0, 9, 7, 3, 9, 1, 5];
@@ -38,7 +38,7 @@ site_test!(the_highest_priority_starts_first, |site| async move {
 
 site_test!(queues_share_a_worker_by_their_weights, |site| async move {
     let queues = ["--concurrency", "1", "--queues", "high=3,low"];
-    let _worker = site.worker(&queues).await;
+    let _worker = site.live_worker(&queues).await;
     // To a live worker, as above.
     site.push("app", &sleeping(15)).await;
     let calls = (0..24).map(|n| {

@@ -40,7 +40,7 @@ fn flaky() -> Vec<u8> {
 site_test!(
     a_task_that_fails_twice_completes_in_its_third_attempt,
     |site| async move {
-        let _worker = site.worker(&[]).await;
+        let _worker = site.live_worker(&[]).await;
         // To a live worker, which so has it compiled: no delivery goes back without a run.
         site.push("app", &flaky()).await;
         let backoff = Backoff {
