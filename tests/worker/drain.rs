@@ -24,7 +24,8 @@ site_test!(
         let ids = site.enqueue("app", 7).await;
         site.begun(&ids[..2]).await;
         worker.signal("TERM");
-        // While the two still run: it says so before the others are back.
+        worker.says("draining").await;
+        // It says so before the others are back, which they are while the two still run.
         until("the rest is back", || async {
             let counts = site.counts().await;
             assert!(counts.completed == 0, "not at once: {counts:?}");
