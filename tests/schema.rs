@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 
 use crate::fixtures::{ECHO, Guest};
 use crate::support::guests::{FAILURE, fail};
-use crate::support::redis::free_port;
 use crate::support::site::{Site, call};
 
 /// Requests for each operation in which values are made up, beside those at the edges of
@@ -48,9 +47,12 @@ async fn schemathesis_finds_nothing() {
         "--json", "token", "create", "--name", "schema", "--role", "admin",
     ];
     let made: Value = site.lovage(&made).await.ok().json();
-    let address = format!("127.0.0.1:{}", free_port());
-    let mut server = site.spawn("serve", &["--listen", &address]);
-    server.says("serving").await;
+    let mut server = site.spawn("serve", &["--listen", "127.0.0.1:0"]);
+    server.says("serving http").await;
+    let log = server.log();
+    let base = log.split_once("serving ").expect("an address").1;
+    let base = base.split_whitespace().next().expect("an address");
+    let base = base.trim_end_matches(|c: char| !c.is_ascii_digit());
 
     let report = built().join("schemathesis");
     // A report is of one run, and large.
@@ -63,7 +65,7 @@ async fn schemathesis_finds_nothing() {
         .arg("--config-file")
         .arg(settings.join("schemathesis.toml"))
         .arg("run")
-        .arg(format!("http://{address}/openapi.json"))
+        .arg(format!("{base}/openapi.json"))
         .args(["--header", &authorization, "--checks", "all"])
         .args(["--phases", "examples,coverage,fuzzing,stateful"])
         .args(["--max-examples", EXAMPLES, "--seed", "1"])

@@ -303,7 +303,7 @@ async fn a_cursor_of_nobodys_begins_with_a_gap() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_is_followed_to_its_end() {
     let door = Door::open().await;
-    door.push("long", beginning(1_500)).await;
+    door.push("long", beginning(6_000)).await;
     let _worker = door.site.worker(&[]).await;
     let id = door
         .post("/v1/jobs", json!({"task": "long.go"}))

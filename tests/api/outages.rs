@@ -17,7 +17,7 @@ use crate::support::site::Site;
 use crate::support::until;
 
 /// Longer than the servers of these tests are patient, and shorter than anybody else.
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_secs(30);
 
 /// A client that waits for a job that takes a while, with the job's id: it runs.
 async fn waits(
@@ -66,7 +66,7 @@ async fn nothing_is_lost(site: &Site, id: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_told_to_stop_answers_who_waits() {
     let site = Site::sqlite();
-    site.push("long", &beginning(5_000)).await;
+    site.push("long", &beginning(8_000)).await;
     let _worker = site.worker(&[]).await;
     let mut serve = Serve::start(&site, &[]).await;
     let (waiting, id) = waits(&site, &serve).await;
@@ -81,7 +81,7 @@ async fn a_server_that_is_told_to_stop_answers_who_waits() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_killed_takes_no_job_with_it() {
     let site = Site::sqlite();
-    site.push("long", &beginning(3_000)).await;
+    site.push("long", &beginning(8_000)).await;
     let _worker = site.worker(&[]).await;
     let mut serve = Serve::start(&site, &[]).await;
     let (waiting, id) = waits(&site, &serve).await;
@@ -171,8 +171,9 @@ async fn a_listener_outlives_a_broker_that_was_away() {
 async fn impatient() -> (Door, String) {
     let settings = Settings {
         patience: Patience {
-            head: Duration::from_millis(500),
-            body: Duration::from_millis(500),
+            // Long enough for whoever does not dawdle on a busy machine.
+            head: Duration::from_secs(4),
+            body: Duration::from_secs(4),
         },
         ..settings()
     };
@@ -188,6 +189,8 @@ async fn until_cut(mut socket: TcpStream, mut drip: &[u8]) -> String {
     let reading = async {
         loop {
             tokio::select! {
+                // What it has said counts, also where there is more to drip.
+                biased;
                 read = socket.read(&mut buffer) => match read {
                     Ok(0) | Err(_) => return,
                     Ok(length) => said.extend_from_slice(&buffer[..length]),

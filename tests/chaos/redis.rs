@@ -34,7 +34,8 @@ async fn a_redis_that_is_killed_and_comes_back() {
 /// say so before anybody is declared dead.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_longer_than_the_leases_costs_no_run() {
-    let lease = Duration::from_secs(2);
+    // Longer than a worker stands still where the machine is busy: that would be its own fault.
+    let lease = Duration::from_secs(4);
     let site = Site::on(Server::durable());
     let mut stage = Stage::new("b Redis away past the leases", site, lease);
     stage.open(&[&[], &[], &[]]).await;
@@ -43,7 +44,7 @@ async fn an_outage_longer_than_the_leases_costs_no_run() {
     for _ in 0..stage.plan.rounds(4) {
         stage.plan.moment(1000..=1500).await;
         stage.site.server().kill();
-        stage.plan.moment(2200..=4500).await;
+        stage.plan.moment(4200..=6500).await;
         tokio::task::block_in_place(|| stage.site.server().restart());
         stage.faults += 1;
     }

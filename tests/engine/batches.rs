@@ -24,9 +24,13 @@ fn call(number: u8) -> BatchCall {
 }
 
 async fn run(guest: &Guest, calls: u8) -> BatchOutcome {
+    within(guest, calls, Duration::from_secs(20)).await
+}
+
+async fn within(guest: &Guest, calls: u8, deadline: Duration) -> BatchOutcome {
     let module = module(guest);
     let mut invocation = invocation(&module);
-    invocation.limits.deadline = Duration::from_secs(1);
+    invocation.limits.deadline = deadline;
     invocation.limits.result = 8;
     let calls = (1..=calls).map(call).collect();
     let run = ENGINE.run_batch(&module, invocation, calls, Arc::new(NoHost::default()));
@@ -78,7 +82,8 @@ async fn whatever_ends_the_run_is_the_end_of_all() {
         ("unreachable", Ending::Trapped, "panicked or aborted"),
         (SPIN, Ending::Deadline, "ran past its deadline"),
     ] {
-        let outcome = run(&batched(each), 3).await;
+        let deadline = Duration::from_secs(if ending == Ending::Deadline { 1 } else { 20 });
+        let outcome = within(&batched(each), 3, deadline).await;
         assert_eq!(outcome.ends.len(), 3);
         for end in &outcome.ends {
             assert_eq!(end.ending(), ending, "{each}");

@@ -72,10 +72,11 @@ async fn the_deadline_ends_what_has_fuel() {
         "ran past its deadline of 50ms"
     );
     assert!(outcome.wall >= Duration::from_millis(50));
+    // Not by the clock: others may have the machine meanwhile.
     assert!(
-        outcome.wall < Duration::from_millis(500),
+        outcome.cpu < Duration::from_millis(500),
         "{:?}",
-        outcome.wall
+        outcome.cpu
     );
 }
 
@@ -104,9 +105,16 @@ async fn a_stop_is_obeyed_within_a_tick() {
         assert!(!running.is_finished(), "to ask is not to stop");
         let stopped = Instant::now();
         cancel.stop();
-        assert_eq!(running.await.unwrap().end, End::Cancelled);
+        let outcome = running.await.unwrap();
+        assert_eq!(outcome.end, End::Cancelled);
+        // Others may have the machine, but it is not this guest that computes on.
         assert!(
-            stopped.elapsed() < Duration::from_millis(200),
+            outcome.cpu < Duration::from_millis(200),
+            "{:?}",
+            outcome.cpu
+        );
+        assert!(
+            stopped.elapsed() < Duration::from_secs(10),
             "{:?}",
             stopped.elapsed()
         );
@@ -238,10 +246,10 @@ async fn a_result_has_a_size() {
 #[tokio::test]
 async fn a_guests_cpu_time_is_what_it_computes_and_not_what_it_waits_for() {
     let mut spin = invocation(&module(&Guest::new(SPIN)));
-    spin.limits.fuel = u64::MAX;
-    spin.limits.deadline = Duration::from_millis(200);
+    // By its fuel it computes for so long, whoever else has the core.
+    spin.limits.fuel = 100_000_000;
     let spun = run_with(&ENGINE, &module(&Guest::new(SPIN)), spin).await;
-    assert_eq!(spun.end.ending(), Ending::Deadline);
+    assert_eq!(spun.end.ending(), Ending::OutOfFuel);
     assert!(spun.cpu > Duration::from_millis(5), "{:?}", spun.cpu);
     let slack = Duration::from_millis(1);
     assert!(

@@ -37,7 +37,7 @@ async fn calls_of_whatever_is_imported_are_counted() {
             text == "called what it imports more than 2,000 times" || handles,
             "{text}"
         );
-        assert!(outcome.wall < Duration::from_secs(5), "{:?}", outcome.wall);
+        assert!(outcome.wall < Duration::from_secs(15), "{:?}", outcome.wall);
     }
 }
 
@@ -104,7 +104,7 @@ async fn handles_are_counted() {
     let code = "(loop $on (drop (call $subscribe-duration (i64.const -1))) (br $on))";
     let outcome = run(&Guest::with_imports(code)).await;
     said(&outcome, Ending::Trapped);
-    assert!(outcome.wall < Duration::from_secs(5), "{:?}", outcome.wall);
+    assert!(outcome.wall < Duration::from_secs(15), "{:?}", outcome.wall);
 }
 
 #[tokio::test]
@@ -145,7 +145,7 @@ async fn a_description_has_a_size() {
     let since = Instant::now();
     let refusal = ENGINE.describe(&module).await.unwrap_err().to_string();
     assert!(refusal.contains("too much data"), "{refusal}");
-    assert!(since.elapsed() < Duration::from_secs(5));
+    assert!(since.elapsed() < Duration::from_secs(15));
 }
 
 #[test]

@@ -219,7 +219,8 @@ async fn no_task_gets_more_than_the_ceilings() {
     let ceilings = [
         "LOVAGE_LIMITS__MAX_FUEL=5000000",
         "LOVAGE_LIMITS__MAX_MEMORY=2MiB",
-        "LOVAGE_LIMITS__MAX_TIMEOUT=300ms",
+        // Long enough for the others to come to their own bounds first.
+        "LOVAGE_LIMITS__MAX_TIMEOUT=3s",
     ];
     let mut stage = Stage::over(Site::sqlite(), &ceilings).await;
     let bomb =
@@ -230,7 +231,7 @@ async fn no_task_gets_more_than_the_ceilings() {
         (
             "sleep",
             "(call $block (call $subscribe-duration (i64.const -1)))",
-            "deadline of 300ms",
+            "deadline of 3s",
         ),
     ] {
         stage

@@ -81,7 +81,7 @@ async fn who_does_not_answer_in_time_is_given_up() {
             HttpFailure::Timeout(Duration::from_millis(400)),
             "{path}"
         );
-        assert!(began.elapsed() < Duration::from_secs(5));
+        assert!(began.elapsed() < Duration::from_secs(20));
     }
     // The task may be in more of a hurry, and not in less.
     for (wanted, waited) in [(50, 50), (60_000, 400)] {
@@ -92,7 +92,8 @@ async fn who_does_not_answer_in_time_is_given_up() {
         let failed = gate.http(request).await.unwrap_err();
         assert_eq!(failed, HttpFailure::Timeout(Duration::from_millis(waited)));
     }
-    let failed = gate.http(get(&url(&web, "/nonsense"))).await;
+    let patient = open(&web, Bounds::default());
+    let failed = patient.http(get(&url(&web, "/nonsense"))).await;
     assert_eq!(name(&failed), "broken");
 }
 

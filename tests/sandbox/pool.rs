@@ -137,8 +137,8 @@ async fn a_child_that_talks_nonsense_is_ended_and_blamed() {
         ("exit 7", "ended with code 7"),
         ("exec 0>&- 0<&-; exec sleep 60", "was killed by signal 9"),
     ] {
-        // Once there is an attempt to be had by it.
-        let script = format!("{READY}; sleep 0.5; {script}");
+        // Once there is an attempt to be had by it: that is the first thing it is sent.
+        let script = format!("{READY}; head -c 1 >/dev/null; {script}");
         let apart = Sandboxes::new(settings(enemy(folder.path(), &script)));
         let since = Instant::now();
         let outcome = run(&apart, &echo).await.unwrap();

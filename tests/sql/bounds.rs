@@ -85,7 +85,7 @@ async fn a_transaction_that_lies_idle_is_rolled_back() {
     let path = dir.path().join("main.db");
     std::fs::write(&path, b"").unwrap();
     let mut settings = settings(&format!("sqlite:{}", path.display()));
-    settings.bounds.time = Duration::from_millis(300);
+    settings.bounds.time = Duration::from_secs(2);
     let databases = databases(settings);
     let (idle, busy) = (
         databases.desk("default", granted()),

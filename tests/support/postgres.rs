@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Config, NoTls};
 use super::process::Process;
 use super::redis::free_port;
 use super::site::text;
-use super::until;
+use super::{PATIENCE, until};
 
 /// Where Debian has them: they are not in its path.
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
@@ -57,8 +57,19 @@ impl Postgres {
         };
         assert!(made.status.success(), "{made:?}");
         papers(server.dir.path());
-        server.go_on().await;
-        server
+        // A port that is free now may be taken a moment later by another test.
+        for _ in 0..10 {
+            if server.try_start().await {
+                return server;
+            }
+            server.port = free_port();
+        }
+        panic!("no Postgres server could be started: {}", server.log());
+    }
+
+    /// What it said last.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.at("postgres.log")).unwrap_or_default()
     }
 
     fn at(&self, name: &str) -> PathBuf {
@@ -91,6 +102,11 @@ impl Postgres {
 
     /// Starts it where it was, with what it had.
     pub(crate) async fn go_on(&mut self) {
+        assert!(self.try_start().await, "{}", self.log());
+    }
+
+    /// Starts it, and tells whether it is the one that answers.
+    async fn try_start(&mut self) -> bool {
         let mut command = self.program("postgres");
         command.args(["-D", text(&self.data()), "-p", &self.port.to_string()]);
         for setting in [
@@ -106,8 +122,27 @@ impl Postgres {
             command.args(["-c", setting]);
         }
         let log = self.at("postgres.log");
-        self.process = Some(Process::start(&command, &log));
-        self.client().await;
+        let (config, data) = (self.config(), self.data());
+        let process = self.process.insert(Process::start(&command, &log));
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE && process.is_alive() {
+            if let Ok((client, connection)) = config.connect(NoTls).await {
+                tokio::spawn(connection);
+                let asked = client.query_one("show data_directory", &[]).await;
+                return asked.is_ok_and(|it| it.get::<_, String>(0) == text(&data));
+            }
+            // Nothing tells when a server listens but that it does.
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    fn config(&self) -> Config {
+        let mut config = Config::new();
+        config.host("127.0.0.1").port(self.port).user("app");
+        config.password(PASSWORD).dbname("postgres");
+        config.application_name("test");
+        config
     }
 
     /// Ends it at once, as a crash does.
@@ -131,10 +166,7 @@ impl Postgres {
 
     /// A connection beside those of tasks, once there is one.
     pub(crate) async fn client(&self) -> Client {
-        let mut config = Config::new();
-        config.host("127.0.0.1").port(self.port).user("app");
-        config.password(PASSWORD).dbname("postgres");
-        config.application_name("test");
+        let config = self.config();
         let connected = until("Postgres takes connections", || async {
             config.connect(NoTls).await.ok()
         });

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use lovage_queue::about::WorkerAbout;
 use lovage_queue::broker::{Filter, QueueCounts};
 use lovage_queue::client::{Call, Client};
 use lovage_queue::job::{Job, JobId, State};
@@ -137,6 +138,19 @@ impl Site {
     pub(crate) async fn worker(&self, args: &[&str]) -> Process {
         let mut worker = self.spawn("worker", args);
         worker.says(" working ").await;
+        worker
+    }
+
+    /// The same, and the broker knows it: so a push waits until it has compiled.
+    pub(crate) async fn live_worker(&self, args: &[&str]) -> Process {
+        let worker = self.worker(args).await;
+        let client = self.client().await;
+        until("the broker knows the worker", || async {
+            let workers = client.broker().workers(client.tenant()).await.unwrap();
+            let mut pids = workers.iter().map(|it| WorkerAbout::decode(&it.about).pid);
+            pids.any(|pid| pid == worker.pid()).then_some(())
+        })
+        .await;
         worker
     }
 

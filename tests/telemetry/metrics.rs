@@ -47,7 +47,11 @@ site_test!(a_worker_counts_what_became_of_its_jobs, |site| async move {
             let text = scrape(&address).await;
             let is = |name: &str, value: f64| sample(&text, name) == Some(value);
             let found = sample(&text, "lovage_module_cache_hits_total")? > 0.0;
-            (is(done, 40.0) && is(dead, 2.0) && found).then_some(text.clone())
+            // What else is counted of a job is so a moment later, and its slot is free then.
+            let waits = sample(&text, r#"lovage_job_wait_seconds_count{queue="default"}"#)?;
+            let settled = sample(&text, "lovage_settled_jobs_total")?;
+            let rests = waits >= 42.0 && settled >= 42.0 && is("lovage_slots_used", 0.0);
+            (is(done, 40.0) && is(dead, 2.0) && found && rests).then_some(text.clone())
         },
     )
     .await;

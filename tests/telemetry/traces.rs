@@ -64,9 +64,13 @@ site_test!(
         assert_eq!(attribute("lovage.digest").len(), 64);
         assert!(attribute("lovage.fuel").parse::<u64>().unwrap() > 0);
         for name in ["wait", "settle"] {
-            let part = collector.named(name).into_iter();
-            let mut part = part.filter(|it| it.parent == attempt.id);
-            assert_eq!(part.next().expect(name).trace, enqueued.trace);
+            // It may come with another word than the attempt.
+            let part = until(&format!("its `{name}` has come"), || async {
+                let mut parts = collector.named(name).into_iter();
+                parts.find(|it| it.parent == attempt.id)
+            })
+            .await;
+            assert_eq!(part.trace, enqueued.trace);
         }
         let kid = until("the child's attempt has come", || async {
             let of_it = |it: &Span| it.trace == enqueued.trace && done(it);

@@ -96,15 +96,16 @@ site_test!(
         let ids = embed(&site, &["abc"]).await;
         let job = site.ends(&ids).await.remove(0);
         assert_eq!(embedded(&job).together, 1);
-        let waited = job.finished.since(job.started);
-        assert!(waited >= Duration::from_millis(100), "{waited:?}");
-        assert!(job.attempts[0].took < Duration::from_millis(100));
+        // What it waited is no part of what it took; the times are whole milliseconds.
+        let had = job.finished.since(job.started) + Duration::from_millis(1);
+        let waited = had.saturating_sub(job.attempts[0].took);
+        assert!(waited >= Duration::from_millis(100), "{job:#?}");
     }
 );
 
 site_test!(who_fails_in_a_batch_fails_alone, |site| async move {
     // Pushed to a live worker, which so has it compiled: all of them are claimed at once.
-    let _worker = site.worker(&[]).await;
+    let _worker = site.live_worker(&[]).await;
     site.push_example("basics").await;
     let ids = embed(&site, &["a", "", "b"]).await;
     let jobs = site.ends(&ids).await;
@@ -125,7 +126,7 @@ site_test!(
     a_poisonous_call_fails_its_peers_once_and_then_itself,
     |site| async move {
         // Pushed to a live worker, which so has it compiled: all of them are claimed at once.
-        let _worker = site.worker(&[]).await;
+        let _worker = site.live_worker(&[]).await;
         site.push_example("basics").await;
         let ids = embed(&site, &["a", "poison", "b", "c"]).await;
         let jobs = site.ends(&ids).await;
@@ -236,7 +237,7 @@ site_test!(
     |site| async move {
         site.push("app", &Guest::new(ECHO).batch(4, EVER, ANSWER).build())
             .await;
-        let mut worker = site.worker(&["LOVAGE_WORKER__LEASE=1s"]).await;
+        let mut worker = site.worker(&["LOVAGE_WORKER__LEASE=5s"]).await;
         let ids = site.enqueue("app", 3).await;
         claimed(&site, &ids).await;
         worker.signal("KILL");
@@ -260,10 +261,12 @@ site_test!(
             {BEGIN}"
         );
         let answer = "(call $answer (local.get $number) (i32.const 128) (i32.const 1))";
-        let each = format!("{ask} {answer} {}", sleep(500));
+        let each = format!("{ask} {answer} {}", sleep(1_500));
         let alone = format!("{ask} (call $respond (i32.const 128) (i32.const 1))");
         let guest = Guest::with_imports(&alone).text(2000, "begun");
-        site.push("app", &guest.batch(3, 100, &each).build()).await;
+        // Long enough for the three to meet; the fourth waits so long in vain.
+        site.push("app", &guest.batch(3, 3_000, &each).build())
+            .await;
         let _worker = site.worker(&[]).await;
         let mut ids = site.enqueue("app", 3).await;
         for id in &ids {

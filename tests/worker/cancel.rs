@@ -13,9 +13,9 @@ use crate::support::site::{Site, call};
 use crate::support::{site_test, until};
 
 /// So rare that nothing but a signal can be in time.
-const RARE: [&str; 2] = ["LOVAGE_WORKER__HEARTBEAT=20s", "LOVAGE_WORKER__LEASE=60s"];
+const RARE: [&str; 2] = ["LOVAGE_WORKER__HEARTBEAT=60s", "LOVAGE_WORKER__LEASE=180s"];
 /// What a stop may take on a busy machine; on a quiet one it is 100 ms.
-const SOON: Duration = Duration::from_secs(5);
+const SOON: Duration = Duration::from_secs(15);
 
 /// Looks until it hears that it should stop.
 const LOOK: &str = "(loop $on (br_if $on (i32.eqz (call $cancelled))))";

@@ -11,7 +11,7 @@ const JOBS: usize = 200;
 /// Short enough to be waited for, long enough for a busy machine.
 const LEASE: [&str; 2] = [
     "LOVAGE_WORKER__HEARTBEAT=100ms",
-    "LOVAGE_WORKER__LEASE=2000ms",
+    "LOVAGE_WORKER__LEASE=5000ms",
 ];
 
 site_test!(
@@ -65,7 +65,7 @@ site_test!(
 site_test!(
     a_worker_that_was_declared_dead_goes_on_under_a_new_identity,
     |site| async move {
-        site.push("app", &beginning(1500)).await;
+        site.push("app", &beginning(6_000)).await;
         let mut sleeper = site.worker(&LEASE).await;
         let ids = site.enqueue("app", 10).await;
         site.begun(&ids).await;

@@ -17,16 +17,21 @@ fn untouched(job: &Job) {
 site_test!(
     what_runs_finishes_and_what_waits_is_available,
     |site| async move {
-        let mut worker = site.worker(&["--concurrency", "2"]).await;
+        let mut worker = site.live_worker(&["--concurrency", "2"]).await;
         // Pushed to a live worker, which so has it compiled: the first two jobs
         // begin at once.
-        site.push("app", &beginning(2000)).await;
+        site.push("app", &beginning(6_000)).await;
         let ids = site.enqueue("app", 7).await;
         site.begun(&ids[..2]).await;
         worker.signal("TERM");
         worker.says("draining").await;
-        let counts = site.counts().await;
-        assert_eq!((counts.available, counts.running), (5, 2), "back at once");
+        // It says so before the others are back, which they are while the two still run.
+        until("the rest is back", || async {
+            let counts = site.counts().await;
+            assert!(counts.completed == 0, "not at once: {counts:?}");
+            ((counts.available, counts.running) == (5, 2)).then_some(())
+        })
+        .await;
         assert_eq!(worker.ended().await.code(), Some(0));
         for id in &ids[..2] {
             completed_once(&site.job(*id).await, &[7]);
@@ -38,9 +43,9 @@ site_test!(
 );
 
 site_test!(a_drain_longer_than_the_lease_keeps_it, |site| async move {
-    let mut worker = site.worker(&["LOVAGE_WORKER__LEASE=800ms"]).await;
+    let mut worker = site.live_worker(&["LOVAGE_WORKER__LEASE=4s"]).await;
     // To a live worker, which so has it compiled before the job is there.
-    site.push("app", &beginning(2500)).await;
+    site.push("app", &beginning(10_000)).await;
     let id = site.enqueue("app", 1).await[0];
     site.begun(&[id]).await;
     // It would take the job, were the lease to run out.

@@ -11,7 +11,7 @@ use lovage_queue::retry::Backoff;
 
 use super::{completed_once, endings};
 use crate::fixtures::Guest;
-use crate::support::guests::{beginning, sleep, stuck_once};
+use crate::support::guests::{ATTEMPT, beginning, sleep, stuck_once};
 use crate::support::site::{Site, call};
 use crate::support::{PATIENCE, until};
 
@@ -94,11 +94,20 @@ async fn a_killed_process_costs_the_attempt_that_it_ran_and_that_is_tried_again(
     assert!(worker.is_alive());
 }
 
+/// How often each has been claimed: also where it went back without a run.
+async fn deliveries(client: &Client, ids: &[JobId]) -> Vec<u32> {
+    let mut all = Vec::new();
+    for id in ids {
+        all.push(client.job(*id).await.unwrap().delivery);
+    }
+    all
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_process_costs_its_own_attempts_and_no_other_tenants() {
     let site = Site::sqlite().apart();
     site.push("app", &stuck_once()).await;
-    let file = site.write("other.wasm", beginning(4_000));
+    let file = site.write("other.wasm", beginning(8_000));
     let push = [
         "push",
         file.to_str().unwrap(),
@@ -117,18 +126,23 @@ async fn a_killed_process_costs_its_own_attempts_and_no_other_tenants() {
     let other = Client::over(site.client().await.broker().clone(), "other");
     let theirs = other.enqueue_all(vec![call("app"); 5]).await.unwrap();
     until("the other tenant's have begun", || async {
-        other.broker().checkpoint("other", theirs[4]).await.unwrap()
+        for id in &theirs {
+            other.broker().checkpoint("other", *id).await.unwrap()?;
+        }
+        Some(())
     })
     .await;
     assert_eq!(children(pid).len(), 2);
+    let before = deliveries(site.client().await, &ids).await;
+    let theirs_before = deliveries(&other, &theirs).await;
     victims.into_iter().for_each(kill);
 
-    for job in site.ends(&ids).await {
+    for (job, before) in site.ends(&ids).await.iter().zip(before) {
         // Nobody knows whose doing it was: so it is nobody's.
-        completed_once(&job, &[7]);
+        completed_once(job, &[7]);
         assert_eq!(
             (job.attempt, job.crash, job.delivery),
-            (0, 0, 2),
+            (0, 0, before + 1),
             "{job:#?}"
         );
     }
@@ -139,8 +153,8 @@ async fn a_killed_process_costs_its_own_attempts_and_no_other_tenants() {
         .unwrap();
     for job in jobs.into_iter().flatten() {
         completed_once(&job, &[7]);
-        assert_eq!(job.delivery, 1, "{job:#?}");
     }
+    assert_eq!(deliveries(&other, &theirs).await, theirs_before);
     assert!(worker.is_alive());
     assert_eq!(worker.pid(), pid);
 }
@@ -148,17 +162,22 @@ async fn a_killed_process_costs_its_own_attempts_and_no_other_tenants() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_job_that_kills_its_process_each_time_is_discarded() {
     let site = Site::sqlite().apart();
-    site.push("app", &beginning(60_000)).await;
+    // Tells which of four attempts it is, as a share.
+    let tell = "(call $progress (i32.const 1)
+        (f64.div (f64.convert_i32_u (local.get $attempt)) (f64.const 4))
+        (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 128))";
+    let code = format!("(local $attempt i32) {ATTEMPT} {tell} {}", sleep(60_000));
+    site.push("app", &Guest::with_imports(&code).build()).await;
     let worker = site.worker(&[]).await;
     let mut call = impatient("app");
     call.options.max_attempts = Some(3);
     let id: JobId = site.enqueue_all(vec![call]).await[0];
     let mut killed = BTreeSet::new();
-    for attempt in 0..3 {
-        site.begun(&[id]).await;
-        let fresh = until("its attempt runs", || async {
-            let job = site.job(id).await;
-            let runs = job.state == State::Running && job.attempts.len() == attempt;
+    for share in [0.25, 0.5, 0.75] {
+        // A process that has not been handed the attempt does not cost it.
+        let fresh = until("its attempt has begun", || async {
+            let told = site.job(id).await.progress;
+            let runs = told.is_some_and(|it| it.share == Some(share));
             let fresh: Vec<u32> = children(worker.pid())
                 .difference(&killed)
                 .copied()
@@ -166,8 +185,6 @@ async fn a_job_that_kills_its_process_each_time_is_discarded() {
             (runs && fresh.len() == 1).then(|| fresh[0])
         })
         .await;
-        // Until it has been handed the attempt.
-        tokio::time::sleep(Duration::from_millis(500)).await;
         killed.insert(fresh);
         kill(fresh);
     }

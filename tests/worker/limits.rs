@@ -1,7 +1,5 @@
 //! What may start, how often and beside how many others, over all workers.
 
-use std::time::Duration;
-
 use lovage_queue::job::{Job, State};
 use lovage_queue::limits::Scope;
 
@@ -39,10 +37,13 @@ site_test!(a_tasks_rate_is_kept_over_all_workers, |site| async move {
     site.push("app", &guest.build()).await;
     site.push("free", &answering(1)).await;
     let _workers = [site.worker(&[]).await, site.worker(&[]).await];
-    let ids = site.enqueue("app", JOBS).await;
+    // At once, so that those behind them in the queue are there in time.
+    let calls = [vec![call("app"); JOBS], vec![call("free"); 20]].concat();
+    let ids = site.enqueue_all(calls).await;
+    let (ids, free) = ids.split_at(JOBS);
     // They hold up nobody else in their queue.
-    let free = site.ends(&site.enqueue("free", 20).await).await;
-    let jobs = by_start(site.ends(&ids).await);
+    let free = site.ends(free).await;
+    let jobs = by_start(site.ends(ids).await);
     let first_end = free.iter().map(|job| job.finished).max().unwrap();
     assert!(first_end < jobs[JOBS - 1].started);
     // In any time no more than its share, with the 50 ms that may be borrowed.
@@ -88,7 +89,7 @@ site_test!(what_is_paused_waits_and_then_goes_on, |site| async move {
 site_test!(
     nothing_waits_behind_a_long_job_while_another_worker_is_free,
     |site| async move {
-        site.push("long", &beginning(3_000)).await;
+        site.push("long", &beginning(60_000)).await;
         site.push("app", &answering(1)).await;
         // Two that have just been fast, and so claim ahead.
         let one = ["--concurrency", "1"];
@@ -99,13 +100,11 @@ site_test!(
         site.begun(&long).await;
         let short = site.enqueue("app", 200).await;
         let short = site.ends(&short).await;
-        let long = site.ends(&long).await.remove(0);
-        completed_once(&long, &[7]);
+        let long = site.job(long[0]).await;
+        assert_eq!(long.state, State::Running, "{long:#?}");
         for job in short {
             completed_once(&job, &[1]);
-            assert!(job.finished < long.finished, "{job:#?}");
             assert_ne!(job.worker, long.worker);
         }
-        assert!(long.attempts[0].took >= Duration::from_secs(3));
     }
 );

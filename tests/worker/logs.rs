@@ -19,7 +19,8 @@ fn write(at: usize, length: usize) -> String {
 }
 
 site_test!(a_log_can_be_read_while_its_job_runs, |site| async move {
-    let code = [write(2000, 4), sleep(2_000), write(2004, 4), sleep(60_000)].concat();
+    // Long enough between the two that somebody sees the first alone.
+    let code = [write(2000, 4), sleep(8_000), write(2004, 4), sleep(60_000)].concat();
     let guest = Guest::with_imports(&code).text(2000, "one\ntwo\n");
     site.push("app", &guest.build()).await;
     let _worker = site.worker(&[]).await;

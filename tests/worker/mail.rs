@@ -3,6 +3,7 @@
 
 use crate::support::peer::Peer;
 use crate::support::site::{Ran, Site, text};
+use crate::support::until;
 use crate::support::wasm::Examples;
 
 /// What the example wants to reach, and a port of as many digits takes its place.
@@ -53,6 +54,11 @@ async fn mail_is_sent(site: Site) {
     let sent = send(&site, "you@example.com").await.ok().json();
     let id = sent["id"].as_str().expect("a job's id");
     assert_eq!(sent["result"], format!("<{id}@lovage>"), "{sent}");
+    // The task need not have waited for the server to see the end.
+    until("the server has it all", || async {
+        (peer.connections() == (1, 1)).then_some(())
+    })
+    .await;
     let mailbox = peer.said();
     assert_eq!(mailbox.len(), 1, "{mailbox:?}");
     for line in [
@@ -73,6 +79,10 @@ async fn mail_is_sent(site: Site) {
         refused.to_string().contains("550 nobody of that name"),
         "{refused}"
     );
+    until("that one has ended as well", || async {
+        (peer.connections().1 == 2).then_some(())
+    })
+    .await;
     assert_eq!(peer.connections(), (2, 2));
     // Another door was not granted, whatever the configuration says.
     let address = format!("address={}", stranger.address());

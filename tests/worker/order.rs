@@ -17,6 +17,8 @@ fn by_start(mut jobs: Vec<Job>) -> Vec<Job> {
 }
 
 site_test!(the_highest_priority_starts_first, |site| async move {
+    let _worker = site.live_worker(&["--concurrency", "1"]).await;
+    // To a live worker, which so has it compiled: none goes back and starts later.
     site.push("app", &sleeping(15)).await;
     let priorities = [5, 0, 9, 7, 3, 9, 1, 5];
     let calls = priorities.map(|priority| {
@@ -25,7 +27,6 @@ site_test!(the_highest_priority_starts_first, |site| async move {
         call
     });
     let ids = site.enqueue_all(calls.to_vec()).await;
-    let _worker = site.worker(&["--concurrency", "1"]).await;
     let jobs = by_start(site.ends(&ids).await);
     let order: Vec<_> = jobs.iter().map(|job| job.call.priority).collect();
     assert_eq!(order, [9, 9, 7, 5, 5, 3, 1, 0]);
@@ -36,6 +37,9 @@ site_test!(the_highest_priority_starts_first, |site| async move {
 });
 
 site_test!(queues_share_a_worker_by_their_weights, |site| async move {
+    let queues = ["--concurrency", "1", "--queues", "high=3,low"];
+    let _worker = site.live_worker(&queues).await;
+    // To a live worker, as above.
     site.push("app", &sleeping(15)).await;
     let calls = (0..24).map(|n| {
         let mut call = call("app");
@@ -43,8 +47,6 @@ site_test!(queues_share_a_worker_by_their_weights, |site| async move {
         call
     });
     let ids = site.enqueue_all(calls.collect()).await;
-    let queues = ["--concurrency", "1", "--queues", "high=3,low"];
-    let _worker = site.worker(&queues).await;
     let jobs = by_start(site.ends(&ids).await);
     // While both have jobs, three of four are of the heavier one.
     let high = jobs[..12].iter().filter(|job| job.call.queue == "high");
@@ -67,11 +69,12 @@ site_test!(
 );
 
 site_test!(a_job_with_an_eta_starts_no_earlier, |site| async move {
-    const ETA: Duration = Duration::from_millis(900);
+    /// So long that one may look at it before.
+    const ETA: Duration = Duration::from_secs(5);
     site.push("app", &sleeping(1)).await;
     let _worker = site.worker(&[]).await;
     let called = site
-        .lovage(&["call", "app.go", "--eta", "900ms", "--json"])
+        .lovage(&["call", "app.go", "--eta", "5s", "--json"])
         .await
         .ok();
     let id = called.json()["id"].as_str().unwrap().parse().unwrap();
@@ -93,10 +96,12 @@ site_test!(
     a_thousand_jobs_due_within_a_second_start_on_time,
     |site| async move {
         const JOBS: u64 = 1_000;
+        /// So rare that whoever waited for one would be late.
+        const RARE: [&str; 2] = ["LOVAGE_WORKER__HEARTBEAT=30s", "LOVAGE_WORKER__LEASE=90s"];
         /// At the median, beside all the other tests. Alone it is 2 ms.
-        const LATE: Duration = Duration::from_millis(250);
+        const LATE: Duration = Duration::from_secs(5);
         site.push("app", &answering(1)).await;
-        let _worker = site.worker(&[]).await;
+        let _worker = site.worker(&RARE).await;
         let wait = |n| Duration::from_millis(2_000 + n * 37 % 1_000);
         let calls = (0..JOBS).map(|n| {
             let mut call = call("app");

@@ -14,7 +14,8 @@ use crate::support::until;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_outlives_a_redis_that_was_killed() {
     let mut site = Site::on(Server::durable());
-    site.push("app", &sleeping(20)).await;
+    // Most of them are left when the server goes, however late that is.
+    site.push("app", &sleeping(60)).await;
     let mut worker = site.worker(&["--concurrency", "4"]).await;
     let ids = site.enqueue("app", 300).await;
     until("some are done", || async {

@@ -25,7 +25,7 @@ fn unique(until: Until, conflict: Conflict) -> Call {
 site_test!(
     a_job_that_has_waited_too_long_is_cancelled_instead,
     |site| async move {
-        site.push("app", &beginning(1_500)).await;
+        site.push("app", &beginning(6_000)).await;
         let _worker = site.worker(&["--concurrency", "1"]).await;
         let first = site.enqueue("app", 1).await;
         site.begun(&first).await;
@@ -47,7 +47,7 @@ site_test!(
 site_test!(
     a_unique_job_is_there_once_until_it_is_done,
     |site| async move {
-        site.push("app", &beginning(1_000)).await;
+        site.push("app", &beginning(6_000)).await;
         let client = site.client().await;
         let done = |conflict| unique(Until::Done, conflict);
         let first = client.enqueue(done(Conflict::Existing)).await.unwrap();
@@ -121,22 +121,22 @@ site_test!(
 );
 
 site_test!(no_attempt_begins_past_the_maximum_age, |site| async move {
-    // Asks for another in 700 ms.
-    let code = fail(2, 700);
+    // Asks for another in 5 s.
+    let code = fail(2, 5_000);
     let guest = Guest::with_imports(&code).text(2000, FAILURE);
     site.push("app", &guest.build()).await;
     let _worker = site.worker(&[]).await;
     let aged = |ms| {
         let mut call = call("app");
         call.options.max_age = Some(Duration::from_millis(ms));
-        call.options.max_attempts = Some(3);
+        call.options.max_attempts = Some(2);
         call
     };
-    let ids = site.enqueue_all(vec![aged(500), aged(60_000)]).await;
+    let ids = site.enqueue_all(vec![aged(4_000), aged(60_000)]).await;
     let jobs = site.ends(&ids).await;
     assert_eq!(endings(&jobs[0]), [Ending::Failed]);
     assert_eq!(jobs[0].state, State::Discarded);
-    assert_eq!(endings(&jobs[1]), [Ending::Failed; 3]);
+    assert_eq!(endings(&jobs[1]), [Ending::Failed; 2]);
 });
 
 site_test!(

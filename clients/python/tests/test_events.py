@@ -106,27 +106,28 @@ def test_progress_is_told_once_and_until_the_end(client: Any, fake: Fake) -> Non
 def test_progress_ends_with_the_callers_time(client: Any, fake: Fake) -> None:
     def quiet(handler: Handler, _: bytes) -> None:
         handler.stream(progress("running"))
-        time.sleep(1.5)
+        time.sleep(30.0)
 
     fake.routes["GET /v1/events"] = quiet
     begun = time.monotonic()
     with pytest.raises(WaitTimeout, match="job j"):
         list(client.progress("j", 0.4))
-    assert 0.4 <= time.monotonic() - begun < 1.2
-    assert [it.name for it in client.events(timeout=0.3)] == ["progress"]
+    assert 0.4 <= time.monotonic() - begun < 20
+    assert [it.name for it in client.events(timeout=3.0)] == ["progress"]
 
 
 def test_a_server_that_is_alive_keeps_nobody_past_the_deadline(client: Any, fake: Fake) -> None:
     def quiet(handler: Handler, _: bytes) -> None:
         handler.stream(": alive\n\n")
-        time.sleep(0.4)
+        time.sleep(4.0)
         handler.wfile.write(b": alive\n\n")
-        time.sleep(1.5)
+        time.sleep(30.0)
 
     fake.routes["GET /v1/events"] = quiet
     begun = time.monotonic()
-    assert list(client.events(timeout=0.5)) == []
-    assert 0.5 <= time.monotonic() - begun < 0.8
+    assert list(client.events(timeout=5.0)) == []
+    # A word that began its time anew would keep it until 9 s.
+    assert 5.0 <= time.monotonic() - begun < 9.0
 
 
 @pytest.mark.parametrize("method", ["events", "progress"])
@@ -136,7 +137,7 @@ def test_a_stream_that_is_left_early_is_closed(client: Any, fake: Fake, method: 
     def endless(handler: Handler, _: bytes) -> None:
         handler.stream(progress("running"))
         with suppress(OSError):
-            for _round in range(500):
+            for _round in range(6000):
                 handler.wfile.write(b": alive\n\n")
                 time.sleep(0.01)
             return
@@ -146,13 +147,13 @@ def test_a_stream_that_is_left_early_is_closed(client: Any, fake: Fake, method: 
     seen = client.events() if method == "events" else client.progress("j")
     next(seen)
     seen.close()
-    assert left.wait(4.0)
+    assert left.wait(30.0)
 
 
 def test_somebody_elses_page_is_no_stream(client: Any, fake: Fake) -> None:
     fake.routes["GET /v1/events"] = lambda handler, _: handler.reply(200, "a page")
     with pytest.raises(WrongAnswer, match="is a Lovage server at that address"):
-        next(client.events(timeout=2.0))
+        next(client.events(timeout=20.0))
     assert len(fake.seen) == 1
 
 
@@ -170,5 +171,5 @@ def test_an_outage_of_more_than_the_clients_patience_ends_a_stream(
 ) -> None:
     fake.faults = [hung_up] * 1000
     with pytest.raises(ConnectionFailed, match="GET /v1/events"):
-        next(client.with_timeout(0.5).events())
+        next(client.with_timeout(2.0).events())
     assert len(fake.seen) >= 2

@@ -119,6 +119,7 @@ def test_a_job_that_runs_is_waited_for_and_stopped(live: Any) -> None:
     job = live.basics.spin(ms=60_000)
     with pytest.raises(WaitTimeout, match=job.id):
         job.wait(0.5)
+    assert any(it.state == "running" for it in job.progress(30))
     assert job.cancel().became == "asked"
     assert job.wait(20).state == "cancelled"
     assert job.requeue().became == "requeued"
@@ -128,13 +129,13 @@ def test_a_job_that_runs_is_waited_for_and_stopped(live: Any) -> None:
 
 
 def test_progress_is_followed_to_the_end(live: Any) -> None:
-    job = live.basics.spin.with_options(eta=0.5)(ms=1500)
+    job = live.basics.spin.with_options(eta=3)(ms=1500)
     states = [it.state for it in job.progress(30)]
     assert states[-1] == "completed" and len(states) == len(set(states)) > 1
 
 
 def test_events_tell_of_a_job(live: Any) -> None:
-    job = live.basics.add.with_options(eta=1)(a=1, b=2)
+    job = live.basics.add.with_options(eta=5)(a=1, b=2)
     kinds = []
     for event in live.events(job=job.id, timeout=20):
         kinds += [event.data["kind"]] if event.name == "jobs" else []

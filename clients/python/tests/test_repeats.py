@@ -34,7 +34,7 @@ def test_an_answer_that_is_lost_makes_no_second_job(client: Any, fake: Fake) -> 
 
 
 def test_an_answer_that_is_late_makes_no_second_job(client: Any, fake: Fake) -> None:
-    fake.faults = [silent(0.6), None]
+    fake.faults = [silent(30.0), None]
     patient = client.with_timeout(0.5)
     with pytest.raises(ConnectionFailed, match="silent for too long") as caught:
         patient.enqueue("m.t")
@@ -61,7 +61,7 @@ def test_a_full_queue_is_waited_for_as_long_as_it_says(client: Any, fake: Fake) 
     fake.faults = [problem(429, "queue-full", "1"), None]
     begun = time.monotonic()
     client.enqueue("m.t")
-    assert 1.0 <= time.monotonic() - begun < 2.0 and len(fake.seen) == 2
+    assert 1.0 <= time.monotonic() - begun < 10 and len(fake.seen) == 2
 
 
 def test_it_is_not_waited_for_longer_than_the_caller_likes(client: Any, fake: Fake) -> None:
@@ -88,7 +88,7 @@ def test_a_server_that_is_away_for_a_moment_goes_unnoticed(client: Any, fake: Fa
 def test_a_server_that_stays_away_is_told_with_the_key(client: Any, fake: Fake) -> None:
     fake.faults = [problem(503, "unavailable")] * 100
     with pytest.raises(Unavailable, match="it is unavailable") as caught:
-        client.with_timeout(0.5).enqueue("m.t")
+        client.with_timeout(2.0).enqueue("m.t")
     assert {caught.value.key} == set(keys(fake)) and len(fake.seen) >= 2
 
 
@@ -104,13 +104,14 @@ def test_what_will_not_get_better_is_not_repeated(client: Any, fake: Fake) -> No
 
 
 def test_nobody_there_is_an_error_that_says_where(client: Any, fake: Fake) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
     from lovage_client import Client
 
-    with Client(url, timeout=0.4) as nobody, pytest.raises(ConnectionFailed) as caught:
-        nobody.enqueue("m.t")
+    # Held and never listened at: so it is nobody else's meanwhile.
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{held.getsockname()[1]}"
+        with Client(url, timeout=0.4) as nobody, pytest.raises(ConnectionFailed) as caught:
+            nobody.enqueue("m.t")
     assert url in str(caught.value) and "POST /v1/jobs" in str(caught.value)
     assert not caught.value.in_doubt and caught.value.key is None
 

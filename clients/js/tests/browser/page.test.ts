@@ -102,7 +102,7 @@ test("in a page events come as they happen, and a loop that is left closes its s
     const stream = client.events({ task: "basics.whoami", signal });
     const first = stream.next();
     // It has to listen before there is something to hear.
-    await new Promise((done) => setTimeout(done, 500));
+    await new Promise((done) => setTimeout(done, 3_000));
     const job = await client.basics.whoami();
     const told = [(await first).value!, (await stream.next()).value!];
     await stream.return(undefined);

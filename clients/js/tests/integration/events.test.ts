@@ -24,7 +24,7 @@ test("what happens is told, and a later stream goes on behind it", async () => {
   let last = "";
   const stream = client.events({ task: "basics.echo", signal: signal() });
   const next = stream.next();
-  await new Promise((done) => setTimeout(done, 300));
+  await new Promise((done) => setTimeout(done, 3_000));
   const job = await client.basics.echo({ value: 1 });
   for (let { value } = await next; value; { value } = await stream.next()) {
     const { kind, ids } = value.data as { kind: string; ids: string[] };

@@ -93,7 +93,7 @@ test("lines end in every way, and anywhere", async () => {
 test("whoever leaves the loop leaves no stream behind", async () => {
   let closed: Promise<unknown> | undefined;
   const fake = await Fake.start((heard, response) => {
-    closed = once(response, "close", { signal: AbortSignal.timeout(5_000) });
+    closed = once(response, "close", { signal: AbortSignal.timeout(30_000) });
     return stream(["data: 1\n\n"], "stay")(heard, response);
   });
   await first(fake, 1);
