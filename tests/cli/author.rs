@@ -27,6 +27,7 @@ async fn new_build_run_push_and_call() {
     let lock = site.work().join("hello-you/Cargo.lock");
     std::fs::copy(root().join("examples/Cargo.lock"), lock).unwrap();
     // The project's own settings count, also when it is built from elsewhere.
+    std::fs::create_dir(site.work().join("hello-you/.cargo")).unwrap();
     let settings = "[env]\nOF_THE_PROJECT = \"here\"\n";
     site.write("hello-you/.cargo/config.toml", settings);
     let code = site.work().join("hello-you/src/lib.rs");
