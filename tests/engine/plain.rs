@@ -1,5 +1,7 @@
 //! Components with no SDK: their functions are tasks.
 
+use std::time::Duration;
+
 use lovage::engine::{End, Invocation, Limits, Outcome, Refusal};
 use lovage_queue::job::Ending;
 use lovage_queue::retry::Retry;
@@ -248,6 +250,63 @@ async fn an_error_of_a_result_is_a_failure() {
         told(&outcome),
         pair("error", "failed, and does not say why")
     );
+}
+
+/// An error of the contract's own type, by its name or only of the same form.
+#[tokio::test]
+async fn an_error_may_say_what_is_to_be_done_next() {
+    // The record lies at 24, behind whether there is an error.
+    let core = r#"
+      (data (i32.const 100) "goneit was herelong ago")
+      (func (export "fails") (param i32) (result i32)
+        (i32.store8 (i32.const 16) (i32.const 1))
+        (i32.store (i32.const 24) (i32.const 100)) (i32.store (i32.const 28) (i32.const 4))
+        (i32.store (i32.const 32) (i32.const 104)) (i32.store (i32.const 36) (i32.const 11))
+        (i32.store8 (i32.const 40) (i32.const 1))
+        (i32.store (i32.const 44) (i32.const 115)) (i32.store (i32.const 48) (i32.const 8))
+        (i32.store8 (i32.const 56) (local.get 0))
+        (i64.store (i32.const 64) (i64.const 1500))
+        (i32.const 16))"#;
+    let retry = r#"(variant (case "policy") (case "now") (case "after" u64) (case "never"))"#;
+    let failure_of = |retry: &str| {
+        format!(
+            r#"(record (field "kind" string) (field "message" string)
+                (field "detail" (option string)) (field "retry" {retry}))"#
+        )
+    };
+    let imported = format!(
+        r#"(import "lovage:task/types@0.1.0" (instance $types
+          (type $r {retry})
+          (export "retry" (type $retry (eq $r)))
+          (type $f {})
+          (export "failure" (type (eq $f)))))
+        (alias export $types "failure" (type $failure))"#,
+        failure_of("$retry"),
+    );
+    let own = format!(
+        r#"(type $r {retry})
+        (export $retry "again" (type $r))
+        (type $f {})
+        (export $failure "refusal" (type $f))"#,
+        failure_of("$retry"),
+    );
+    let ty = r#"(param "retry" u8) (result (result u64 (error $failure)))"#;
+    for types in [imported, own] {
+        let module = component(&types, core, &lifted("fails", ty));
+        for (case, retry) in [
+            (0, Retry::Policy),
+            (1, Retry::Now),
+            (2, Retry::After(Duration::from_millis(1_500))),
+            (3, Retry::Never),
+        ] {
+            let outcome = call(&module, "fails", json!({"retry": case})).await;
+            let failure = failure(&outcome);
+            let said = [&*failure.kind, &*failure.message];
+            assert_eq!(said, ["gone", "it was here"]);
+            assert_eq!(failure.detail.as_deref(), Some("long ago"));
+            assert_eq!(failure.retry, retry);
+        }
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@
 //!   calls it there; `raw`: bytes as bytes, `even`: where these must lie; `typing`: as a component defines them; `sections`:
 //!   what of a component all of that needs
 //! - `lower`: arguments to an image; `lift`: an image to a result; `pack`: MessagePack;
-//!   `laid`: how much work that is
+//!   `laid`: how much work that is; `failure`: what an error says
 //!
 //! # Values
 //! A record is an object, whose names have `_` where WIT has `-`. A case of a variant or an
@@ -19,6 +19,7 @@
 //! `list<u8>` is bytes.
 
 mod even;
+mod failure;
 mod glue;
 mod laid;
 mod lift;
@@ -38,19 +39,18 @@ use std::collections::HashSet;
 use std::fmt;
 
 use lovage_queue::task::{TaskInfo, TaskOptions};
-use rmpv::Value;
 use serde::{Deserialize, Serialize};
 use wasmtime::Store;
 use wasmtime::component::{Component, ComponentExportIndex, Instance};
 
+use self::failure::{failure, fatal};
 use self::lift::{Lift, Unliftable};
-use self::pack::{Head, Reader};
 use self::shape::Shape;
 use super::attempt::function;
 use super::bindings::lovage::task::types;
 use super::host::State;
 use super::module::Refusal;
-use super::outcome::{ResultTooLarge, cut};
+use super::outcome::ResultTooLarge;
 
 /// What an artifact begins with that has functions before it; wasmtime's own begin
 /// otherwise.
@@ -59,8 +59,6 @@ const MAGIC: &[u8] = b"lovage plain\0";
 const HANDLER: &str = "lovage:task/handler@";
 /// What a component may export besides its functions, and keeps.
 const PASSED_ON: &str = "lovage:task/wants@";
-/// Values of an error that is written out.
-const TOLD: usize = 1_000;
 /// Names of numbers that JSON has none for.
 const NOT_FINITE: [(&str, f64); 3] = [
     ("NaN", f64::NAN),
@@ -252,62 +250,6 @@ impl fmt::Display for Place {
             None => f.write_str(&self.function),
             Some(name) => write!(f, "{name}#{}", self.function),
         }
-    }
-}
-
-/// What somebody returned as an error: a text is its message, and a case its kind.
-fn failure(shape: Option<&Shape>, error: &[u8]) -> types::Failure {
-    let is_case = matches!(shape, Some(Shape::Enum(_) | Shape::Variant(_)));
-    let error = outlined(error);
-    let told = |value: &Value| match value {
-        Value::String(text) => text.as_str().unwrap_or_default().to_owned(),
-        Value::Nil => "failed, and does not say why".into(),
-        other => other.to_string(),
-    };
-    let (kind, message) = match &error {
-        Value::Map(entries) if is_case && entries.len() == 1 => {
-            (told(&entries[0].0), told(&entries[0].1))
-        }
-        Value::Map(entries) => {
-            let message = entries
-                .iter()
-                .find(|(name, _)| name.as_str() == Some("message"));
-            let message = message.map(|(_, it)| it).filter(|it| it.is_str());
-            ("error".into(), told(message.unwrap_or(&error)))
-        }
-        Value::String(_) if is_case => (told(&error), told(&error)),
-        other => ("error".into(), told(other)),
-    };
-    types::Failure {
-        kind,
-        message,
-        detail: None,
-        retry: types::Retry::Policy,
-    }
-}
-
-/// An error as a value, which takes many times its memory; so of one of many values there is
-/// nothing but its case and its size.
-fn outlined(error: &[u8]) -> Value {
-    let mut rest = Reader(error);
-    if (0..TOLD).any(|_| rest.head().is_err()) {
-        return rmpv::decode::read_value(&mut &error[..]).unwrap_or(Value::Nil);
-    }
-    let text = Value::from(format!("{} bytes of values", error.len()));
-    let mut rest = Reader(error);
-    match [rest.head(), rest.head()] {
-        [Ok(Head::Map(1)), Ok(Head::Text(case))] => Value::Map(vec![(case.into(), text)]),
-        _ => text,
-    }
-}
-
-/// A failure that would come again.
-fn fatal(kind: &str, message: String) -> types::Failure {
-    types::Failure {
-        kind: kind.into(),
-        message: cut(&message, 2_000).to_owned(),
-        detail: None,
-        retry: types::Retry::Never,
     }
 }
 

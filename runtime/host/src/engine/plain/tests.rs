@@ -4,10 +4,11 @@ use proptest::prelude::*;
 use rmpv::Value;
 use serde_json::json;
 
+use super::failure::failure;
 use super::glue::IMAGE;
 use super::lift::{Lift, Unliftable};
 use super::shape::{Integer, Shape};
-use super::{Function, Place, failure};
+use super::{Function, Place};
 
 const MOST: usize = 1 << 20;
 
