@@ -376,6 +376,81 @@ async fn bytes_are_an_argument_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_wrong_with_an_option_is_told_with_its_place() {
+    let door = Door::with_app().await;
+    for (option, wrong, pointer, said) in [
+        ("memory", json!("64MB"), "/memory", "a whole number"),
+        ("retries", json!(-1), "/retries", "a whole number"),
+        ("tags", json!("a"), "/tags", "expected a sequence"),
+        (
+            "headers",
+            json!({"a/b": 1}),
+            "/headers/a~1b",
+            "expected a string",
+        ),
+    ] {
+        let mut wrongly = call(1);
+        wrongly[option] = wrong;
+        let packed = rmp_serde::to_vec_named(&wrongly).unwrap();
+        let one = [
+            door.post("/v1/jobs", wrongly.clone()).await,
+            door.send("POST", "/v1/jobs", "application/msgpack", packed)
+                .await,
+        ];
+        for answer in one {
+            let problem = answer.problem(400, "bad-request");
+            assert_eq!(pointers(&problem), [pointer]);
+            let detail = problem["detail"].as_str().unwrap();
+            assert!(
+                detail.contains(said) && detail.contains(pointer),
+                "{detail}"
+            );
+        }
+        let many = json!({"jobs": [call(1), wrongly]});
+        let problem = door.post("/v1/jobs/batch", many).await;
+        let problem = problem.problem(400, "bad-request");
+        assert_eq!(pointers(&problem), [format!("/jobs/1{pointer}")]);
+    }
+    let long = json!({"task": "app.go", "headers": {"n".repeat(5_000): 1}});
+    let problem = door.post("/v1/jobs", long).await;
+    assert!(problem.problem(400, "bad-request").to_string().len() < 2_500);
+    assert_eq!(count(&door).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_arrive_as_something_else_is_refused() {
+    let door = Door::with_app().await;
+    for integer in ["-9223372036854775809", "18446744073709551616"] {
+        let body = format!(r#"{{"task": "app.go", "args": {{"side": {integer}}}}}"#);
+        let answer = door
+            .send("POST", "/v1/jobs", "application/json", body)
+            .await;
+        let problem = answer.problem(400, "bad-request");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.contains(integer) && detail.contains("64 bits"),
+            "{detail}"
+        );
+    }
+    // Half of a pair of surrogates, as some encoders write it.
+    let mut packed = rmp_serde::to_vec_named(&json!({
+        "task": "app.go", "args": {"side": 1, "name": "abc"},
+    }))
+    .unwrap();
+    let at = packed.windows(3).position(|it| it == b"abc").unwrap();
+    packed[at..at + 3].copy_from_slice(&[0xed, 0xa0, 0x80]);
+    let answer = door
+        .send("POST", "/v1/jobs", "application/msgpack", packed)
+        .await;
+    let problem = answer.problem(422, "invalid");
+    assert!(
+        problem["detail"].as_str().unwrap().contains("no UTF-8"),
+        "{problem}"
+    );
+    assert_eq!(count(&door).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_that_is_too_large_is_refused() {
     let settings = lovage::api::Settings {
         body: 10_000,

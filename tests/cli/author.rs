@@ -88,6 +88,32 @@ async fn new_build_run_push_and_call() {
 }
 
 #[tokio::test]
+async fn nothing_but_a_component_is_written_over() {
+    let site = Site::sqlite();
+    let sdk = root().join("sdk/rust");
+    let new = ["new", "hello", "--sdk", text(&sdk)];
+    site.lovage(&new).await.ok();
+    let source = site.work().join("hello/src/lib.rs");
+    let before = std::fs::read(&source).unwrap();
+    for (output, said) in [
+        ("hello/src/lib.rs", "`hello/src/lib.rs` is no component"),
+        ("hello/src", "as in `hello/src/NAME.wasm`"),
+    ] {
+        let build = ["build", "hello", "--output", output];
+        site.lovage(&build).await.fails(2, &[said]);
+    }
+    assert_eq!(std::fs::read(&source).unwrap(), before);
+    let other = ["new", "other", "--lang", "python", "--sdk", text(&sdk)];
+    site.lovage(&other)
+        .await
+        .fails(4, &["holds no SDK for Python: it has no `pyproject.toml`"]);
+    for name in ["json", "lovage", "x-"] {
+        let new = ["new", name, "--lang", "python"];
+        site.lovage(&new).await.fails(2, &["choose another name"]);
+    }
+}
+
+#[tokio::test]
 async fn a_module_that_does_not_compile_is_cargos_to_explain() {
     let site = Site::sqlite();
     let sdk = root().join("sdk/rust");

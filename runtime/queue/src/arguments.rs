@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use rmpv::Value;
 use serde::Serialize;
 
-pub use self::look::{MAX_NESTING, MAX_VALUES, bounded, bounded_json};
+pub use self::look::{MAX_NESTING, MAX_VALUES, bounded, bounded_json, exact_json};
 pub(crate) use self::look::{number as number_at, value as value_at};
 
 /// Why arguments could not be made.
@@ -25,6 +25,12 @@ pub enum ArgumentsError {
     /// Too many values.
     #[error("more than {0} values lie in it; send what is that large as bytes")]
     Values(usize),
+    /// An integer that nobody could be sent as it is written.
+    #[error("the integer {0} has more than 64 bits: send it as a text")]
+    Integer(String),
+    /// A text that is none.
+    #[error("a text in it is no UTF-8: send it as bytes")]
+    Text,
     /// Values that lie too deep.
     #[error("its values lie more than {MAX_NESTING} deep in each other")]
     Nesting,
@@ -86,10 +92,11 @@ impl Arguments {
         read_value(input).and_then(Arguments::from_value)
     }
 
-    /// Whether they are few enough, and lie in each other no deeper than they may.
+    /// Whether they are few enough, lie in each other no deeper than they may, and have texts
+    /// that are some.
     ///
     /// # Errors
-    /// [`ArgumentsError::Values`] and [`ArgumentsError::Nesting`].
+    /// [`ArgumentsError::Values`], [`ArgumentsError::Nesting`] and [`ArgumentsError::Text`].
     pub(crate) fn check_bounds(&self) -> Result<(), ArgumentsError> {
         let mut left = MAX_VALUES;
         let entries = self.0.iter();
@@ -194,6 +201,7 @@ fn within(value: &Value, deeper: usize, left: &mut usize) -> Result<(), Argument
         Value::Map(entries) => entries
             .iter()
             .try_for_each(|(name, it)| inner(left, name).and_then(|()| inner(left, it))),
+        Value::String(text) if text.as_str().is_none() => Err(ArgumentsError::Text),
         _ => Ok(()),
     }
 }
@@ -212,8 +220,9 @@ fn sort(entries: &mut [(Value, Value)]) {
     entries.sort_by_cached_key(|(key, _)| key.to_string());
 }
 
-/// MessagePack as JSON; binary, for which JSON has no form of its own, is Base64 in the standard
-/// alphabet, as JSON Schema has it (`contentEncoding`).
+/// MessagePack as JSON. Binary, for which JSON has no form of its own, is Base64 in the standard
+/// alphabet, as JSON Schema has it (`contentEncoding`); what is no number in JSON, the text `NaN`,
+/// `Infinity` or `-Infinity`.
 pub fn to_json(value: &Value) -> serde_json::Value {
     use serde_json::Value as Json;
     match value {
@@ -224,13 +233,22 @@ pub fn to_json(value: &Value) -> serde_json::Value {
             (_, Some(n)) => n.into(),
             _ => Json::Null,
         },
-        // NaN and the infinities have no JSON form either.
-        Value::F32(n) => serde_json::Number::from_f64((*n).into()).map_or(Json::Null, Json::Number),
-        Value::F64(n) => serde_json::Number::from_f64(*n).map_or(Json::Null, Json::Number),
+        Value::F32(n) => float((*n).into()),
+        Value::F64(n) => float(*n),
         Value::String(text) => Json::String(String::from_utf8_lossy(text.as_bytes()).into_owned()),
         Value::Binary(it) | Value::Ext(_, it) => Json::String(STANDARD.encode(it)),
         Value::Array(items) => items.iter().map(to_json).collect(),
         Value::Map(entries) => object(entries),
+    }
+}
+
+fn float(n: f64) -> serde_json::Value {
+    use serde_json::{Number, Value as Json};
+    match Number::from_f64(n) {
+        Some(number) => Json::Number(number),
+        None if n.is_nan() => "NaN".into(),
+        None if n > 0.0 => "Infinity".into(),
+        None => "-Infinity".into(),
     }
 }
 
@@ -260,6 +278,29 @@ mod tests {
             rmp_serde::from_slice(&arguments.encode()).unwrap();
         assert_eq!(read["c"], Value::Binary(vec![0xff]));
         assert_eq!(read["b"], Value::from(2));
+    }
+
+    #[test]
+    fn what_json_has_no_number_for_is_a_text() {
+        let value = Value::Array(vec![
+            f64::NAN.into(),
+            f64::INFINITY.into(),
+            f32::NEG_INFINITY.into(),
+            1.5.into(),
+        ]);
+        let names = serde_json::json!(["NaN", "Infinity", "-Infinity", 1.5]);
+        assert_eq!(to_json(&value), names);
+    }
+
+    #[test]
+    fn a_text_is_utf_8() {
+        let broken = rmpv::decode::read_value(&mut &[0xa3, 0xed, 0xa0, 0x80][..]).unwrap();
+        for value in [broken.clone(), Value::Map(vec![(broken, 1.into())])] {
+            let mut arguments = Arguments::new();
+            assert_eq!(arguments.check_bounds(), Ok(()));
+            arguments.set_value("a", Value::Array(vec![value]));
+            assert_eq!(arguments.check_bounds(), Err(ArgumentsError::Text));
+        }
     }
 
     #[test]

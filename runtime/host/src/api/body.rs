@@ -11,6 +11,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use lovage_queue::arguments::{MAX_VALUES, bounded, bounded_json};
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_path_to_error::Segment;
 
 use super::Shared;
 use super::problem::{Kind, Problem};
@@ -23,6 +24,8 @@ pub(super) const BYTES: &str = "application/octet-stream";
 /// Values that may lie in a body, names included, so that what is made of it is no
 /// hundred times its bytes: room for the largest arguments and what stands around them.
 const MAX_BODY_VALUES: usize = MAX_VALUES + 200_000;
+/// Bytes that are shown of where something in a body is wrong.
+const SHOWN: usize = 512;
 /// How much more of a body is read that is refused, and for how long.
 const DRAINED: usize = 32 << 20;
 const DRAIN: Duration = Duration::from_secs(2);
@@ -200,22 +203,49 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Parsed<T> {
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let wrong = |e: serde_json::Error| Problem::bad(format!("the body: {e}"));
-    // The path of the error, where the body is JSON at all.
-    serde_json::from_slice(bytes).map_err(wrong)
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(misplaced)?;
+    let end = json.end();
+    end.map_err(|e| Problem::bad(format!("the body: {e}")))?;
+    Ok(value)
 }
 
 fn parse_packed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let wrong = |said: String| Problem::bad(format!("the body: {said}"));
     // Else a list would do, of values in the order of our fields.
     if !matches!(bytes.first(), Some(0x80..=0x8f | 0xde | 0xdf)) {
-        return Err(wrong("it is no map".into()));
+        return Err(Problem::bad("the body: it is no map"));
     }
     let mut left = bytes;
-    let value = rmp_serde::from_read(&mut left).map_err(|e| wrong(e.to_string()))?;
+    let mut packed = rmp_serde::Deserializer::new(&mut left);
+    let value = serde_path_to_error::deserialize(&mut packed).map_err(misplaced)?;
     match left.len() {
         0 => Ok(value),
-        more => Err(wrong(format!("{more} bytes follow its end"))),
+        more => Err(Problem::bad(format!(
+            "the body: {more} bytes follow its end"
+        ))),
+    }
+}
+
+/// What is wrong with a body, with its place where that is known.
+fn misplaced<E: std::error::Error>(e: serde_path_to_error::Error<E>) -> Problem {
+    let mut pointer = String::new();
+    for part in e.path() {
+        let part = match part {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+            Segment::Enum { .. } | Segment::Unknown => break,
+        };
+        pointer = format!("{pointer}/{part}");
+    }
+    // Names of it are a stranger's.
+    pointer.truncate(pointer.floor_char_boundary(SHOWN));
+    let problem = Problem::bad(match &*pointer {
+        "" => format!("the body: {}", e.inner()),
+        _ => format!("the body: {} (at `{pointer}`)", e.inner()),
+    });
+    match &*pointer {
+        "" => problem,
+        _ => problem.at(&pointer),
     }
 }
 
@@ -229,7 +259,8 @@ pub(super) fn maybe_number<'de, D: Deserializer<'de>, T: TryFrom<u64>>(
         Whole(u64),
         Broken(f64),
     }
-    let number = match Option::<Written>::deserialize(it)? {
+    let written = Option::<Written>::deserialize(it);
+    let number = match written.map_err(|_| D::Error::custom("it must be a whole number"))? {
         None => return Ok(None),
         Some(Written::Whole(number)) => Some(number),
         Some(Written::Broken(number)) => whole_number(number),

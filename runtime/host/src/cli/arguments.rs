@@ -3,8 +3,9 @@
 use std::io::Read;
 
 use anyhow::Context as _;
-use lovage_queue::arguments::Arguments;
+use lovage_queue::arguments::{Arguments, exact_json};
 use lovage_queue::task::TaskInfo;
+use serde::de::Error as _;
 use serde_json::Value;
 
 use super::exit::Verdict;
@@ -23,30 +24,43 @@ pub(super) fn read(words: &[String], task: &TaskInfo) -> anyhow::Result<Argument
         std::io::stdin()
             .read_to_string(&mut text)
             .context("cannot read the arguments from standard input")?;
-        let json: Value = serde_json::from_str(&text).map_err(|e| {
+        let json = json(text.as_bytes()).map_err(|e| {
             Verdict::Usage(format!("the arguments on standard input are no JSON: {e}"))
         })?;
         return Ok(Arguments::from_json(json)?);
     }
     let mut arguments = Arguments::new();
     for word in words {
-        set(&mut arguments, word, task)?;
+        let (name, value) = parts(word)?;
+        if arguments.has(name) {
+            return Err(Verdict::Usage(format!("argument `{name}` is there twice")).into());
+        }
+        set(&mut arguments, name, value, task)?;
     }
     Ok(arguments)
 }
 
-fn set(arguments: &mut Arguments, word: &str, task: &TaskInfo) -> anyhow::Result<()> {
-    let usage = |text: String| anyhow::Error::from(Verdict::Usage(text));
+/// The name of an argument, and what is said of it from its mark on.
+fn parts(word: &str) -> Result<(&str, &str), Verdict> {
+    const FORMS: &str = "write `name=value`, `name:=json` or `name@file`";
+    let wrong = |why: &str| Verdict::Usage(format!("`{word}` is no argument: {why}"));
     // The first of the three marks decides, so that a value may hold the others.
-    let mark = word.find(['=', '@', ':']).ok_or_else(|| {
-        usage(format!(
-            "`{word}` is no argument: write `name=value`, `name:=json` or `name@file`"
-        ))
-    })?;
-    let (name, rest) = word.split_at(mark);
+    match word.find(['=', '@', ':']).map(|mark| word.split_at(mark)) {
+        Some(("", _)) => Err(wrong(&format!("it has no name; {FORMS}"))),
+        Some((name, rest)) if rest.starts_with(':') && !rest.starts_with(":=") => {
+            Err(wrong(&format!("a value as JSON is written `{name}:=json`")))
+        }
+        Some(parts) => Ok(parts),
+        None if word == "-" => Err(wrong("it stands alone, for all of them")),
+        None => Err(wrong(FORMS)),
+    }
+}
+
+fn set(arguments: &mut Arguments, name: &str, rest: &str, task: &TaskInfo) -> anyhow::Result<()> {
+    let usage = |text: String| anyhow::Error::from(Verdict::Usage(text));
     let schema = property(task, name);
-    if let Some(json) = rest.strip_prefix(":=") {
-        let value: Value = serde_json::from_str(json)
+    if let Some(text) = rest.strip_prefix(":=") {
+        let value = json(text.as_bytes())
             .map_err(|e| usage(format!("the value of argument `{name}` is no JSON: {e}")))?;
         arguments.set(name, &value)?;
     } else if let Some(path) = rest.strip_prefix('@') {
@@ -59,7 +73,7 @@ fn set(arguments: &mut Arguments, word: &str, task: &TaskInfo) -> anyhow::Result
                 .map_err(|_| usage(format!("argument `{name}`: `{path}` is no UTF-8 text")))?;
             arguments.set(name, &text)?;
         } else {
-            let value: Value = serde_json::from_slice(&bytes)
+            let value = json(&bytes)
                 .map_err(|e| usage(format!("argument `{name}`: `{path}` is no JSON: {e}")))?;
             arguments.set(name, &value)?;
         }
@@ -69,12 +83,14 @@ fn set(arguments: &mut Arguments, word: &str, task: &TaskInfo) -> anyhow::Result
         } else {
             arguments.set(name, &plain(text, schema))?;
         }
-    } else {
-        return Err(usage(format!(
-            "`{word}` is no argument: a value as JSON is written `{name}:=json`"
-        )));
     }
     Ok(())
+}
+
+/// Reads a value of JSON, exactly.
+fn json(text: &[u8]) -> serde_json::Result<Value> {
+    exact_json(text).map_err(serde_json::Error::custom)?;
+    serde_json::from_slice(text)
 }
 
 /// A text, unless the schema takes only something else that it can be read as.
@@ -84,7 +100,7 @@ fn plain(text: &str, schema: Option<&Value>) -> Value {
         return as_text;
     };
     let kinds = ["integer", "number", "boolean", "null"];
-    match serde_json::from_str::<Value>(text) {
+    match json(text.as_bytes()) {
         Ok(value)
             if !value.is_object()
                 && !value.is_array()
@@ -114,7 +130,21 @@ fn takes(schema: &Value, kind: &str) -> bool {
         (Some(Value::String(one)), _) => one == kind,
         (Some(Value::Array(some)), _) => some.iter().any(|it| it == kind),
         (_, Some(some)) => some.iter().any(|it| takes(it, kind)),
-        _ => schema.get("enum").is_none(),
+        _ => match schema.get("enum").and_then(Value::as_array) {
+            Some(values) => kind != "string" && values.iter().any(|it| is_of(it, kind)),
+            None => schema.get("enum").is_none(),
+        },
+    }
+}
+
+/// Whether a value is of a type of JSON Schema's.
+fn is_of(value: &Value, kind: &str) -> bool {
+    match kind {
+        "null" => value.is_null(),
+        "boolean" => value.is_boolean(),
+        "integer" | "number" => value.is_number(),
+        "string" => value.is_string(),
+        _ => false,
     }
 }
 
@@ -128,6 +158,7 @@ mod tests {
             "side": {"type": "integer"}, "name": {"type": "string"}, "deep": {"type": ["object", "null"]},
             "least": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
             "real": {"anyOf": [{"type": "number"}, {"enum": ["NaN"]}]}, "color": {"enum": ["red"]},
+            "level": {"enum": [1, 2]}, "odd": {"enum": ["a", 1, null]},
             "image": {"$ref": "#/$defs/Bytes"}, "maybe": {"type": ["integer", "null"]}, "any": {},
         });
         TaskInfo {
@@ -168,6 +199,10 @@ mod tests {
         let words = ["least=7", "real=1.5", "color=red"];
         let expected = json!({"least": 7, "real": 1.5, "color": "red"});
         assert_eq!(read(&words).unwrap(), expected);
+        let words = ["level=2", "odd=1"];
+        assert_eq!(read(&words).unwrap(), json!({"level": 2, "odd": 1}));
+        let words = ["level=x", "odd=a"];
+        assert_eq!(read(&words).unwrap(), json!({"level": "x", "odd": "a"}));
         let words = ["least=null", "real=NaN"];
         assert_eq!(read(&words).unwrap(), json!({"least": null, "real": "NaN"}));
     }
@@ -198,11 +233,20 @@ mod tests {
         for (word, said) in [
             ("side", "`side` is no argument"),
             ("side:3", "written `side:=json`"),
+            ("=3", "it has no name"),
+            ("side:=-9223372036854775809", "more than 64 bits"),
             ("deep:={", "no JSON"),
             ("image@/nowhere", "cannot read `/nowhere`"),
         ] {
             let e = read(&[word]).unwrap_err().to_string();
             assert!(e.contains(said), "{word}: {e}");
+        }
+        for (words, said) in [
+            (["side=1", "side=2"], "`side` is there twice"),
+            (["-", "side=2"], "it stands alone"),
+        ] {
+            let e = read(&words).unwrap_err().to_string();
+            assert!(e.contains(said), "{words:?}: {e}");
         }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use lovage_queue::arguments::Arguments;
+use lovage_queue::arguments::{Arguments, exact_json};
 use lovage_queue::broker::MAX_BATCH;
 use lovage_queue::client::{Call, Client};
 use lovage_queue::job::NewJob;
@@ -88,6 +88,7 @@ impl fmt::Display for Lines {
 }
 
 fn arguments(line: &[u8]) -> anyhow::Result<Arguments> {
+    exact_json(line).map_err(|e| Verdict::Usage(e.to_string()))?;
     let json: Value = serde_json::from_slice(line).map_err(|e| {
         // The line that it speaks of is always the first: the caller knows which.
         let text = e.to_string();

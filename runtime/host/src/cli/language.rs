@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use crate::stubs::names::PYTHON_KEYWORDS;
+use crate::stubs::names::{PYTHON_KEYWORDS, is_pythons};
 
 /// What a module is written in, as far as a template and a build step go: others
 /// bring their component along.
@@ -33,13 +33,29 @@ impl Language {
         }
     }
 
+    /// The file that says what a package of it is.
+    pub(super) fn manifest(self) -> &'static str {
+        match self {
+            Language::Rust => "Cargo.toml",
+            Language::Python => "pyproject.toml",
+            Language::Js | Language::Ts => "package.json",
+        }
+    }
+
     /// What source code calls a module: its name, where that holds no `-`. `None` where
     /// the language has no such name.
     pub(super) fn identifier(self, module: &str) -> Option<String> {
         let identifier = module.replace('-', "_");
         let reserved = match self {
             Language::Rust => RUST.contains(&format!(" {identifier} ")),
-            Language::Python => PYTHON_KEYWORDS.contains(&identifier.as_str()),
+            // A project of Python's ends in a letter or a digit, and its module is hidden by others
+            // of its name.
+            Language::Python => {
+                PYTHON_KEYWORDS.contains(&identifier.as_str())
+                    || is_pythons(&identifier)
+                    || identifier == "lovage"
+                    || identifier.ends_with('_')
+            }
             // A module is no word of the source there.
             Language::Js | Language::Ts => return Some(identifier),
         };
@@ -63,6 +79,9 @@ mod tests {
         assert_eq!(of(Language::Python, "3d"), None);
         assert_eq!(of(Language::Python, "class"), None);
         assert_eq!(of(Language::Python, "match").as_deref(), Some("match"));
+        for taken in ["json", "test", "lovage", "x-", "x_"] {
+            assert_eq!(of(Language::Python, taken), None);
+        }
         assert_eq!(of(Language::Ts, "class").as_deref(), Some("class"));
     }
 }

@@ -59,7 +59,7 @@ impl New {
             );
             return Err(Verdict::Usage(text).into());
         }
-        let sdk = self.sdk.as_deref().map(absolute).transpose()?;
+        let sdk = self.sdk.as_deref().map(|it| sdk_in(it, lang)).transpose()?;
         let words = Words {
             name,
             identifier: &identifier,
@@ -87,8 +87,19 @@ fn next_steps(lang: Language, name: &str, folder: &Path) -> String {
     text
 }
 
-fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
-    let told = || Verdict::Missing(format!("there is no folder `{}`", path.display()));
+/// The whole path of a folder with the language's SDK.
+fn sdk_in(path: &Path, lang: Language) -> anyhow::Result<PathBuf> {
+    let shown = path.display();
     let folder = std::fs::canonicalize(path).ok().filter(|it| it.is_dir());
-    Ok(folder.ok_or_else(told)?)
+    let told = || Verdict::Missing(format!("there is no folder `{shown}`"));
+    let folder = folder.ok_or_else(told)?;
+    let manifest = lang.manifest();
+    if !folder.join(manifest).is_file() {
+        let text = format!(
+            "`{shown}` holds no SDK for {}: it has no `{manifest}`",
+            lang.name()
+        );
+        return Err(Verdict::Missing(text).into());
+    }
+    Ok(folder)
 }

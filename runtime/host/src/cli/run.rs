@@ -112,16 +112,18 @@ fn report(context: &Context, outcome: &Outcome) -> anyhow::Result<()> {
             Size(outcome.peak_memory),
             seconds(outcome.wall)
         );
-        let log = if log.is_empty() {
-            String::new()
-        } else {
-            format!("{}\n", log.trim_end())
+        let log = match (log.trim_end(), outcome.log.truncated) {
+            ("", _) => String::new(),
+            (log, false) => format!("{log}\n"),
+            (log, true) => format!("{log}\n… the log is longer than what is kept of it\n"),
         };
         let result = result
             .as_ref()
             .map(|it| format!("{it:#}\n"))
             .unwrap_or_default();
-        format!("{log}{result}{cost}")
+        let detail = failure.and_then(|it| it.detail.as_deref());
+        let detail = detail.map_or(String::new(), |it| format!("{}\n", it.trim_end()));
+        format!("{log}{result}{detail}{cost}")
     })?;
     match failure {
         Some(failure) => Err(Verdict::Task(format!(

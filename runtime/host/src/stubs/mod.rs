@@ -71,10 +71,14 @@ impl Language {
         }
     }
 
-    /// The file of a module's stubs. In Python it can be imported.
+    /// The file of a module's stubs. In Python it can be imported, and hides nobody else's.
     pub fn file(self, module: &str) -> String {
         match self {
-            Language::Python => format!("{}.py", names::python(module)),
+            Language::Python => {
+                let name = names::python(module);
+                let taken = names::is_pythons(&name) || name == "lovage_client";
+                format!("{name}{}.py", if taken { "_" } else { "" })
+            }
             Language::TypeScript => format!("{module}.ts"),
         }
     }

@@ -269,5 +269,6 @@ fn the_same_modules_make_the_same_bytes() {
     }
     assert_eq!(Language::Python.file("my-shapes"), "my_shapes.py");
     assert_eq!(Language::Python.file("class"), "class_.py");
+    assert_eq!(Language::Python.file("json"), "json_.py");
     assert_eq!(Language::TypeScript.file("my-shapes"), "my-shapes.ts");
 }

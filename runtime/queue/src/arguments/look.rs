@@ -47,10 +47,11 @@ pub fn bounded(bytes: &[u8], most: usize) -> Result<&[u8], ArgumentsError> {
     Ok(&bytes[..at])
 }
 
-/// Whether at most so many values lie in a text of JSON, as far as it is one.
+/// Whether at most so many values lie in a text of JSON, as far as it is one, and its integers
+/// are such as [`exact_json`] takes.
 ///
 /// # Errors
-/// [`ArgumentsError::Values`].
+/// [`ArgumentsError::Values`] and [`ArgumentsError::Integer`].
 pub fn bounded_json(text: &[u8], most: usize) -> Result<(), ArgumentsError> {
     // Each value but the outermost stands behind one of these.
     let (mut seen, mut quoted, mut escaped) = (0_usize, false, false);
@@ -65,8 +66,51 @@ pub fn bounded_json(text: &[u8], most: usize) -> Result<(), ArgumentsError> {
     }
     match seen > most {
         true => Err(ArgumentsError::Values(most)),
-        false => Ok(()),
+        false => exact_json(text),
     }
+}
+
+/// Whether the integers in a text of JSON have 64 bits, signed or not, as far as it is one. Whoever
+/// reads JSON makes a float of a larger one, which is another number.
+///
+/// # Errors
+/// [`ArgumentsError::Integer`].
+pub fn exact_json(text: &[u8]) -> Result<(), ArgumentsError> {
+    /// The first that 64 bits do not hold has as many digits.
+    const LONG: usize = 19;
+    let belongs = |it: &u8| it.is_ascii_digit() || b"+-.eE".contains(it);
+    let mut rest = text;
+    while let Some(at) = rest.iter().position(|it| *it == b'"' || belongs(it)) {
+        rest = &rest[at..];
+        let length = match rest[0] {
+            b'"' => quoted(rest),
+            _ => rest.iter().take_while(|it| belongs(it)).count(),
+        };
+        let (token, others) = rest.split_at(length);
+        let digits = token.strip_prefix(b"-").unwrap_or(token);
+        if digits.len() >= LONG && digits.iter().all(u8::is_ascii_digit) {
+            let token = String::from_utf8_lossy(token);
+            let number = token.parse::<i128>();
+            let fits = |it: i128| (i64::MIN.into()..=u64::MAX.into()).contains(&it);
+            if !number.is_ok_and(fits) {
+                let shown: String = token.chars().take(2 * LONG).collect();
+                return Err(ArgumentsError::Integer(shown));
+            }
+        }
+        rest = others;
+    }
+    Ok(())
+}
+
+/// How many bytes the quoted text has that these begin with.
+fn quoted(text: &[u8]) -> usize {
+    let mut escaped = false;
+    let end = text.iter().skip(1).position(|it| {
+        let ends = *it == b'"' && !escaped;
+        escaped = *it == b'\\' && !escaped;
+        ends
+    });
+    end.map_or(text.len(), |it| it + 2)
 }
 
 /// How many bytes the value at this place has, without the values in it, and how many
@@ -157,5 +201,30 @@ mod tests {
         let text = br#"{"a,[{": ["\",:", 1, {"b": []}]}"#;
         assert_eq!(bounded_json(text, 8), Ok(()));
         assert_eq!(bounded_json(text, 7), Err(ArgumentsError::Values(7)));
+    }
+
+    #[test]
+    fn integers_of_json_have_64_bits() {
+        for text in [
+            "[-9223372036854775808, 18446744073709551615]",
+            r#"{"123456789012345678901": "12345678901234567890123 \" 99999999999999999999"}"#,
+            "[1e99, 123456789012345678901.5, 123456789012345678901e0, 0000]",
+            r#""99999999999999999999"#,
+            "-",
+            "",
+        ] {
+            assert_eq!(bounded_json(text.as_bytes(), 9), Ok(()), "{text}");
+        }
+        for (text, integer) in [
+            ("-9223372036854775809", "-9223372036854775809"),
+            (r#"{"\\": 18446744073709551616}"#, "18446744073709551616"),
+            ("[1,99999999999999999999]", "99999999999999999999"),
+        ] {
+            let refused = bounded_json(text.as_bytes(), 9);
+            assert_eq!(refused, Err(ArgumentsError::Integer(integer.into())));
+        }
+        let long = format!("[{}]", "9".repeat(1_000));
+        let refused = exact_json(long.as_bytes()).unwrap_err().to_string();
+        assert!(refused.len() < 100, "{refused}");
     }
 }

@@ -13,6 +13,7 @@ mod sources;
 mod tool;
 mod watch;
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -77,6 +78,7 @@ impl Build {
     /// Builds what the folder holds now.
     async fn once(&self, tools: &Tools<'_>) -> anyhow::Result<Built> {
         let (folder, output) = (self.folder.as_path(), self.output.as_deref());
+        output.map_or(Ok(()), ready)?;
         let component = match kind_of(folder, self.lang)? {
             Kind::Rust => rust::build(tools, folder, output).await?,
             Kind::Python => python::build(tools, folder, output).await?,
@@ -105,11 +107,11 @@ enum Kind {
     Js,
 }
 
-/// Each kind's manifest.
-const MANIFESTS: [(Kind, &str); 3] = [
-    (Kind::Rust, "Cargo.toml"),
-    (Kind::Python, "pyproject.toml"),
-    (Kind::Js, "package.json"),
+/// Each kind, by one of its languages.
+const KINDS: [(Kind, Language); 3] = [
+    (Kind::Rust, Language::Rust),
+    (Kind::Python, Language::Python),
+    (Kind::Js, Language::Js),
 ];
 
 impl From<Language> for Kind {
@@ -132,13 +134,11 @@ fn kind_of(folder: &Path, said: Option<Language>) -> anyhow::Result<Kind> {
         };
         return Err(Verdict::Missing(text).into());
     }
-    let there = MANIFESTS.into_iter();
+    let manifests = KINDS.map(|(kind, language)| (kind, language.manifest()));
+    let there = manifests.into_iter();
     let there: Vec<_> = there.filter(|(_, it)| folder.join(it).is_file()).collect();
-    if let Some(kind) = said.map(Kind::from) {
-        let (_, manifest) = MANIFESTS
-            .into_iter()
-            .find(|it| it.0 == kind)
-            .unwrap_or(MANIFESTS[0]);
+    if let Some(language) = said {
+        let (kind, manifest) = (Kind::from(language), language.manifest());
         return match there.iter().any(|it| it.0 == kind) {
             true => Ok(kind),
             false => Err(Verdict::Missing(format!("there is no `{manifest}` in `{shown}`")).into()),
@@ -147,7 +147,7 @@ fn kind_of(folder: &Path, said: Option<Language>) -> anyhow::Result<Kind> {
     match there.as_slice() {
         [(kind, _)] => Ok(*kind),
         [] => {
-            let known = MANIFESTS.map(|(_, it)| format!("`{it}`")).join(", ");
+            let known = manifests.map(|(_, it)| format!("`{it}`")).join(", ");
             let text = format!(
                 "`{shown}` holds no module that can be built: there is none of {known} (`lovage new` makes one)"
             );
@@ -161,6 +161,34 @@ fn kind_of(folder: &Path, said: Option<Language>) -> anyhow::Result<Kind> {
             );
             Err(Verdict::Usage(text).into())
         }
+    }
+}
+
+/// Makes the place of a component that somebody has named: nothing but a component is written
+/// over.
+fn ready(output: &Path) -> anyhow::Result<()> {
+    let shown = output.display();
+    let refused = |text: String| Err(Verdict::Usage(text).into());
+    if output.is_dir() {
+        return refused(format!(
+            "`{shown}` is a folder: name a file in it, as in `{}`",
+            output.join("NAME.wasm").display()
+        ));
+    }
+    let mut begin = Vec::new();
+    if let Ok(file) = std::fs::File::open(output) {
+        let read = file.take(4).read_to_end(&mut begin);
+        read.with_context(|| format!("cannot read `{shown}`"))?;
+    }
+    if !begin.is_empty() && begin != b"\0asm" {
+        return refused(format!(
+            "`{shown}` is no component, and would be written over: name another file"
+        ));
+    }
+    match output.parent() {
+        Some(folder) => std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot make the folder `{}`", folder.display())),
+        None => Ok(()),
     }
 }
 

@@ -6,11 +6,14 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
+use crate::arguments::exact_json;
+
 /// Reads a text; an error names the line.
 ///
 /// # Errors
-/// What is no JSON, and a name that stands twice in an object.
+/// What is no JSON, a name that stands twice in an object, and an integer of more than 64 bits.
 pub fn read_json(text: &str) -> serde_json::Result<Value> {
+    exact_json(text.as_bytes()).map_err(serde_json::Error::custom)?;
     serde_json::from_str::<Strict>(text).map(|Strict(value)| value)
 }
 
