@@ -151,6 +151,17 @@ mod tests {
     }
 
     #[test]
+    fn a_lane_is_a_text_and_one_that_is_shown_a_record() {
+        let document = document();
+        let schemas = &document["components"]["schemas"];
+        assert_eq!(schemas["Lane"]["type"], "string");
+        let shown = &schemas["Lanes"]["properties"]["lanes"]["items"]["$ref"];
+        let shown = shown.as_str().and_then(|it| document.pointer(&it[1..]));
+        let available = shown.map(|it| &it["properties"]["available"]["type"]);
+        assert_eq!(available, Some(&json!("integer")));
+    }
+
+    #[test]
     fn whatever_is_referred_to_is_there() {
         let document = document();
         let text = document.to_string();

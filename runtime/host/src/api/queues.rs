@@ -103,7 +103,7 @@ pub(super) async fn show(
 
 /// A lane.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Lane {
+pub(super) struct LaneView {
     /// Its key; empty for the tenant's own.
     lane: String,
     /// How many of its jobs are available.
@@ -120,7 +120,7 @@ pub(super) struct Lane {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Lanes {
     /// By key.
-    lanes: Vec<Lane>,
+    lanes: Vec<LaneView>,
 }
 
 /// How many lanes.
@@ -153,7 +153,7 @@ pub(super) async fn lanes(
     let lanes = broker.lanes(tenant, &queue, limit).await?;
     let lane = |it: lovage_queue::broker::LaneCounts| {
         let (paused, limit) = held(&Scope::Lane(queue.clone(), it.lane.clone()), &limits);
-        Lane {
+        LaneView {
             lane: it.lane,
             available: it.available,
             oldest: it.oldest.map(crate::view::moment),
