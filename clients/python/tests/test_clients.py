@@ -101,6 +101,8 @@ def test_the_environment_says_where_and_who(
         ({"url": "http://[::1"}, "write it as in http://localhost:7777"),
         ({"token": "a\nb"}, "LOVAGE_TOKEN"),
         ({"timeout": 0}, "more than 0 seconds"),
+        ({"timeout": "0s"}, "more than 0 seconds"),
+        ({"timeout": "soon"}, "`timeout` is a span of time: seconds, a timedelta, or a text"),
     ],
 )
 def test_a_wrong_door_is_told_at_once(wrong: dict[str, Any], said: str) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -215,6 +216,31 @@ def test_a_job_that_expired_says_so(client: Any, fake: Fake) -> None:
     shows(fake, "cancelled")
     with pytest.raises(JobCancelled, match=r"job j of `m\.t` was cancelled$"):
         client.result("j")
+
+
+def test_a_timeout_is_a_span(client: Any, fake: Fake) -> None:
+    for id in ("job-0", "job-1"):
+        fake.routes[f"GET /v1/jobs/{id}/result"] = says(200, 7)
+    fake.routes["GET /v1/jobs/job-0"] = says(200, fake.record("job-0", "completed"))
+    brief = client.with_timeout("2s")
+    job = brief.enqueue("m.t")
+    assert job.result(timeout="30s") == job.result(timeout=timedelta(seconds=1)) == 7
+    assert job.wait("30s").state == "completed"
+    assert brief.m.t.within("30s") == 7
+    made = len(fake.jobs)
+    asked: list[Callable[[], Any]] = [
+        lambda: client.with_timeout("soon"),
+        lambda: client.m.t.within("soon"),
+        lambda: job.wait("soon"),
+        lambda: client.wait_flow("f", "soon"),
+        lambda: client.flow_result("f", timeout="soon"),
+        lambda: list(client.progress("j", "soon")),
+        lambda: list(client.events(timeout="soon")),
+    ]
+    for ask in asked:
+        with pytest.raises(ValueError, match="as in '30s', not 'soon'"):
+            ask()
+    assert len(fake.jobs) == made
 
 
 def test_a_job_that_is_requeued_meanwhile_is_waited_for(client: Any, fake: Fake) -> None:

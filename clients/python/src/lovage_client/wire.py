@@ -5,7 +5,6 @@ make) and is sent what came of it; its return value is the operation's. So each 
 once, and `Client` and `AsyncClient` only do what it asks for.
 """
 
-import math
 import random
 import time
 from collections.abc import Generator, Mapping
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from .errors import ConnectionFailed, LovageError, ProblemError, problem_of
+from .values import Span, limit
 
 MSGPACK = "application/msgpack"
 JSON = "application/json"
@@ -77,10 +77,10 @@ class Pause:
 
 
 class Deadline:
-    """When somebody's patience ends, so many seconds from now; `None` is never."""
+    """When somebody's patience ends, so long from now; `None` is never."""
 
-    def __init__(self, seconds: float | None) -> None:
-        self.seconds = math.inf if seconds is None else max(seconds, 0.0)
+    def __init__(self, timeout: Span | None) -> None:
+        self.seconds = limit(timeout)
         self._at = time.monotonic() + self.seconds
 
     def left(self) -> float:
