@@ -213,9 +213,31 @@ def test_a_job_that_expired_says_so(client: Any, fake: Fake) -> None:
     with pytest.raises(JobCancelled) as caught:
         client.result("j")
     assert (caught.value.kind, caught.value.detail) == ("expired", None)
+    assert str(caught.value) == "job j of `m.t` was cancelled: expired"
     shows(fake, "cancelled")
     with pytest.raises(JobCancelled, match=r"job j of `m\.t` was cancelled$"):
         client.result("j")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "said"),
+    [
+        ("cancelled", "cancelled while it ran", "was cancelled while it ran"),
+        ("cancelled", "by hand", "was cancelled: by hand"),
+        ("cancelled", "", "was cancelled"),
+        ("upstream", "cancelled with its flow", "was cancelled: upstream: cancelled with"),
+    ],
+)
+def test_a_job_that_was_cancelled_says_so_once(
+    client: Any, fake: Fake, kind: str, message: str, said: str
+) -> None:
+    gives_none(fake)
+    failure = {"kind": kind, "message": message}
+    shows(fake, "cancelled", attempts=[{**ATTEMPT, "ending": "cancelled", "failure": failure}])
+    with pytest.raises(JobCancelled) as caught:
+        client.result("j")
+    assert str(caught.value).startswith(f"job j of `m.t` {said}")
+    assert (caught.value.kind, caught.value.message) == (kind, message)
 
 
 def test_a_timeout_is_a_span(client: Any, fake: Fake) -> None:

@@ -10,7 +10,8 @@ import httpx
 
 from . import operations
 from .aio_handles import AsyncFlow, AsyncJob, AsyncModule, AsyncTask
-from .calls import Call, Options, TaskRef
+from .calls import Call, Options, TaskRef, checked
+from .errors import ClientClosed
 from .events import Follower, Subscription, subscription_to_all
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
 from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of, is_stream
@@ -94,7 +95,7 @@ class AsyncClient:
         if isinstance(call, str):
             call = Call(call, args, **options)
         else:
-            call = call.with_options(**options)
+            call = checked(call).with_options(**options)
         id = await self._do(operations.enqueue(call, self._target.timeout))
         return AsyncJob(self, id)
 
@@ -230,6 +231,8 @@ class AsyncClient:
         if turn.cancelled_caught:
             return self._target.busy(request)
         try:
+            if self._http.is_closed:
+                return self._target.closed()
             left = request.after(time.monotonic() - begun)
             return answer_of(await self._http.request(**self._target.arguments(left)))
         except httpx.RequestError as e:
@@ -239,6 +242,8 @@ class AsyncClient:
 
     async def _listen(self, subscription: Subscription[T]) -> AsyncGenerator[T, None]:
         while not subscription.is_over():
+            if self._http.is_closed:
+                raise ClientClosed
             request, headers = subscription.request()
             ended: Answer | Lost | None = None
             stream = self._http.stream(**self._target.arguments(request, headers))

@@ -9,7 +9,8 @@ from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 import httpx
 
 from . import operations
-from .calls import Call, Options, TaskRef
+from .calls import Call, Options, TaskRef, checked
+from .errors import ClientClosed
 from .events import Follower, Subscription, subscription_to_all
 from .handles import Flow, Job, Module, Task
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
@@ -101,7 +102,7 @@ class Client:
         if isinstance(call, str):
             call = Call(call, args, **options)
         else:
-            call = call.with_options(**options)
+            call = checked(call).with_options(**options)
         id = self._do(operations.enqueue(call, self._target.timeout))
         return Job(self, id)
 
@@ -231,6 +232,8 @@ class Client:
         if not gate.acquire(timeout=request.silence):
             return self._target.busy(request)
         try:
+            if self._http.is_closed:
+                return self._target.closed()
             left = request.after(time.monotonic() - begun)
             return answer_of(self._http.request(**self._target.arguments(left)))
         except httpx.RequestError as e:
@@ -240,6 +243,8 @@ class Client:
 
     def _listen(self, subscription: Subscription[T]) -> Generator[T, None, None]:
         while not subscription.is_over():
+            if self._http.is_closed:
+                raise ClientClosed
             request, headers = subscription.request()
             ended: Answer | Lost | None = None
             try:

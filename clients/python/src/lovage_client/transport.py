@@ -90,6 +90,10 @@ class Target:
         most = f"{WAITS} waits" if request.waits else f"{REQUESTS} requests"
         return Lost(self.url, f"the client's {most} are all under way", arrived=False)
 
+    def closed(self) -> Lost:
+        """No answer, and none to be had."""
+        return Lost(self.url, "the client is closed", arrived=False, closed=True)
+
     def lost(self, error: httpx.RequestError) -> Lost:
         """No answer, as httpx tells of it."""
         not_sent = httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout

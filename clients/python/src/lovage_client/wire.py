@@ -11,7 +11,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from .errors import ConnectionFailed, LovageError, ProblemError, problem_of
+from .errors import ClientClosed, ConnectionFailed, LovageError, ProblemError, problem_of
 from .values import Span, limit
 
 MSGPACK = "application/msgpack"
@@ -62,11 +62,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """No answer, and why. `arrived` says whether the server may have heard the request."""
+    """No answer, and why. `arrived` says whether the server may have heard the request,
+    `closed` whether there is none to be had, since the client is closed."""
 
     where: str
     why: str
     arrived: bool
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,8 @@ def _error(request: Request, outcome: Answer | Lost | None, tries: int) -> Lovag
     if isinstance(outcome, Answer):
         return problem_of(outcome.status, outcome.headers, outcome.body)
     assert isinstance(outcome, Lost), "a request comes to an answer or to none"
+    if outcome.closed:
+        return ClientClosed()
     what = f"{request.method} {request.path}"
     return ConnectionFailed(outcome.where, what, outcome.why, tries)
 
@@ -139,7 +143,7 @@ def _pause(
     """How long to wait before the request is sent again; `None` where that is of no use, or
     might do the same thing twice."""
     # Whoever waits for a job asks anew, for as long as is left then.
-    if request.waits:
+    if request.waits or isinstance(error, ClientClosed):
         return None
     pause = pause_before(tries)
     if isinstance(outcome, Lost):
