@@ -442,7 +442,7 @@ async fn what_would_arrive_as_something_else_is_refused() {
     let answer = door
         .send("POST", "/v1/jobs", "application/msgpack", packed)
         .await;
-    let problem = answer.problem(422, "invalid");
+    let problem = answer.problem(400, "bad-request");
     assert!(
         problem["detail"].as_str().unwrap().contains("no UTF-8"),
         "{problem}"

@@ -30,6 +30,9 @@ async fn each_language_has_its_project() {
     let workshop = Workshop::of(&[]);
     let sdk = workshop.site.work().join("an sdk");
     std::fs::create_dir(&sdk).unwrap();
+    for manifest in ["Cargo.toml", "pyproject.toml", "package.json"] {
+        std::fs::write(sdk.join(manifest), "").unwrap();
+    }
     for (lang, manifest, source, local) in [
         ("rust", "Cargo.toml", "src/lib.rs", "path = \"/"),
         (

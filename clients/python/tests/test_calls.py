@@ -8,7 +8,7 @@ import pytest
 
 from lovage_client import Call, Client, Options, TaskRef, Unique, task
 from lovage_client.calls import encode
-from lovage_client.values import Span, pack_list, size, span, unpack
+from lovage_client.values import Span, limit, pack_list, size, span, unpack
 
 
 @task("mail.send", names={"from_": "from"})
@@ -109,6 +109,21 @@ def test_a_value_that_cannot_be_sent_is_told_with_its_call(value: object) -> Non
 )
 def test_spans(value: Span, text: str) -> None:
     assert span(value, "x") == text
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [("10m", 600), (" 250 ms", 0.25), (1.5, 1.5), (timedelta(hours=1), 3600), (-1, 0),
+     ("2d", 172_800), (None, float("inf")), (float("inf"), float("inf"))],
+)  # fmt: skip
+def test_how_long_is_waited_is_a_span(value: Span | None, seconds: float) -> None:
+    assert limit(value) == seconds
+
+
+@pytest.mark.parametrize("wrong", ["30", "30 sec", "", "1.5s", float("nan"), [30], b"3", True])
+def test_what_is_no_span_is_told_with_what_to_write(wrong: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="as in '30s', not"):
+        limit(wrong)
 
 
 def test_sizes() -> None:

@@ -1,5 +1,6 @@
 """What the clients are asked with, and what goes wrong at their door."""
 
+import asyncio
 import copy
 import inspect
 import pickle
@@ -9,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from fake import Fake, Handler, problem
+from fake import Fake, Handler, lost_answer, problem
 
 from lovage_client import (
     AsyncClient,
@@ -17,10 +18,12 @@ from lovage_client import (
     AsyncJob,
     AsyncTask,
     Client,
+    ClientClosed,
     Flow,
     Job,
     ProblemError,
     Task,
+    Unauthorized,
     Unavailable,
     WaitTimeout,
     WrongAnswer,
@@ -101,6 +104,8 @@ def test_the_environment_says_where_and_who(
         ({"url": "http://[::1"}, "write it as in http://localhost:7777"),
         ({"token": "a\nb"}, "LOVAGE_TOKEN"),
         ({"timeout": 0}, "more than 0 seconds"),
+        ({"timeout": "0s"}, "more than 0 seconds"),
+        ({"timeout": "soon"}, "`timeout` is a span of time: seconds, a timedelta, or a text"),
     ],
 )
 def test_a_wrong_door_is_told_at_once(wrong: dict[str, Any], said: str) -> None:
@@ -138,6 +143,52 @@ def test_a_client_of_ones_own_is_left_open(fake: Fake) -> None:
         with Client(fake.url, http=http) as client, client.with_timeout(1.0) as shorter:
             assert shorter.enqueue("m.t").id == "job-0"
         assert not http.is_closed
+
+
+def test_a_client_that_is_closed_says_so(fake: Fake) -> None:
+    client = Client(fake.url)
+    shorter = client.with_timeout("1s")
+    client.close()
+    for ask in (
+        lambda: client.enqueue("m.t"),
+        lambda: shorter.wait("j"),
+        lambda: next(client.events()),
+        lambda: next(client.progress("j")),
+    ):
+        with pytest.raises(ClientClosed, match=r"make another, or do this before `close\(\)`"):
+            ask()
+
+    async def twin() -> None:
+        async with AsyncClient(fake.url) as client:
+            pass
+        with pytest.raises(ClientClosed):
+            await client.enqueue("m.t")
+        with pytest.raises(ClientClosed):
+            await anext(client.events())
+
+    asyncio.run(twin())
+    assert fake.seen == []
+
+
+def test_a_client_that_is_closed_meanwhile_leaves_the_doubt(fake: Fake) -> None:
+    client = Client(fake.url)
+
+    def closing(handler: Handler, body: bytes) -> bool:
+        client.close()
+        return lost_answer(handler, body)
+
+    fake.faults = [closing]
+    with pytest.raises(ClientClosed) as caught:
+        client.enqueue("m.t")
+    assert caught.value.in_doubt and [caught.value.key] == list(fake.jobs)
+
+
+def test_who_has_no_token_is_told_where_the_client_takes_it(client: Any, fake: Fake) -> None:
+    fake.faults = [problem(401, "unauthorized")]
+    with pytest.raises(Unauthorized) as caught:
+        client.enqueue("m.t")
+    said = "it is unauthorized (the client takes it as `token=`, or from LOVAGE_TOKEN)"
+    assert (str(caught.value), caught.value.detail) == (said, "it is unauthorized")
 
 
 def test_names_are_modules_unless_they_are_pythons(client: Any, fake: Fake) -> None:

@@ -181,8 +181,35 @@ def test_a_part_that_fails_says_what_was_enqueued_before(client: Any, fake: Fake
     fake.faults = [None, problem(422, "invalid-arguments", errors=errors)]
     with pytest.raises(InvalidArguments) as caught:
         client.enqueue_many(Call[Any]("m.t") for _ in range(1500))
-    assert len(caught.value.enqueued) == len(fake.jobs) == 1000
-    assert [it.pointer for it in caught.value.errors] == ["/jobs/1001/args/a", "/jobs"]
+    error = caught.value
+    assert len(error.enqueued) == len(fake.jobs) == 1000 and error.calls == 1500
+    assert [it.pointer for it in error.errors] == ["/jobs/1001/args/a", "/jobs"]
+    assert str(error) == (
+        "the first 1000 of 1500 calls are jobs, and the next request failed: "
+        "it is invalid-arguments (at /jobs/1001/args/a, /jobs)"
+    )
+    # Nothing of the part is in doubt, and what was made before is not made again.
+    assert not error.in_doubt and error.key is not None and error.key in error.__notes__[0]
+    assert (
+        len(client.enqueue_many((Call[Any]("m.t") for _ in range(1500)), key=error.key)) == 1500
+    )
+    assert len(fake.jobs) == 1500
+
+
+def test_a_wrong_call_of_many_is_told_with_its_place(client: Any, fake: Fake) -> None:
+    errors = [{"pointer": "/jobs/1/args", "detail": "no"}]
+    fake.faults = [problem(422, "invalid-arguments", errors=errors)]
+    with pytest.raises(InvalidArguments) as caught:
+        client.enqueue_many([Call[Any]("m.t"), Call[Any]("m.t")])
+    assert str(caught.value) == "it is invalid-arguments (at /jobs/1/args)"
+    assert caught.value.key is not None and not hasattr(caught.value, "__notes__")
+    right = Call[Any]("m.t")
+    for wrong, kind in (("a", TypeError), (Call[Any]("m.t", {"a": 2**70}), ValueError)):
+        with pytest.raises(kind, match=r"\(at /jobs/1\)$"):
+            client.enqueue_many([right, wrong])
+    with pytest.raises(TypeError, match=r"what is enqueued is a `Call`, as in .*, not 5$"):
+        client.enqueue(5)
+    assert len(fake.seen) == 1
 
 
 def test_parts_are_not_larger_than_a_server_takes(client: Any, fake: Fake) -> None:

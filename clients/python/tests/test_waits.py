@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -212,9 +213,56 @@ def test_a_job_that_expired_says_so(client: Any, fake: Fake) -> None:
     with pytest.raises(JobCancelled) as caught:
         client.result("j")
     assert (caught.value.kind, caught.value.detail) == ("expired", None)
+    assert str(caught.value) == "job j of `m.t` was cancelled: expired"
     shows(fake, "cancelled")
     with pytest.raises(JobCancelled, match=r"job j of `m\.t` was cancelled$"):
         client.result("j")
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "said"),
+    [
+        ("cancelled", "cancelled while it ran", "was cancelled while it ran"),
+        ("cancelled", "by hand", "was cancelled: by hand"),
+        ("cancelled", "", "was cancelled"),
+        ("upstream", "cancelled with its flow", "was cancelled: upstream: cancelled with"),
+    ],
+)
+def test_a_job_that_was_cancelled_says_so_once(
+    client: Any, fake: Fake, kind: str, message: str, said: str
+) -> None:
+    gives_none(fake)
+    failure = {"kind": kind, "message": message}
+    shows(fake, "cancelled", attempts=[{**ATTEMPT, "ending": "cancelled", "failure": failure}])
+    with pytest.raises(JobCancelled) as caught:
+        client.result("j")
+    assert str(caught.value).startswith(f"job j of `m.t` {said}")
+    assert (caught.value.kind, caught.value.message) == (kind, message)
+
+
+def test_a_timeout_is_a_span(client: Any, fake: Fake) -> None:
+    for id in ("job-0", "job-1"):
+        fake.routes[f"GET /v1/jobs/{id}/result"] = says(200, 7)
+    fake.routes["GET /v1/jobs/job-0"] = says(200, fake.record("job-0", "completed"))
+    brief = client.with_timeout("2s")
+    job = brief.enqueue("m.t")
+    assert job.result(timeout="30s") == job.result(timeout=timedelta(seconds=1)) == 7
+    assert job.wait("30s").state == "completed"
+    assert brief.m.t.within("30s") == 7
+    made = len(fake.jobs)
+    asked: list[Callable[[], Any]] = [
+        lambda: client.with_timeout("soon"),
+        lambda: client.m.t.within("soon"),
+        lambda: job.wait("soon"),
+        lambda: client.wait_flow("f", "soon"),
+        lambda: client.flow_result("f", timeout="soon"),
+        lambda: list(client.progress("j", "soon")),
+        lambda: list(client.events(timeout="soon")),
+    ]
+    for ask in asked:
+        with pytest.raises(ValueError, match="as in '30s', not 'soon'"):
+            ask()
+    assert len(fake.jobs) == made
 
 
 def test_a_job_that_is_requeued_meanwhile_is_waited_for(client: Any, fake: Fake) -> None:

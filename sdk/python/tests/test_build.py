@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import lovage
+from lovage import _sandbox
 from lovage.build import BuildError, world
-from lovage.build.component import _app, _roots, explain, keep
+from lovage.build.component import _app, _roots, build, check_output, explain, keep
 from lovage.build.imports import find_imports
 from lovage.build.project import Project
 
@@ -47,6 +49,18 @@ def test_a_project_by_its_manifest(tmp_path: Path) -> None:
             "`wants` under `[tool.lovage]` is a list",
         ),
         ('[project]\nname="a"\n[tool.lovage]\nentry="a b"', "not `a b`"),
+        (
+            '[project]\nname="My.Mod"',
+            "`My.Mod` under `[project]` is no name of a module: it takes 1",
+        ),
+        (
+            f'[project]\nname="{"a" * 65}"',
+            "1 to 64 of `a` to `z`, `0` to `9`, `_` and `-`, a letter",
+        ),
+        (
+            '[project]\nname="lovage"',
+            "cannot be called `lovage`: the SDK has a module of that name",
+        ),
         ('[project]\nname="a-b"', "neither `src/a_b.py` nor `a_b.py`"),
     ],
 )
@@ -154,6 +168,42 @@ def test_nothing_of_the_machines_python_is_looked_at(tmp_path: Path) -> None:
     assert SDK / "src" in roots or any((root / "lovage").is_dir() for root in roots[2:])
     assert not any((root / "os.py").exists() for root in roots)
     assert "_sandbox.prepare({'/1/': 'src/'}, [])" in _app(read, [])
+
+
+@pytest.mark.parametrize("entry", ["json", "json.tasks", "sys", "pytest"])
+def test_a_module_that_another_stands_before_is_refused(entry: str) -> None:
+    top = entry.partition(".")[0]
+    with pytest.raises(lovage.DeclarationError, match=f"`{top}`: the Python of the sandbox has"):
+        _sandbox.check_entry(entry, "/1/")
+
+
+def test_a_module_of_the_project_is_the_one_that_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = project(tmp_path, thumbs____init__="", bare__tasks="")
+    monkeypatch.syspath_prepend(read.root)
+    for entry in ("thumb_nails", "thumbs", "bare.tasks"):
+        _sandbox.check_entry(entry, f"{read.root}/")
+    # It is asked before the import, which might be of something else.
+    app = _app(read, [])
+    assert app.index("check_entry('thumb_nails', '/1/')") < app.index("import thumb_nails")
+
+
+def test_nothing_is_written_over_that_is_no_component(tmp_path: Path) -> None:
+    read = project(tmp_path)
+    source = tmp_path / "src" / "thumb_nails.py"
+    for output, said in (
+        (source, "is no component, and would be"),
+        (tmp_path, "is a folder: name"),
+    ):
+        # Before there is anything to be seen of a build.
+        with pytest.raises(BuildError, match=said):
+            build(read, output)
+    assert source.read_text() == "import lovage\n"
+    for name, held in (("old", b"\0asm\x0d\0\1\0"), ("empty", b"")):
+        (tmp_path / name).write_bytes(held)
+        check_output(tmp_path / name)
+    check_output(tmp_path / "none" / "yet.wasm")
 
 
 def test_the_command_says_what_is_wrong_in_one_line(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import (
@@ -155,6 +155,27 @@ VALUES: list[tuple[Any, Any, Any, dict[str, Any]]] = [
         {"type": "array", "items": {"type": "integer"}, "maxItems": 2},
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        (
+            datetime,
+            "x",
+            "expected a date and time with its offset, as in `2027-01-31T09:00:00Z`, no",
+        ),
+        (date, "x", "expected a date, as in `2027-01-31`, not the text"),
+        (time, 5, "expected a time, as in `09:00:00`, not the number 5"),
+        (bytes, "*", "expected binary data, in base64 where it is a text, not the text"),
+        (tuple[int, int], [1], "expected a list of 2, not one of 1"),
+        (tuple[int, int], 5, "expected a list of 2, not the number 5"),
+    ],
+)
+def test_what_was_expected_is_told_in_a_sentence(kind: Any, value: Any, said: str) -> None:
+    with pytest.raises(Mismatch) as raised:
+        shape_of(kind).read(value)
+    assert str(raised.value).startswith(said)
 
 
 @pytest.mark.parametrize(("kind", "wire", "value", "schema"), VALUES)

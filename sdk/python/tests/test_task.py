@@ -1,9 +1,12 @@
 """Tasks as a worker runs them: arguments by name, results, failures, batches."""
 
+import importlib
 import json
 import math
-from collections.abc import Iterator
+import sys
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -264,8 +267,29 @@ def test_what_breaks_a_run_of_many_is_a_trap(capsys: pytest.CaptureFixture[str])
 def test_declarations_that_cannot_be() -> None:
     async def waits() -> None: ...
 
-    with pytest.raises(lovage.DeclarationError, match="plain function"):
-        lovage.task(waits)
+    async def streams() -> AsyncIterator[int]:
+        yield 1
+
+    def yields() -> Iterator[int]:
+        yield 1
+
+    class Thumbs:
+        def bound(self, side: int) -> None: ...
+
+        @staticmethod
+        def static(side: int) -> int:
+            return side
+
+    for function, said in [
+        (waits, "no event loop"),
+        (streams, "no event loop"),
+        (yields, "no generator: in place of `yield`, return all of its values as a list"),
+        (Thumbs.bound, "no method: declare it outside of the class"),
+    ]:
+        with pytest.raises(lovage.DeclarationError, match=f"plain function.*{said}"):
+            lovage.task(function)  # type: ignore[call-overload]
+    lovage.task(Thumbs.static)
+    assert testing.call("static", side=3) == 3
     with pytest.raises(lovage.DeclarationError, match="is no function"):
         lovage.task(dict)
 
@@ -279,6 +303,61 @@ def test_declarations_that_cannot_be() -> None:
 
     with pytest.raises(lovage.DeclarationError, match="another of that name"):
         lovage.task(name="thumbnail")(other)
+
+
+ONE = """import functools
+import lovage
+
+def kept(function):
+    @functools.wraps(function)
+    def around(*a, **b):
+        return function(*a, **b)
+    return around
+
+@lovage.task{how}
+def add(a: int) -> int:
+    return a
+"""
+TWO = """
+@lovage.task{how}
+def add(b: int) -> int:
+    return b
+"""
+
+
+@pytest.mark.parametrize("how", ["", "\n@kept"])
+def test_two_tasks_of_one_name_in_one_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "twice", raising=False)
+    one, two = (text.replace("{how}", how) for text in (ONE, TWO))
+    (tmp_path / "twice.py").write_text(one + two)
+    with pytest.raises(lovage.DeclarationError, match="another of that name; set `name=` of one"):
+        importlib.import_module("twice")
+
+
+def test_a_module_may_be_imported_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    file = tmp_path / "anew.py"
+    file.write_text(ONE.replace("{how}", ""))
+    module = importlib.import_module("anew")
+    importlib.reload(module)
+    # Whoever edits it moves its functions.
+    file.write_text("\n\n" + ONE.replace("{how}", "").replace("return a\n", "return a + 1\n"))
+    importlib.reload(module)
+    assert testing.call("add", a=1) == 2
+    del sys.modules["anew"]
+    file.write_text(ONE.replace("{how}", ""))
+    importlib.invalidate_caches()
+    importlib.import_module("anew")
+    assert testing.call("add", a=1) == 1
+    del sys.modules["anew"]
+    # So may what stands in a function that runs more than once.
+    declare()
+    declare()
+    assert "thumbnail" in testing.tasks()
 
 
 def test_signatures_that_cannot_be() -> None:

@@ -18,6 +18,7 @@ from .calls import Backoff, Call, Options, TaskRef, Unique, task
 from .client import Client
 from .errors import (
     BadRequest,
+    ClientClosed,
     Conflict,
     ConnectionFailed,
     Duplicate,
@@ -66,6 +67,7 @@ __all__ = [
     "BadRequest",
     "Call",
     "Client",
+    "ClientClosed",
     "Conflict",
     "ConnectionFailed",
     "Duplicate",

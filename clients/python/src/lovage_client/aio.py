@@ -10,10 +10,12 @@ import httpx
 
 from . import operations
 from .aio_handles import AsyncFlow, AsyncJob, AsyncModule, AsyncTask
-from .calls import Call, Options, TaskRef
+from .calls import Call, Options, TaskRef, checked
+from .errors import ClientClosed
 from .events import Follower, Subscription, subscription_to_all
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
 from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of, is_stream
+from .values import Span
 from .wire import Answer, Deadline, Lost, Operation, Pause, Request
 
 P = ParamSpec("P")
@@ -32,7 +34,7 @@ class AsyncClient:
         url: str | None = None,
         *,
         token: str | None = None,
-        timeout: float = 30.0,
+        timeout: Span = 30.0,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self._target = Target.of(url, token, timeout)
@@ -40,11 +42,11 @@ class AsyncClient:
         self._owns_http = http is None
         self._gate, self._wait_gate = anyio.Semaphore(REQUESTS), anyio.Semaphore(WAITS)
 
-    def with_timeout(self, seconds: float) -> Self:
+    def with_timeout(self, timeout: Span) -> Self:
         """The same client, over the same connections, with another `timeout`."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other._target = self._target.within(seconds)
+        other._target = self._target.within(timeout)
         other._owns_http = False
         return other
 
@@ -93,7 +95,7 @@ class AsyncClient:
         if isinstance(call, str):
             call = Call(call, args, **options)
         else:
-            call = call.with_options(**options)
+            call = checked(call).with_options(**options)
         id = await self._do(operations.enqueue(call, self._target.timeout))
         return AsyncJob(self, id)
 
@@ -125,11 +127,11 @@ class AsyncClient:
         filters = {"state": state, "queue": queue, "task": task, "reason": reason, "tag": tag}
         return await self._do(operations.jobs(filters, limit, self._target.timeout))
 
-    async def wait(self, id: str, timeout: float | None = 60.0) -> JobRecord:
+    async def wait(self, id: str, timeout: Span | None = 60.0) -> JobRecord:
         """Waits until a job has ended, however it did. `None` waits for ever."""
         return await self._do(operations.wait(id, Deadline(timeout), self._target.timeout))
 
-    async def result(self, id: str, timeout: float | None = 60.0) -> Any:
+    async def result(self, id: str, timeout: Span | None = 60.0) -> Any:
         """Waits for a job's result; raises `JobFailed` or `JobCancelled` where there is
         none."""
         return await self._do(operations.result(id, Deadline(timeout), self._target.timeout))
@@ -152,7 +154,7 @@ class AsyncClient:
         return await self._do(operations.change(id, "requeue", self._target.timeout))
 
     async def progress(
-        self, id: str, timeout: float | None = 60.0
+        self, id: str, timeout: Span | None = 60.0
     ) -> AsyncGenerator[Progress, None]:
         """How far a job is, whenever that changes, until it has ended."""
         follower = Follower(id, timeout, self._target.timeout)
@@ -170,10 +172,10 @@ class AsyncClient:
         task: str | None = None,
         job: str | None = None,
         after: str | None = None,
-        timeout: float | None = None,
+        timeout: Span | None = None,
     ) -> AsyncGenerator[Event, None]:
-        """What happens from now on, or behind the event with the id `after`; for `timeout`
-        seconds, or without end."""
+        """What happens from now on, or behind the event with the id `after`; for so
+        long, or without end."""
         params = {"queue": queue, "task": task, "job": job, "after": after}
         return self._listen(subscription_to_all(params, timeout, self._target.timeout))
 
@@ -187,12 +189,12 @@ class AsyncClient:
         """A flow with its steps."""
         return await self._do(operations.flow(id, self._target.timeout))
 
-    async def wait_flow(self, id: str, timeout: float | None = 60.0) -> FlowRecord:
+    async def wait_flow(self, id: str, timeout: Span | None = 60.0) -> FlowRecord:
         """Waits until a flow has ended, however it did."""
         return await self._do(operations.wait_flow(id, Deadline(timeout), self._target.timeout))
 
     async def flow_result(
-        self, id: str, *, node: str | None = None, timeout: float | None = 60.0
+        self, id: str, *, node: str | None = None, timeout: Span | None = 60.0
     ) -> Any:
         """Waits for a flow's result; raises `FlowFailed` where there is none. With `node`,
         the result of the step at this path, which must have completed."""
@@ -229,6 +231,8 @@ class AsyncClient:
         if turn.cancelled_caught:
             return self._target.busy(request)
         try:
+            if self._http.is_closed:
+                return self._target.closed()
             left = request.after(time.monotonic() - begun)
             return answer_of(await self._http.request(**self._target.arguments(left)))
         except httpx.RequestError as e:
@@ -238,6 +242,8 @@ class AsyncClient:
 
     async def _listen(self, subscription: Subscription[T]) -> AsyncGenerator[T, None]:
         while not subscription.is_over():
+            if self._http.is_closed:
+                raise ClientClosed
             request, headers = subscription.request()
             ended: Answer | Lost | None = None
             stream = self._http.stream(**self._target.arguments(request, headers))

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack
 
 from .calls import Call, Options, TaskRef
 from .records import Fate, FlowRecord, JobRecord, Progress
+from .values import Span, limit
 
 if TYPE_CHECKING:
     from .aio import AsyncClient
@@ -20,13 +21,13 @@ class AsyncJob(Generic[R]):
         self._client = client
         self.id = id
 
-    async def result(self, timeout: float | None = 60.0) -> R:
+    async def result(self, timeout: Span | None = 60.0) -> R:
         """Waits for its result; raises `JobFailed` or `JobCancelled` where there is none, and
         `WaitTimeout` where it takes longer. `None` waits for ever."""
         value: R = await self._client.result(self.id, timeout)
         return value
 
-    async def wait(self, timeout: float | None = 60.0) -> JobRecord:
+    async def wait(self, timeout: Span | None = 60.0) -> JobRecord:
         """Waits until it has ended, however it did."""
         return await self._client.wait(self.id, timeout)
 
@@ -34,7 +35,7 @@ class AsyncJob(Generic[R]):
         """All that is known of it now, with its attempts."""
         return await self._client.job(self.id)
 
-    def progress(self, timeout: float | None = 60.0) -> AsyncGenerator[Progress, None]:
+    def progress(self, timeout: Span | None = 60.0) -> AsyncGenerator[Progress, None]:
         """How far it is, whenever that changes, until it has ended."""
         return self._client.progress(self.id, timeout)
 
@@ -61,11 +62,11 @@ class AsyncFlow:
         self._client = client
         self.id = id
 
-    async def result(self, *, node: str | None = None, timeout: float | None = 60.0) -> Any:
+    async def result(self, *, node: str | None = None, timeout: Span | None = 60.0) -> Any:
         """Waits for its result, or takes that of the step at the path `node`."""
         return await self._client.flow_result(self.id, node=node, timeout=timeout)
 
-    async def wait(self, timeout: float | None = 60.0) -> FlowRecord:
+    async def wait(self, timeout: Span | None = 60.0) -> FlowRecord:
         """Waits until it has ended, however it did."""
         return await self._client.wait_flow(self.id, timeout)
 
@@ -99,8 +100,10 @@ class AsyncTask(Generic[P, R]):
         """Enqueues a call with these arguments, which go by name."""
         return await self._client.enqueue(self.call(*args, **kwargs))
 
-    async def within(self, seconds: float | None, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    async def within(self, timeout: Span | None, /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Enqueues a call, and waits so long for its result."""
+        # A wrong one is told before there is a job.
+        seconds = limit(timeout)
         job = await self(*args, **kwargs)
         return await job.result(seconds)
 

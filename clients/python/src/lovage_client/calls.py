@@ -133,6 +133,16 @@ def task(
     return declared
 
 
+def checked(call: Call[R]) -> Call[R]:
+    """A call that is one."""
+    if not isinstance(call, Call):
+        raise TypeError(
+            f"what is enqueued is a `Call`, as in `Call('module.task', {{'name': 1}})` or "
+            f"`client.module.task.call(name=1)`, not {call!r}"
+        )
+    return call
+
+
 def keyed(call: Call[R], key: str) -> Call[R]:
     """The call with an idempotency key: its own, or else this one."""
     return call if call.options.get("key") else call.with_options(key=key)

@@ -9,11 +9,13 @@ from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 import httpx
 
 from . import operations
-from .calls import Call, Options, TaskRef
+from .calls import Call, Options, TaskRef, checked
+from .errors import ClientClosed
 from .events import Follower, Subscription, subscription_to_all
 from .handles import Flow, Job, Module, Task
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
 from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of, hung_up_after, is_stream
+from .values import Span
 from .wire import Answer, Deadline, Lost, Operation, Pause, Request
 
 P = ParamSpec("P")
@@ -29,8 +31,9 @@ class Client:
 
     It may be used from many threads, and holds connections: close it, or use it in `with`.
     `timeout` bounds each operation, repeats included (of `enqueue_many` and `jobs` each of its
-    requests), and not the waiting for jobs, which takes a timeout of its own. `http` is an
-    httpx client to use instead of an own one.
+    requests), and not the waiting for jobs, which takes a timeout of its own. Each is a
+    span: seconds, a `timedelta`, or a text such as `"30s"`. `http` is an httpx client to use
+    instead of an own one.
     """
 
     def __init__(
@@ -38,7 +41,7 @@ class Client:
         url: str | None = None,
         *,
         token: str | None = None,
-        timeout: float = 30.0,
+        timeout: Span = 30.0,
         http: httpx.Client | None = None,
     ) -> None:
         self._target = Target.of(url, token, timeout)
@@ -46,11 +49,11 @@ class Client:
         self._owns_http = http is None
         self._gate, self._wait_gate = Semaphore(REQUESTS), Semaphore(WAITS)
 
-    def with_timeout(self, seconds: float) -> Self:
+    def with_timeout(self, timeout: Span) -> Self:
         """The same client, over the same connections, with another `timeout`."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
-        other._target = self._target.within(seconds)
+        other._target = self._target.within(timeout)
         other._owns_http = False
         return other
 
@@ -99,7 +102,7 @@ class Client:
         if isinstance(call, str):
             call = Call(call, args, **options)
         else:
-            call = call.with_options(**options)
+            call = checked(call).with_options(**options)
         id = self._do(operations.enqueue(call, self._target.timeout))
         return Job(self, id)
 
@@ -129,11 +132,11 @@ class Client:
         filters = {"state": state, "queue": queue, "task": task, "reason": reason, "tag": tag}
         return self._do(operations.jobs(filters, limit, self._target.timeout))
 
-    def wait(self, id: str, timeout: float | None = 60.0) -> JobRecord:
+    def wait(self, id: str, timeout: Span | None = 60.0) -> JobRecord:
         """Waits until a job has ended, however it did. `None` waits for ever."""
         return self._do(operations.wait(id, Deadline(timeout), self._target.timeout))
 
-    def result(self, id: str, timeout: float | None = 60.0) -> Any:
+    def result(self, id: str, timeout: Span | None = 60.0) -> Any:
         """Waits for a job's result; raises `JobFailed` or `JobCancelled` where there is
         none."""
         return self._do(operations.result(id, Deadline(timeout), self._target.timeout))
@@ -155,9 +158,7 @@ class Client:
         lost answer, look how the job stands."""
         return self._do(operations.change(id, "requeue", self._target.timeout))
 
-    def progress(
-        self, id: str, timeout: float | None = 60.0
-    ) -> Generator[Progress, None, None]:
+    def progress(self, id: str, timeout: Span | None = 60.0) -> Generator[Progress, None, None]:
         """How far a job is, whenever that changes, until it has ended."""
         follower = Follower(id, timeout, self._target.timeout)
         with closing(self._listen(follower.subscription)) as told:
@@ -174,10 +175,10 @@ class Client:
         task: str | None = None,
         job: str | None = None,
         after: str | None = None,
-        timeout: float | None = None,
+        timeout: Span | None = None,
     ) -> Generator[Event, None, None]:
-        """What happens from now on, or behind the event with the id `after`; for `timeout`
-        seconds, or without end."""
+        """What happens from now on, or behind the event with the id `after`; for so
+        long, or without end."""
         params = {"queue": queue, "task": task, "job": job, "after": after}
         return self._listen(subscription_to_all(params, timeout, self._target.timeout))
 
@@ -191,12 +192,12 @@ class Client:
         """A flow with its steps."""
         return self._do(operations.flow(id, self._target.timeout))
 
-    def wait_flow(self, id: str, timeout: float | None = 60.0) -> FlowRecord:
+    def wait_flow(self, id: str, timeout: Span | None = 60.0) -> FlowRecord:
         """Waits until a flow has ended, however it did."""
         return self._do(operations.wait_flow(id, Deadline(timeout), self._target.timeout))
 
     def flow_result(
-        self, id: str, *, node: str | None = None, timeout: float | None = 60.0
+        self, id: str, *, node: str | None = None, timeout: Span | None = 60.0
     ) -> Any:
         """Waits for a flow's result; raises `FlowFailed` where there is none. With `node`,
         the result of the step at this path, which must have completed."""
@@ -231,6 +232,8 @@ class Client:
         if not gate.acquire(timeout=request.silence):
             return self._target.busy(request)
         try:
+            if self._http.is_closed:
+                return self._target.closed()
             left = request.after(time.monotonic() - begun)
             return answer_of(self._http.request(**self._target.arguments(left)))
         except httpx.RequestError as e:
@@ -240,6 +243,8 @@ class Client:
 
     def _listen(self, subscription: Subscription[T]) -> Generator[T, None, None]:
         while not subscription.is_over():
+            if self._http.is_closed:
+                raise ClientClosed
             request, headers = subscription.request()
             ended: Answer | Lost | None = None
             try:

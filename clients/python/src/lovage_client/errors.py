@@ -12,7 +12,7 @@ from time import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
-    from .records import FlowRecord, JobRecord
+    from .records import Failure, FlowRecord, JobRecord
 
 _TYPE = "urn:lovage:problem:"
 
@@ -22,10 +22,24 @@ class LovageError(Exception):
 
     #: Whether what was asked for may have been done all the same: an answer was lost.
     in_doubt: bool = False
-    #: Of what is in doubt: the key to enqueue the same again with, and make no second job.
+    #: Of what is in doubt, and of `enqueue_many`: the key to enqueue the same again with, and
+    #: make no second job.
     key: str | None = None
-    #: Of `enqueue_many`: the jobs of the parts that were enqueued before this went wrong.
+    #: Of `enqueue_many`: the jobs of the parts that were enqueued before this went wrong, and
+    #: how many calls there were.
     enqueued: tuple[str, ...] = ()
+    calls: int = 0
+
+    def __str__(self) -> str:
+        if not self.enqueued:
+            return self._said()
+        return (
+            f"the first {len(self.enqueued)} of {self.calls} calls are jobs, and the next "
+            f"request failed: {self._said()}"
+        )
+
+    def _said(self) -> str:
+        return super().__str__()
 
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """As it is, also from another process: what makes one takes more than its text."""
@@ -49,6 +63,16 @@ class ConnectionFailed(LovageError):
         super().__init__(
             f"no answer from {where} to {what}, asked {times}: {why}; "
             "is the server running there, and is the address right?"
+        )
+
+
+class ClientClosed(LovageError):
+    """The client was closed before this was asked of it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the client is closed: make another, or do this before `close()`, or before its "
+            "`with` ends"
         )
 
 
@@ -87,6 +111,10 @@ class ProblemError(LovageError):
         #: Seconds after which it may be tried again, where the server says so.
         self.retry_after = retry_after
 
+    def _said(self) -> str:
+        places = ", ".join(it.pointer for it in self.errors if it.pointer)
+        return f"{super()._said()} (at {places})" if places else super()._said()
+
 
 class BadRequest(ProblemError):
     """The request makes no sense; often `errors` say where."""
@@ -98,6 +126,10 @@ class Unauthorized(ProblemError):
     """No token, or one that is wrong, has expired or was revoked."""
 
     kind = "unauthorized"
+
+    def _said(self) -> str:
+        # The server speaks of a header, which here nobody writes.
+        return f"{super()._said()} (the client takes it as `token=`, or from LOVAGE_TOKEN)"
 
 
 class Forbidden(ProblemError):
@@ -236,10 +268,21 @@ class JobError(LovageError):
         self.message = failure.message if failure else ""
         #: What else is known: for most guests, a traceback.
         self.detail = failure.detail if failure else None
-        why = f": {self.kind}: {self.message}" if failure else ""
-        super().__init__(f"job {job.id} of `{job.task}` {said}{why}")
+        super().__init__(f"job {job.id} of `{job.task}` {self._ended(said, failure)}")
         if self.detail:
             self.add_note(self.detail)
+
+    @staticmethod
+    def _ended(said: str, failure: "Failure | None") -> str:
+        if failure is None:
+            return said
+        kind, message = failure.kind, failure.message
+        # A cancelled job's says so once more, as in `cancelled while it ran`.
+        if kind and said.endswith(kind):
+            if message.startswith(kind):
+                return said + message.removeprefix(kind)
+            kind = ""
+        return ": ".join(it for it in (said, kind, message) if it)
 
 
 class JobFailed(JobError):

@@ -15,6 +15,7 @@ from .errors import (
     problem_of,
 )
 from .records import Event, Progress, progress
+from .values import Span
 from .wire import AWAY, STREAM, Answer, Deadline, Lost, Request, pause_before
 
 T = TypeVar("T")
@@ -156,7 +157,7 @@ class Subscription(Generic[T]):
 
 
 def subscription_to_all(
-    params: Mapping[str, str | None], timeout: float | None, patience: float
+    params: Mapping[str, str | None], timeout: Span | None, patience: float
 ) -> Subscription[Event]:
     """Of all events that the parameters let through."""
     return Subscription(params, lambda event: event, Deadline(timeout), patience)
@@ -166,7 +167,7 @@ class Follower:
     """Follows one job to its end: what changes of its progress, each once, also across
     connections."""
 
-    def __init__(self, id: str, timeout: float | None, patience: float) -> None:
+    def __init__(self, id: str, timeout: Span | None, patience: float) -> None:
         self._id = id
         self._deadline = Deadline(timeout)
         self._seen: Progress | None = None

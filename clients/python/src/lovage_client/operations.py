@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from .calls import Call, encode, keyed
+from .calls import Call, checked, encode, keyed
 from .errors import (
     ConnectionFailed,
     FlowFailed,
@@ -79,18 +79,26 @@ def enqueue_many(
     """Makes jobs of calls, and answers with their ids in the same order. Each request is all
     or nothing; where it takes more than one, an error says what the former have made."""
     base = key or str(uuid.uuid4())
-    all_keyed = (keyed(call, f"{base}/{n}") for n, call in enumerate(calls))
+    packed = [_packed(call, n, base) for n, call in enumerate(calls)]
     ids: list[str] = []
-    for part in _parts([encode(call) for call in all_keyed]):
+    for part in _parts(packed):
         request = Request("POST", "/v1/jobs/batch", body=pack_list("jobs", part))
         try:
             answer = yield from send(request, patience)
+            ids.extend(unpack(answer.body)["ids"])
         except LovageError as e:
-            _of_part(e, ids)
-            _doubted(e, base)
+            _of_part(e, ids, len(packed), base)
             raise
-        ids.extend(unpack(answer.body)["ids"])
     return ids
+
+
+def _packed(call: Call[Any], n: int, base: str) -> bytes:
+    """The n-th of many calls; an error names its place as the server's would."""
+    try:
+        return encode(keyed(checked(call), f"{base}/{n}"))
+    except (TypeError, ValueError) as e:
+        kind = TypeError if isinstance(e, TypeError) else ValueError
+        raise kind(f"{e} (at /jobs/{n})") from e
 
 
 def _parts(packed: list[bytes]) -> Iterator[list[bytes]]:
@@ -106,13 +114,14 @@ def _parts(packed: list[bytes]) -> Iterator[list[bytes]]:
         yield part
 
 
-def _of_part(error: LovageError, ids: list[str]) -> None:
-    """Tells of an error of a part by the places that the calls have among all of them."""
-    error.enqueued = tuple(ids)
+def _of_part(error: LovageError, ids: list[str], calls: int, key: str) -> None:
+    """Tells of an error of a part by the places that the calls have among all of them, and
+    the key by which those that are there already are not made twice."""
+    error.enqueued, error.calls, error.key = tuple(ids), calls, key
     if isinstance(error, ProblemError):
         error.errors = tuple(_moved(it, len(ids)) for it in error.errors)
-    if ids:
-        error.add_note(f"the first {len(ids)} calls are enqueued: see `enqueued`")
+    if ids or error.in_doubt:
+        error.add_note(f"enqueue all of them again with key={key!r}, and none is there twice")
 
 
 def _moved(place: Place, by: int) -> Place:

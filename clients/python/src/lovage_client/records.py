@@ -104,9 +104,10 @@ class JobRecord:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What became of a job. Of one that was to be cancelled: `cancelled`, `asked` (it runs, and
-    was asked to stop) or `ended` (it had before); of one that was to be requeued: `requeued`, or
-    `kept` where it is neither discarded nor cancelled. Of `ended` and `kept`, its `state`."""
+    """What became of a job. Of one that was to be cancelled: `cancelled`, `asked` (it runs,
+    and was asked to stop) or `ended` (it had before); of one that was to be requeued:
+    `requeued`, or `kept` where it is neither discarded nor cancelled. Of `ended` and `kept`,
+    its `state`."""
 
     id: str
     became: str

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 
+from .values import Span, seconds
 from .wire import STREAM, Answer, Lost, Request
 
 #: Where a server is if nothing else is said: that of `lovage dev`.
@@ -37,7 +38,7 @@ class Target:
     timeout: float
 
     @classmethod
-    def of(cls, url: str | None, token: str | None, timeout: float) -> Self:
+    def of(cls, url: str | None, token: str | None, timeout: Span) -> Self:
         """From arguments, or else from the environment."""
         url = url or os.environ.get("LOVAGE_URL") or DEFAULT_URL
         token = token or os.environ.get("LOVAGE_TOKEN") or None
@@ -51,13 +52,14 @@ class Target:
         return cls(url.rstrip("/"), token, cls.checked(timeout))
 
     @staticmethod
-    def checked(timeout: float) -> float:
-        """A timeout that is one."""
-        if not timeout > 0:
+    def checked(timeout: Span) -> float:
+        """The seconds of a timeout that is one."""
+        length = seconds(timeout, "timeout")
+        if not length > 0:
             raise ValueError(f"`timeout` is more than 0 seconds, not {timeout!r}")
-        return timeout
+        return length
 
-    def within(self, timeout: float) -> Self:
+    def within(self, timeout: Span) -> Self:
         """The same server with another patience."""
         return replace(self, timeout=self.checked(timeout))
 
@@ -87,6 +89,10 @@ class Target:
         """No answer, since the request never came to its turn."""
         most = f"{WAITS} waits" if request.waits else f"{REQUESTS} requests"
         return Lost(self.url, f"the client's {most} are all under way", arrived=False)
+
+    def closed(self) -> Lost:
+        """No answer, and none to be had."""
+        return Lost(self.url, "the client is closed", arrived=False, closed=True)
 
     def lost(self, error: httpx.RequestError) -> Lost:
         """No answer, as httpx tells of it."""

@@ -2,9 +2,11 @@
 
 import base64
 import json
+import math
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, SupportsFloat
 
 import msgpack
 
@@ -15,6 +17,8 @@ Span = str | float | timedelta
 #: A time with its zone, or a span from when the broker takes the job.
 When = Span | datetime
 
+#: Seconds of each unit that a span may be written in.
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
@@ -66,14 +70,40 @@ def span(value: Span, name: str) -> str:
     """A span as a text, to the millisecond."""
     if isinstance(value, str):
         return value
-    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
-    if not 0 <= seconds < 1e11:
+    length = seconds(value, name)
+    if not 0 <= length < 1e11:
         raise ValueError(f"`{name}` is a span of time from now on, not {value!r}")
-    milliseconds = round(seconds * 1000)
+    milliseconds = round(length * 1000)
     for unit, size in (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)):
         if milliseconds and milliseconds % size == 0:
             return f"{milliseconds // size}{unit}"
     return f"{milliseconds}ms"
+
+
+def seconds(value: Span, name: str) -> float:
+    """A span's seconds, where the client itself counts them."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    wrong = (
+        f"`{name}` is a span of time: seconds, a timedelta, or a text as in '30s', "
+        f"not {value!r}"
+    )
+    if isinstance(value, str):
+        written = re.fullmatch(r"\s*([0-9]{1,13})\s*(ms|s|m|h|d)\s*", value)
+        if written is None:
+            raise ValueError(wrong)
+        return int(written[1]) * _UNITS[written[2]]
+    if isinstance(value, bool) or not isinstance(value, SupportsFloat):
+        raise TypeError(wrong)
+    length = float(value)
+    if math.isnan(length):
+        raise ValueError(wrong)
+    return length
+
+
+def limit(value: Span | None, name: str = "timeout") -> float:
+    """The seconds that somebody waits at most; `None` is for ever."""
+    return math.inf if value is None else max(seconds(value, name), 0.0)
 
 
 def when(value: When, name: str) -> str:

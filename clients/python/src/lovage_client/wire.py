@@ -5,14 +5,14 @@ make) and is sent what came of it; its return value is the operation's. So each 
 once, and `Client` and `AsyncClient` only do what it asks for.
 """
 
-import math
 import random
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from .errors import ConnectionFailed, LovageError, ProblemError, problem_of
+from .errors import ClientClosed, ConnectionFailed, LovageError, ProblemError, problem_of
+from .values import Span, limit
 
 MSGPACK = "application/msgpack"
 JSON = "application/json"
@@ -62,11 +62,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """No answer, and why. `arrived` says whether the server may have heard the request."""
+    """No answer, and why. `arrived` says whether the server may have heard the request,
+    `closed` whether there is none to be had, since the client is closed."""
 
     where: str
     why: str
     arrived: bool
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,10 @@ class Pause:
 
 
 class Deadline:
-    """When somebody's patience ends, so many seconds from now; `None` is never."""
+    """When somebody's patience ends, so long from now; `None` is never."""
 
-    def __init__(self, seconds: float | None) -> None:
-        self.seconds = math.inf if seconds is None else max(seconds, 0.0)
+    def __init__(self, timeout: Span | None) -> None:
+        self.seconds = limit(timeout)
         self._at = time.monotonic() + self.seconds
 
     def left(self) -> float:
@@ -122,6 +124,8 @@ def _error(request: Request, outcome: Answer | Lost | None, tries: int) -> Lovag
     if isinstance(outcome, Answer):
         return problem_of(outcome.status, outcome.headers, outcome.body)
     assert isinstance(outcome, Lost), "a request comes to an answer or to none"
+    if outcome.closed:
+        return ClientClosed()
     what = f"{request.method} {request.path}"
     return ConnectionFailed(outcome.where, what, outcome.why, tries)
 
@@ -139,7 +143,7 @@ def _pause(
     """How long to wait before the request is sent again; `None` where that is of no use, or
     might do the same thing twice."""
     # Whoever waits for a job asks anew, for as long as is left then.
-    if request.waits:
+    if request.waits or isinstance(error, ClientClosed):
         return None
     pause = pause_before(tries)
     if isinstance(outcome, Lost):

@@ -1,6 +1,7 @@
 """What a type checker has to say of the generated example. It is checked and never run:
 an error that is expected is named at its line, and one that does not come is itself one."""
 
+from datetime import timedelta
 from typing import Any, assert_type
 
 from typed.generated_example import AsyncBasics, Basics, Embedded, Seen, add, bytes_, whoami
@@ -15,6 +16,8 @@ def right(client: Client) -> None:
     assert_type(basics.bytes.within(5, length=3), bytes)
     assert_type(basics.embed.with_options(queue="high", timeout=2)(text="x"), Job[Embedded])
     assert_type(basics.embed(text="x").result(timeout=5)["vector"], list[float])
+    assert_type(basics.embed(text="x").result("5s")["together"], int)
+    assert_type(basics.add.within(timedelta(seconds=5), a=1, b=2), int)
     assert_type(basics.whoami().result(), Seen)
     assert_type(add(a=1, b=2), Call[int])
     assert_type(client.enqueue(bytes_(length=1), priority=9), Job[bytes])
@@ -42,7 +45,7 @@ def wrong(client: Client) -> None:
     basics.add(a=1)  # type: ignore[call-arg]
     basics.add(a=1, b=2, c=3)  # type: ignore[call-arg]
     basics.add(1, 2)  # type: ignore[call-arg]
-    basics.add.within("5", a=1, b=2)  # type: ignore[arg-type]
+    basics.add.within([5], a=1, b=2)  # type: ignore[arg-type]
     basics.fail(message="x", next="soon")  # type: ignore[arg-type]
     basics.embed.with_options(quue="high")  # type: ignore[call-arg]
     basics.embed.with_options(priority="9")  # type: ignore[arg-type]

@@ -14,10 +14,10 @@ pub const MAX_VALUES: usize = 1_000_000;
 pub const MAX_NESTING: usize = 128;
 
 /// The bytes of the one value that these begin with, where at most so many values lie in
-/// it, and not too deep.
+/// it, not too deep, and its texts are UTF-8: some readers make bytes of others.
 ///
 /// # Errors
-/// [`ArgumentsError::Encoding`], [`ArgumentsError::Values`] and
+/// [`ArgumentsError::Encoding`], [`ArgumentsError::Values`], [`ArgumentsError::Text`] and
 /// [`ArgumentsError::Nesting`].
 pub fn bounded(bytes: &[u8], most: usize) -> Result<&[u8], ArgumentsError> {
     let broken = || ArgumentsError::Encoding("it breaks off, or is no value".into());
@@ -33,7 +33,11 @@ pub fn bounded(bytes: &[u8], most: usize) -> Result<&[u8], ArgumentsError> {
         seen += 1;
         let (size, inner) = value(bytes, at).ok_or_else(broken)?;
         let end = at.checked_add(size).filter(|end| *end <= bytes.len());
-        at = end.ok_or_else(broken)?;
+        let end = end.ok_or_else(broken)?;
+        if text(&bytes[at..end]).is_some_and(|it| std::str::from_utf8(it).is_err()) {
+            return Err(ArgumentsError::Text);
+        }
+        at = end;
         if seen > most {
             return Err(ArgumentsError::Values(most));
         }
@@ -143,6 +147,16 @@ pub(crate) fn value(bytes: &[u8], at: usize) -> Option<(usize, u64)> {
     }
 }
 
+/// The bytes of a text, without what stands before them.
+fn text(value: &[u8]) -> Option<&[u8]> {
+    let head = match *value.first()? {
+        0xa0..=0xbf => 1,
+        it @ 0xd9..=0xdb => 1 + (1 << (it - 0xd9)),
+        _ => return None,
+    };
+    value.get(head..)
+}
+
 /// A number of so many bytes at this place, the highest first.
 pub(crate) fn number(bytes: &[u8], at: usize, width: usize) -> Option<u64> {
     let digits = bytes.get(at..at + width)?;
@@ -168,6 +182,23 @@ mod tests {
                 "{refused:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_text_is_utf_8() {
+        for (head, content) in [
+            (&[0xa3][..], &[0xed, 0xa0, 0x80][..]),
+            (&[0xd9, 1][..], &[0xff][..]),
+            (&[0xda, 0, 2][..], &[b'a', 0xc3][..]),
+            (&[0xdb, 0, 0, 0, 1][..], &[0x80][..]),
+        ] {
+            let broken = [&[0x92, 1], head, content].concat();
+            assert_eq!(bounded(&broken, 9), Err(ArgumentsError::Text), "{broken:?}");
+        }
+        let fine = [&[0xd9, 6][..], "aß€".as_bytes()].concat();
+        assert_eq!(bounded(&fine, 9), Ok(&fine[..]));
+        // Bytes are any.
+        assert!(bounded(&[0xc4, 1, 0xff], 9).is_ok());
     }
 
     #[test]

@@ -4,7 +4,7 @@ process that has imported everything, and has no files of Python's own when it r
 from __future__ import annotations
 
 import gc
-import importlib
+import importlib.util
 import linecache
 import random
 import sys
@@ -31,6 +31,26 @@ _EARLY = (
     "importlib.resources",
     "traceback",
 )
+
+
+def check_entry(entry: str, root: str) -> None:
+    """Whether the module with the tasks will be the one of the project, in the folder `root`.
+    Python's own libraries come first, and what is imported already before them."""
+    top = entry.partition(".")[0]
+    spec = importlib.util.find_spec(top)
+    if spec is None:
+        return
+    places = [spec.origin or "", *(spec.submodule_search_locations or [])]
+    if not any(place.startswith(root) for place in places):
+        raise DeclarationError(name_taken(top, "the Python of the sandbox"))
+
+
+def name_taken(name: str, by: str) -> str:
+    return (
+        f"the file with the tasks cannot be called `{name}`: {by} has a module of that name, which"
+        " would be imported in its place. Rename the file, and either say its name as `entry`"
+        " under `[tool.lovage]` of the `pyproject.toml`, or change `name` under `[project]`, too"
+    )
 
 
 def prepare(roots: dict[str, str], early: list[str]) -> None:

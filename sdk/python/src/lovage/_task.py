@@ -16,6 +16,28 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class _Origin:
+    """Where a function comes from: by this one that is declared again is told from another."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        # What another decorator has made of it stands where that decorator does.
+        own = inspect.unwrap(function)
+        own = own if inspect.isfunction(own) else function
+        self.name = (function.__module__, function.__qualname__)
+        self.file, self.line = own.__code__.co_filename, own.__code__.co_firstlineno
+        #: The run of its module: each import has its spec, also a reload, which keeps the rest.
+        self.module = own.__globals__
+        self.spec = self.module.get("__spec__")
+
+    def is_again(self, before: _Origin) -> bool:
+        """Whether it is the same function: its module is imported anew, as test runners do."""
+        if self.name != before.name:
+            return False
+        is_one_run = self.module is before.module and self.spec is before.spec
+        is_elsewhere = self.file == before.file and self.line != before.line
+        return not (is_one_run and is_elsewhere)
+
+
 class Task:
     """One task of the module."""
 
@@ -23,6 +45,7 @@ class Task:
         self.name = name
         self.function = function
         self.options = options
+        self.origin = _Origin(function)
 
     @functools.cached_property
     def signature(self) -> Signature:
@@ -69,29 +92,35 @@ def _declare(function: Callable[P, R], options: dict[str, Any]) -> Callable[P, R
         raise DeclarationError(f"`{function!r}` is no function: `@lovage.task` stands above one")
     name = options.get("name", function.__name__)
     where = f"task `{name}`"
-    if any(kind(function) for kind in _NOT_PLAIN):
-        raise DeclarationError(
-            f"{where}: it is a plain function; there is no event loop in the sandbox"
-        )
+    _check_plain(function, where)
     try:
         _values.task_name(name)
         read = options_of(options)
     except ValueError as error:
         raise DeclarationError(f"{where}: {error}") from None
     taken = _tasks.get(name)
-    # The same function again is its module imported anew, as test runners do.
-    if taken is not None and _origin(taken.function) != _origin(function):
+    declared = Task(name, function, read)
+    if taken is not None and not declared.origin.is_again(taken.origin):
         raise DeclarationError(f"{where}: there is another of that name; set `name=` of one")
-    _tasks[name] = Task(name, function, read)
+    _tasks[name] = declared
     return function
 
 
-def _origin(function: Callable[..., Any]) -> tuple[str, str]:
-    return function.__module__, function.__qualname__
-
-
-_NOT_PLAIN = (
-    inspect.iscoroutinefunction,
-    inspect.isgeneratorfunction,
-    inspect.isasyncgenfunction,
-)
+def _check_plain(function: Callable[..., Any], where: str) -> None:
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        raise DeclarationError(
+            f"{where}: it is a plain function; there is no event loop in the sandbox"
+        )
+    if inspect.isgeneratorfunction(function):
+        raise DeclarationError(
+            f"{where}: it is a plain function and no generator: in place of `yield`, return all"
+            " of its values as a list"
+        )
+    scope = function.__qualname__.rpartition(".")[0]
+    in_class = scope != "" and not scope.endswith("<locals>")
+    first = next(iter(inspect.signature(function).parameters), None)
+    # A static method is a plain function, too.
+    if in_class and first in ("self", "cls"):
+        raise DeclarationError(
+            f"{where}: it is a plain function and no method: declare it outside of the class"
+        )

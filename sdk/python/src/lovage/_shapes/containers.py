@@ -81,8 +81,11 @@ class Tuple(Shape):
     def _zipped(
         self, value: Any, kind: type[list[Any]] | type[tuple[Any, ...]], one: _One
     ) -> list[Any]:
-        if not isinstance(value, kind) or len(value) != len(self.places):
-            raise unexpected(value, f"a {kind.__name__} of {len(self.places)}")
+        expected = f"a {kind.__name__} of {len(self.places)}"
+        if not isinstance(value, kind):
+            raise unexpected(value, expected)
+        if len(value) != len(self.places):
+            raise Mismatch(f"expected {expected}, not one of {len(value)}")
         return _each(zip(self.places, value, strict=True), lambda pair: one(*pair))
 
 

@@ -124,4 +124,4 @@ def _base64(text: str) -> bytes:
     try:
         return base64.b64decode(digits, validate=True)
     except (binascii.Error, ValueError):
-        raise unexpected(text, "binary data, in base64 where it is a text,") from None
+        raise unexpected(text, "binary data, in base64 where it is a text") from None

@@ -75,10 +75,10 @@ FORMED: dict[type, Formed] = {
         "date-time",
         _moment,
         _moment_text,
-        "a date and time with its offset, as in `2027-01-31T09:00:00Z`,",
+        "a date and time with its offset, as in `2027-01-31T09:00:00Z`",
     ),
-    date: Formed(date, "date", date.fromisoformat, date.isoformat, "a date, as in `2027-01-31`,"),
-    time: Formed(time, "time", time.fromisoformat, time.isoformat, "a time, as in `09:00:00`,"),
+    date: Formed(date, "date", date.fromisoformat, date.isoformat, "a date, as in `2027-01-31`"),
+    time: Formed(time, "time", time.fromisoformat, time.isoformat, "a time, as in `09:00:00`"),
     UUID: Formed(UUID, "uuid", UUID, str, "a UUID"),
     Decimal: Formed(Decimal, "decimal", Decimal, str, "a decimal number in a text"),
 }

@@ -26,6 +26,7 @@ _RUN = "from componentize_py import script; script()"
 
 def build(project: Project, output: Path) -> None:
     """Writes the component of a project. Raises `BuildError`."""
+    check_output(output)
     _check_toolchain()
     began = time.monotonic()
     _say(f"reading `{project.folder}`")
@@ -43,6 +44,28 @@ def build(project: Project, output: Path) -> None:
         keep(made, output)
     size = output.stat().st_size / (1 << 20)
     _say(f"`{output}`: {size:.1f} MiB in {time.monotonic() - began:.1f} s")
+
+
+def check_output(output: Path) -> None:
+    """Whether a component may be put there. Raises `BuildError`."""
+    try:
+        if output.is_dir():
+            named = output / "NAME.wasm"
+            raise BuildError(f"`{output}` is a folder: name a file in it, as in `{named}`")
+        if output.exists() and not _is_component(output):
+            raise BuildError(
+                f"`{output}` is no component, and would be written over: name another file"
+            )
+    except OSError as error:
+        raise BuildError(f"cannot write the component `{output}`: {error}") from None
+
+
+def _is_component(path: Path) -> bool:
+    """Or empty, as a file is that somebody has made for one."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) in (b"", b"\0asm")
 
 
 def keep(made: Path, output: Path) -> None:
@@ -97,6 +120,7 @@ def _app(project: Project, late: list[str]) -> str:
         "from lovage import _component, _sandbox\n"
         "from lovage._component import Batches, Handler, Wants\n"
         f"_component.wanted[:] = {project.wants!r}\n"
+        f"_sandbox.check_entry({project.entry!r}, '/1/')\n"
         f"import {project.entry}\n"
         f"_sandbox.prepare({roots!r}, {[*project.include, *late]!r})\n"
     )

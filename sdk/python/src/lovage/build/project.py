@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lovage._sandbox import name_taken
 from lovage.build import BuildError
 
 _OPTIONS = ("entry", "wants", "include")
@@ -43,6 +44,11 @@ class Project:
         name = document.get("project", {}).get("name")
         if not isinstance(name, str) or not name:
             raise BuildError(f"`{manifest}` has no `name` under `[project]`: it names the module")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
+            raise BuildError(
+                f"`{manifest}`: `{name}` under `[project]` is no name of a module: it takes 1 to"
+                " 64 of `a` to `z`, `0` to `9`, `_` and `-`, a letter or digit first"
+            )
         options = document.get("tool", {}).get("lovage", {})
         for option in options:
             if option not in _OPTIONS:
@@ -56,6 +62,9 @@ class Project:
                 f"`{manifest}`: `entry` under `[tool.lovage]` is the Python module with the"
                 f' tasks, as in `"thumbnails"`, not `{entry}`'
             )
+        # Beside such a one there would be no SDK. What else is taken, the sandbox's Python knows.
+        if entry.partition(".")[0] == "lovage":
+            raise BuildError(name_taken("lovage", "the SDK"))
         wants, include = (_texts(options, it, manifest) for it in ("wants", "include"))
         root = _root(folder, entry, manifest)
         return Project(folder, name, entry, root, wants, include)
