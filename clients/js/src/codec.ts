@@ -5,16 +5,24 @@
  */
 import { type DecoderOptions, decode as unpack, encode as pack } from "@msgpack/msgpack";
 
-/** Levels of nesting that are sent. */
-const MAX_DEPTH = 100;
+/** Levels that a request's body may have: what the server takes, its own among them. */
+const MAX_DEPTH = 128;
+/** Characters of a place or a name that are told. */
+const MOST_TOLD = 100;
 const MIN_INT64 = -(2n ** 63n);
 const MAX_UINT64 = 2n ** 64n - 1n;
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+/** With `u`, pairs are one character: what is left are the halves that stand alone. */
+const LONE_HALF = /\p{Surrogate}/u;
+/** What a text has that was cut within a character, and UTF-8 cannot have. */
+const HALF = "half of a surrogate pair: cut it elsewhere, or send its `toWellFormed()`";
+const BOXED = /^\[object (Number|String|Boolean|BigInt|Symbol)\]$/;
 
-/** `at` is the value's place in what is sent, for what is wrong with it. */
+/** `at` is the value's place in the body, for what is wrong with it. */
 export function encode(value: unknown, at = ""): Uint8Array {
   const options = { useBigInt64: true, ignoreUndefined: true, maxDepth: MAX_DEPTH + 2 };
-  return pack(sendable(value, at, 0), options);
+  // Each step of the place is a level that the server counts, too.
+  return pack(sendable(value, at, at.split("/").length - 1), options);
 }
 
 /** A map of one list, whose items are encoded already. */
@@ -71,6 +79,8 @@ function sendable(
 ): unknown {
   switch (typeof value) {
     case "string":
+      if (!isWellFormed(value)) throw new TypeError(`${place(at)}: the text has ${HALF}`);
+      return value;
     case "boolean":
     case "undefined":
       return value;
@@ -97,25 +107,41 @@ function sendableObject(
 ): unknown {
   if (value instanceof ArrayBuffer) return form(new Uint8Array(value));
   if (isBytes(value)) return form(bytesOf(value));
-  if (depth > MAX_DEPTH) {
-    throw new TypeError(`${place(at)}: it is nested more than ${MAX_DEPTH} deep, or in itself`);
-  }
   if (Array.isArray(value)) {
     // A hole or `undefined` is null, as in JSON: it must not move what comes behind it.
-    return Array.from(value, (it, n) => sendable(it ?? null, `${at}/${n}`, depth + 1, form));
+    return Array.from(value, (it, n) => {
+      return sendable(it ?? null, `${at}/${n}`, deeper(depth, at), form);
+    });
+  }
+  if (value instanceof Date && Number.isNaN(value.getTime())) {
+    throw new TypeError(`${place(at)}: it is an Invalid Date: send one that has a time, or null`);
   }
   if ("toJSON" in value && typeof value.toJSON === "function") {
-    return sendable(value.toJSON(""), at, depth + 1, form);
+    const plain: unknown = value.toJSON("");
+    // Another object takes a level, as it might be one that makes another, without end.
+    const isObject = typeof plain === "object" && plain !== null;
+    return sendable(plain, at, isObject ? deeper(depth, at) : depth, form);
   }
-  if (Symbol.iterator in value || ArrayBuffer.isView(value) || isPromise(value) || isBlob(value)) {
-    const kind = value.constructor?.name ?? "object";
-    throw new TypeError(`${place(at)}: a ${kind} cannot be sent: ${advice(value)}`);
+  if (Symbol.iterator in value || isPromise(value) || isBlob(value) || isClosed(value)) {
+    const kind = value.constructor?.name || "object";
+    const article = /^[AEIO]/i.test(kind) ? "an" : "a";
+    throw new TypeError(`${place(at)}: ${article} ${kind} cannot be sent: ${advice(value)}`);
   }
   const entries = Object.entries(value).filter(([, it]) => it !== undefined);
-  const plain: [string, unknown][] = entries.map(([name, it]) => {
-    return [name, sendable(it, `${at}/${escaped(name)}`, depth + 1, form)];
+  const sent: [string, unknown][] = entries.map(([name, it]) => {
+    if (!isWellFormed(name)) {
+      throw new TypeError(`${place(at)}: the name ${shortened(JSON.stringify(name))} has ${HALF}`);
+    }
+    return [name, sendable(it, `${at}/${escaped(name)}`, deeper(depth, at), form)];
   });
-  return Object.fromEntries(plain);
+  return Object.fromEntries(sent);
+}
+
+/** The depth of what lies in something of this depth. */
+function deeper(depth: number, at: string): number {
+  if (depth < MAX_DEPTH) return depth + 1;
+  const said = `it makes the request more than ${MAX_DEPTH} levels deep, or lies in itself`;
+  throw new TypeError(`${place(at)}: ${said}`);
 }
 
 function received(value: unknown): unknown {
@@ -152,11 +178,34 @@ function isBlob(value: object): boolean {
   return "arrayBuffer" in value && typeof value.arrayBuffer === "function";
 }
 
+/**
+ * Whether it keeps what it is where no property shows it: an Error, a RegExp, a boxed number, a
+ * WeakMap. Instances of classes do not, with a tag of their author's neither.
+ */
+function isClosed(value: object): boolean {
+  if (tagOf(value) === "[object Object]") return false;
+  return !(Symbol.toStringTag in value) || Object.keys(value).length === 0;
+}
+
+function tagOf(value: object): string {
+  return Object.prototype.toString.call(value);
+}
+
 function advice(value: object): string {
   if (isPromise(value)) return "await it first";
   if (isBlob(value)) return "send its bytes, `new Uint8Array(await it.arrayBuffer())`";
   if (value instanceof Map) return "make it an object, with `Object.fromEntries`";
-  return "make it a list, with `Array.from`, or a Uint8Array";
+  if (value instanceof Error) return "send its `message`";
+  if (value instanceof RegExp) return "send its `source`";
+  if (BOXED.test(tagOf(value))) return "send its `valueOf()`";
+  if (Symbol.iterator in value) return "make it a list, with `Array.from`, or a Uint8Array";
+  return "send an object of what it holds";
+}
+
+function isWellFormed(text: string): boolean {
+  // Older browsers have no such method.
+  const asked: string & { isWellFormed?(): boolean } = text;
+  return asked.isWellFormed?.() ?? !LONE_HALF.test(text);
 }
 
 function escaped(name: string): string {
@@ -164,5 +213,9 @@ function escaped(name: string): string {
 }
 
 function place(at: string): string {
-  return at || "the value";
+  return shortened(at) || "the value";
+}
+
+function shortened(text: string): string {
+  return text.length > MOST_TOLD ? `${text.slice(0, MOST_TOLD)}…` : text;
 }

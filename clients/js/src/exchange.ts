@@ -74,7 +74,8 @@ export async function open(
   patience: Patience,
 ): Promise<Response> {
   const headers: Record<string, string> = { accept: asked.accept, ...asked.headers };
-  if (settings.token !== undefined) headers["authorization"] = `Bearer ${settings.token}`;
+  const token = settings.token();
+  if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
   if (asked.key !== undefined) headers["idempotency-key"] = asked.key;
   const request: RequestInit = {
     method: asked.method,

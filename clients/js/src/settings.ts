@@ -31,7 +31,8 @@ export interface RequestOptions {
 export interface Resolved {
   /** With no slash at its end. */
   base: string;
-  token: string | undefined;
+  /** A function, so that the token is in nothing that is printed, logged or made JSON of. */
+  token: () => string | undefined;
   within: number;
   silence: number;
   wait: number;
@@ -39,11 +40,20 @@ export interface Resolved {
   fetch: typeof globalThis.fetch;
 }
 
+/** All of them: the type checker says where one is missing. */
+const NAMES: Record<keyof Settings, true> = {
+  url: true,
+  token: true,
+  within: true,
+  silence: true,
+  wait: true,
+  poll: true,
+  fetch: true,
+};
+
 export function resolve(settings: Settings): Resolved {
-  const url = new URL(settings.url ?? environment("LOVAGE_URL") ?? "http://localhost:7777");
-  if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new TypeError(`the URL is \`http://…\` or \`https://…\`, not \`${url.protocol}//…\``);
-  }
+  checkNames(settings);
+  const url = serverUrl(settings.url ?? environment("LOVAGE_URL") ?? "http://localhost:7777");
   if (url.username || url.password || url.search || url.hash) {
     throw new TypeError("the URL is a server's and no more: a token goes into `token`");
   }
@@ -56,13 +66,44 @@ export function resolve(settings: Settings): Resolved {
   const fetched = settings.fetch ?? globalThis.fetch.bind(globalThis);
   return {
     base: url.origin + url.pathname.replace(/\/+$/, ""),
-    token,
+    token: () => token,
     within: millis(settings.within ?? 30_000, "within"),
     silence: millis(settings.silence ?? 10_000, "silence"),
     wait: millis(settings.wait ?? 300_000, "wait"),
     poll: Math.min(60_000, millis(settings.poll ?? 30_000, "poll")),
     fetch: fetched,
   };
+}
+
+/** A setting that is not known is refused: it would do nothing, and the server might be another. */
+function checkNames(settings: Settings): void {
+  if (typeof settings !== "object" || settings === null || settings instanceof URL) {
+    throw new TypeError('a client takes its settings by name: write `{ url: "http://…" }`');
+  }
+  const unknown = Object.keys(settings).find((it) => !Object.hasOwn(NAMES, it));
+  if (unknown === undefined) return;
+  const known = Object.keys(NAMES).join("`, `");
+  throw new TypeError(`a client has no setting \`${unknown}\`: the settings are \`${known}\``);
+}
+
+function serverUrl(said: string | URL): URL {
+  const url = parsed(said);
+  if (url?.protocol === "http:" || url?.protocol === "https:") return url;
+  const forms = "the URL is `http://…` or `https://…`";
+  const hasScheme = String(said).includes("://");
+  if (url && hasScheme) throw new TypeError(`${forms}, not \`${url.protocol}//…\``);
+  // `localhost:7777` is one with the scheme `localhost`. Of what was said no more than the host is
+  // told: a secret may stand beside it.
+  const meant = hasScheme ? undefined : parsed(`http://${said}`)?.origin;
+  throw new TypeError(`${forms}: write \`${meant ?? "http://localhost:7777"}\``);
+}
+
+function parsed(url: string | URL): URL | undefined {
+  try {
+    return new URL(url);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Where there is an environment: not in browsers. */

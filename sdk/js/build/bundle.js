@@ -86,7 +86,8 @@ async function run(project, contents, options) {
   });
   const file = (end) => result.outputFiles.find((it) => it.path.endsWith(end))?.text;
   const [output] = Object.entries(result.metafile.outputs).filter(([path]) => path.endsWith(".js"));
-  return { code: file(".js"), map: file(".map"), imports: output[1].imports.map((it) => it.path) };
+  const sources = Object.keys(result.metafile.inputs).filter((it) => /^[^:]+\.[cm]?[jt]sx?$/.test(it));
+  return { code: file(".js"), map: file(".map"), imports: output[1].imports.map((it) => it.path), sources };
 }
 
 function told({ text, location }) {

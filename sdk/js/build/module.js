@@ -11,13 +11,15 @@ import { bundleForComponent, bundleForNode } from "./bundle.js";
 import { embed, ENGINE } from "./engine.js";
 import { Problem } from "./problem.js";
 import { openProject } from "./project.js";
+import { targetOf } from "./target.js";
 import { readTypes } from "./types.js";
+import { settled } from "./waits.js";
 import { writeWorld } from "./world.js";
 
 /** Builds a module. Each step that takes a while is told to `say`. */
 export async function buildModule(folder, output, say) {
   const project = openProject(folder);
-  const target = output ? resolve(output) : join(project.root, `${project.name}.wasm`);
+  const target = await targetOf(project, output);
   const scratch = await mkdtemp(join(tmpdir(), "lovage-"));
   try {
     say(`checking \`${project.name}\``);
@@ -49,13 +51,15 @@ async function prepare(project, scratch) {
 
 /** The module's own account of its tasks, and of what it wants. */
 async function ask(project, scratch) {
-  const { code } = await bundleForNode(project);
+  const { code, sources } = await bundleForNode(project);
   const file = join(scratch, "describe.mjs");
   await writeFile(file, code);
   process.setSourceMapsEnabled(true);
   try {
-    return (await import(pathToFileURL(file).href)).describe();
+    const module = await settled(import(pathToFileURL(file).href), project.root, sources);
+    return module.describe();
   } catch (error) {
+    if (error instanceof Problem) throw error;
     throw new Problem(whereThrown(error, project.root) + (error instanceof Error ? error.message : String(error)));
   }
 }

@@ -66,28 +66,37 @@ export function refusal(kind, message) {
   return new Failure(message, { kind }).neverRetry();
 }
 
-/** Whatever was thrown, as the contract's record. */
+/** Whatever was thrown, as the contract's record. All of it is text, whatever is in the place of texts: else it would trap. */
 export function failureRecord(thrown) {
   if (thrown instanceof Failure) {
     const { kind, message, retry } = thrown;
     const detail = thrown.detail ?? (thrown.cause === undefined ? undefined : `caused by: ${account(thrown.cause)}`);
-    return { kind: String(kind), message: String(message), detail: detail && String(detail), retry };
+    return { kind: text(kind), message: text(message), detail: detail === undefined ? undefined : text(detail), retry };
   }
   const retry = { tag: "policy" };
-  if (!(thrown instanceof Error)) return { kind: "error", message: String(thrown), detail: undefined, retry };
-  return { kind: className(thrown), message: thrown.message, detail: account(thrown), retry };
+  if (!(thrown instanceof Error)) return { kind: "error", message: text(thrown), detail: undefined, retry };
+  return { kind: className(thrown), message: text(thrown.message), detail: account(thrown), retry };
+}
+
+/** As text, where a value has one: an object without a prototype has none. */
+function text(value) {
+  try {
+    return String(value);
+  } catch {
+    return `a value without a text (${typeof value})`;
+  }
 }
 
 /** A class that does not set a name of its own has that of `Error`. */
 function className(error) {
   const own = error.constructor?.name;
-  return error.name === "Error" && own ? own : error.name || "Error";
+  return text(error.name === "Error" && own ? own : error.name || "Error");
 }
 
 /** An error as Node would print it, with its causes. */
 function account(error, depth = 0) {
-  if (!(error instanceof Error)) return String(error);
-  const lines = [`${className(error)}: ${error.message}`, ...trace(error)];
+  if (!(error instanceof Error)) return text(error);
+  const lines = [`${className(error)}: ${text(error.message)}`, ...trace(error)];
   if (error.cause !== undefined && depth < 8) lines.push(`caused by: ${account(error.cause, depth + 1)}`);
   return lines.join("\n");
 }

@@ -12,6 +12,9 @@ const ENCODER = new TextEncoder();
 // A text's own byte order mark is a character of it.
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
+/** Of a text that was cut within a character: UTF-8 cannot have it. */
+const HALF = "has half of a surrogate pair, which cannot be sent: cut it elsewhere, or send its `toWellFormed()`";
+
 /** Text or data that is no MessagePack. */
 export class Malformed extends Error {}
 
@@ -50,6 +53,7 @@ class Writer {
       case "bigint":
         return this.#integer(value, path);
       case "string":
+        if (!value.isWellFormed()) throw new TypeError(`${place(path)} ${HALF}`);
         return this.#string(value);
       case "object":
         return this.#object(value, path);
@@ -78,6 +82,7 @@ class Writer {
     this.#head(said.length, [0x80, 16], null, 0xde, 0xdf);
     for (const [key, item] of said) {
       if (typeof key !== "string") throw new TypeError(`${place(path)} has a key that is no text`);
+      if (!key.isWellFormed()) throw new TypeError(`${place([...path, key])} is a key that ${HALF}`);
       this.#string(key);
       this.value(item, [...path, key]);
     }

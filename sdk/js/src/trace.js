@@ -11,7 +11,7 @@ const LINES = 50;
 /** The lines of an error's stack, the innermost first, without the SDK's own. */
 export function trace(error) {
   const table = globalThis[TABLE];
-  const stack = (error.stack ?? "").split("\n").filter(Boolean).slice(0, LINES);
+  const stack = stackOf(error).split("\n").filter(Boolean).slice(0, LINES);
   if (!table) return stack.filter((line) => line.trimStart().startsWith("at "));
   const { sources, lines } = JSON.parse(table);
   return stack.flatMap((frame) => {
@@ -24,4 +24,13 @@ export function trace(error) {
     const plain = name.replace(/^async\*/, "").replace(/\/?<+$/, "").split("/").at(-1);
     return [plain ? `    at ${plain} (${place})` : `    at ${place}`];
   });
+}
+
+/** Anything may have been put there; and an engine that makes it of the message fails where that has no text. */
+function stackOf(error) {
+  try {
+    return typeof error.stack === "string" ? error.stack : "";
+  } catch {
+    return "";
+  }
 }

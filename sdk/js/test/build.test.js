@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -31,8 +31,37 @@ test("a component, and none where nothing has changed", (t) => {
   const { mtimeMs } = statSync(component);
   assert.match(build(root).stderr, /nothing has changed/);
   assert.equal(statSync(component).mtimeMs, mtimeMs);
-  assert.equal(build(root, "--output", join(root, "other.wasm")).status, 0);
-  assert.ok(existsSync(join(root, "other.wasm")));
+  writeFileSync(join(root, "empty"), "");
+  for (const output of ["new/folder/other.wasm", "empty", "hello.wasm"]) {
+    assert.equal(build(root, "--output", join(root, output)).status, 0);
+    assert.equal(readFileSync(join(root, output)).subarray(0, 4).toString(), "\0asm");
+  }
+});
+
+test("where a component cannot go, none is built", (t) => {
+  const task = "import { task } from '@lovage/sdk';\nexport const a = task(() => 1);";
+  const root = projectOf(t, { "src/index.js": task, "folder/a": "", "notes.wasm": "my notes" });
+  const said = (output) => {
+    const { status, stderr } = build(root, "--output", output);
+    assert.equal(status, 1, stderr);
+    return stderr;
+  };
+  assert.match(said(join(root, "folder")), /^error: `.*folder` is a folder: name the file, as `.*folder\/hello\.wasm`\n$/);
+  assert.match(said(`${root}/later/`), /^error: `.*later` is a folder: name the file/);
+  for (const source of ["src/index.js", "notes.wasm"]) {
+    assert.match(said(join(root, source)), /^error: `.*` is there, and is no component: it is not overwritten\n$/);
+  }
+  assert.match(said(join(root, "notes.wasm/a.wasm")), /^error: `.*a\.wasm` cannot be written: .*\n$/);
+  assert.equal(readFileSync(join(root, "src/index.js"), "utf8"), task);
+  assert.ok(!existsSync(join(root, "later")));
+});
+
+test("a module that waits for ever while it is loaded is told with the place", (t) => {
+  const rest = "import { task } from '@lovage/sdk';\nexport const a = task(async () => await 1);\n";
+  const never = "await new Promise(() => {});\n";
+  const said = "a top-level `await` never ends: nothing is left that could end it";
+  assert.equal(refused(t, rest + never), `error: src/index.ts:3: ${said}`);
+  assert.equal(refused(t, `${rest}await 1;\nfor await (const it of [new Promise(() => {})]) it;\n`), `error: ${said}; it is one of \`src/index.ts:3\`, \`src/index.ts:4\``);
 });
 
 test("a component imports what its module uses", async (t) => {

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { running } from "../src/batch.js";
+import { failureRecord } from "../src/failure.js";
 import { Failure, task } from "../src/index.js";
 import { decode, encode } from "../src/msgpack.js";
 import { serve } from "../src/serve.js";
+import { trace } from "../src/trace.js";
 
 const types = { doc: "Does.", input: "{}", output: "{}", plan: { type: "object", properties: { n: { type: "number" } }, required: [], additionalProperties: false } };
 class Odd extends Error {}
@@ -19,6 +21,7 @@ const module = {
   }),
   short: task({ batch: { max: 10, wait: "1s" } }, () => []),
   wrong: task({ name: "strange" }, () => () => 1),
+  cut: task(() => ({ text: "\u{1f600}".slice(0, 1) })),
   busy: task(() => { throw new Failure("busy", { detail: "more" }).retryAfter("1m"); }),
   helper: () => 1,
 };
@@ -26,7 +29,7 @@ const served = serve(module, Object.fromEntries(Object.keys(module).map((name) =
 const run = async (name, args = {}) => decode(await served.handler.run(name, encode(args)));
 
 test("tasks are described by name", () => {
-  assert.deepEqual(served.handler.describe().map((it) => it.name), ["busy", "half", "halves", "short", "strange"]);
+  assert.deepEqual(served.handler.describe().map((it) => it.name), ["busy", "cut", "half", "halves", "short", "strange"]);
   assert.deepEqual(served.batches.describe()[0], { task: "halves", max: 10, waitMs: 1000n });
 });
 
@@ -41,9 +44,20 @@ test("a result, and what was thrown in its place", async () => {
   await assert.rejects(run("busy"), { kind: "error", message: "busy", detail: "more", retry: { tag: "after", val: 60_000n } });
 });
 
+test("whatever stands in the place of an error's texts, its record has texts", () => {
+  const bare = Object.create(null);
+  const odd = Object.assign(new Odd(), { message: { a: 1 }, name: 7, stack: 1, cause: Object.assign(new Error(), { message: Symbol("why") }) });
+  assert.deepEqual(failureRecord(odd), { kind: "7", message: "[object Object]", detail: "7: [object Object]\ncaused by: Error: Symbol(why)" + trace(odd.cause).map((it) => `\n${it}`).join(""), retry: { tag: "policy" } });
+  assert.equal(failureRecord(Object.assign(new Error(), { message: bare })).message, "a value without a text (object)");
+  assert.equal(failureRecord(bare).message, "a value without a text (object)");
+  const failure = Object.assign(new Failure("x", { kind: bare, detail: 0 }), { message: undefined });
+  assert.deepEqual(failureRecord(failure), { kind: "a value without a text (object)", message: "undefined", detail: "0", retry: { tag: "policy" } });
+});
+
 test("what cannot be sent, or found, is a failure that is not tried again", async () => {
   await assert.rejects(run("strange"), { kind: "result", retry: { tag: "never" } });
-  await assert.rejects(run("none"), { kind: "unknown-task", message: /its tasks are `busy`, `half`/ });
+  await assert.rejects(run("none"), { kind: "unknown-task", message: /its tasks are `busy`, `cut`, `half`/ });
+  await assert.rejects(run("cut"), { kind: "result", message: /^the result cannot be encoded: `text` has half of a surrogate pair/, retry: { tag: "never" } });
 });
 
 test("no memory left is no failure of the task's", async () => {

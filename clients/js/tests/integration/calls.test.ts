@@ -34,6 +34,16 @@ test("a large result and a large input pass", async () => {
   assert.equal(await client.basics.echo.result({ value }), value);
 });
 
+test("values lie as deep in each other as the server takes them", async () => {
+  const lists = (levels: number): unknown => (levels === 0 ? 1 : [lists(levels - 1)]);
+  // The request and its arguments are two of 128 levels, and a list of calls two further ones.
+  const value = lists(126);
+  assert.deepEqual(await any.basics.echo.result({ value }), value);
+  const [job] = await any.basics.echo.many([{ value: lists(124) }]);
+  assert.deepEqual(await job?.result(), lists(124));
+  await assert.rejects(any.basics.echo({ value: lists(127) }), TypeError);
+});
+
 test("wrong arguments are named by their place", async () => {
   await assert.rejects(any.basics.add({ a: 1, b: "two" }), (e) => {
     assert.ok(e instanceof InvalidArguments);

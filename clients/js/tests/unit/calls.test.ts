@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import * as lovage from "@lovage/client";
 import { Client, connect } from "@lovage/client";
 import { Fake, answer, made, refusal } from "../fake.js";
@@ -94,8 +95,48 @@ test("a client is no promise, and its own methods go before modules", async () =
   assert.equal((client as unknown as Record<string, unknown>)["toJSON"], undefined);
 });
 
+test("whoever prints what has to do with a client prints no token", async () => {
+  const fake = await Fake.start(refusal("forbidden", 403));
+  const client = connect({ url: fake.url, token: "lov_secret" });
+  const problem: unknown = await client.m.t().catch((e: unknown) => e);
+  const nobody = new Client({ url: "http://127.0.0.1:1", token: "lov_secret", within: 0 });
+  const lost: unknown = await nobody
+    .task("m.t")()
+    .catch((e: unknown) => e);
+  assert.ok(problem instanceof lovage.Forbidden && lost instanceof lovage.NoAnswer);
+  const all = [client, nobody, client.m.t, client.job("j1"), client.flow("f1"), problem, lost];
+  for (const it of all) {
+    for (const showHidden of [false, true]) {
+      assert.doesNotMatch(inspect(it, { depth: 9, showHidden, showProxy: true }), /secret/);
+    }
+    assert.doesNotMatch(String(JSON.stringify(it)), /secret/);
+  }
+  assert.equal(fake.heard[0]?.headers.authorization, "Bearer lov_secret");
+});
+
+test("settings that would do nothing are refused", () => {
+  const unknown = /no setting `ulr`: the settings are `url`, `token`, `within`, .*, `fetch`$/;
+  const cases: [unknown, RegExp][] = [
+    [{ ulr: "http://localhost" }, unknown],
+    [{ ulr: undefined }, unknown],
+    [{ toString: 1 }, /no setting `toString`/],
+    ["http://localhost", /by name: write `{ url: "http:\/\/…" }`/],
+    [new URL("http://localhost"), /by name: write/],
+    [null, /by name: write/],
+  ];
+  for (const [settings, message] of cases) {
+    assert.throws(() => connect(settings as object), { name: "TypeError", message });
+    assert.throws(() => new Client(settings as object), { name: "TypeError", message });
+  }
+});
+
 test("a URL that is none of a server's is refused", () => {
   const cases: [string, RegExp][] = [
+    ["127.0.0.1:1", /or `https:\/\/…`: write `http:\/\/127\.0\.0\.1:1`$/],
+    ["localhost:7777/behind", /write `http:\/\/localhost:7777`$/],
+    ["lov_x@localhost:1", /: write `http:\/\/localhost:1`$/],
+    ["", /: write `http:\/\/localhost:7777`$/],
+    ["http://", /: write `http:\/\/localhost:7777`$/],
     ["redis://localhost", /`http:\/\/…` or `https:\/\/…`, not `redis:/],
     ["http://lov_x@localhost", /a token goes into `token`/],
   ];

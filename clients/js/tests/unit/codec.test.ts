@@ -60,6 +60,8 @@ test("what has no form is sent as JSON would send it", async () => {
   assert.deepEqual(await sent(new Point(3)), { x: 3 });
   const names = { then: 1, toJSON: 2, arrayBuffer: 3 };
   assert.deepEqual(await sent(names), names, "names that mean something elsewhere");
+  const tagged = { [Symbol.toStringTag]: "Order", x: 3 };
+  assert.deepEqual(await sent([tagged, Object.create(null), {}]), [{ x: 3 }, {}, {}]);
 });
 
 test("what cannot be sent as it is meant is refused by its place, before there is a request", async () => {
@@ -72,7 +74,16 @@ test("what cannot be sent as it is meant is refused by its place, before there i
     [new Float32Array(2), /a Float32Array cannot be sent: make it a list/],
     [Promise.resolve(1), /a Promise cannot be sent: await it first/],
     [new Blob(["x"]), /a Blob cannot be sent: send its bytes/],
-    [cycle, /nested more than 100 deep, or in itself/],
+    [new Error("x"), /^\/args\/value: an Error cannot be sent: send its `message`$/],
+    [Object.assign(new TypeError("x"), { code: 1 }), /a TypeError cannot be sent/],
+    [/x/, /a RegExp cannot be sent: send its `source`$/],
+    [[new Number(3)], /^\/args\/value\/0: a Number cannot be sent: send its `valueOf\(\)`$/],
+    [new String("ab"), /a String cannot be sent: send its `valueOf\(\)`$/],
+    [Object(1n), /a BigInt cannot be sent: send its `valueOf\(\)`$/],
+    [new WeakMap(), /a WeakMap cannot be sent: send an object of what it holds$/],
+    [new AbortController().signal, /an AbortSignal cannot be sent/],
+    [{ at: new Date(NaN) }, /^\/args\/value\/at: it is an Invalid Date: send one that has a time/],
+    [cycle, /more than 128 levels deep, or lies in itself$/],
   ];
   const fake = await Fake.start(made("j1"));
   const client = connect({ url: fake.url });
@@ -80,4 +91,65 @@ test("what cannot be sent as it is meant is refused by its place, before there i
     await assert.rejects(client.m.t({ value }), { message });
   }
   assert.equal(fake.heard.length, 0);
+});
+
+test("half of a surrogate pair is refused by its place, in texts and in names", async () => {
+  const cases: [unknown, RegExp][] = [
+    [
+      { a: ["\u{1f600}", "x\ud83d"] },
+      /^\/args\/value\/a\/1: the text has half of a surrogate pair/,
+    ],
+    ["\ude00\ud83d", /^\/args\/value: the text has half .*: cut it elsewhere, or send its `toWell/],
+    [
+      { a: { "k\ud83d": 1 } },
+      /^\/args\/value\/a: the name "k\\ud83d" has half of a surrogate pair/,
+    ],
+  ];
+  const fake = await Fake.start(made("j1"));
+  const client = connect({ url: fake.url });
+  const all = async () => {
+    for (const [value, message] of cases) {
+      await assert.rejects(client.m.t({ value }), { name: "TypeError", message });
+    }
+    assert.equal(await sent("\u{1f600}"), "\u{1f600}");
+  };
+  await all();
+  const native = Object.getOwnPropertyDescriptor(String.prototype, "isWellFormed");
+  if (native) {
+    // As it is in older browsers.
+    Reflect.deleteProperty(String.prototype, "isWellFormed");
+    await all().finally(() => Object.defineProperty(String.prototype, "isWellFormed", native));
+  }
+  assert.equal(fake.heard.length, 0);
+});
+
+/** Lists in each other, around a Date. */
+function nested(levels: number): unknown {
+  return levels === 0 ? new Date(0) : [nested(levels - 1)];
+}
+
+test("a request is as deep as the server takes it", async () => {
+  const fake = await Fake.start(made("j1"));
+  const { m } = connect({ url: fake.url });
+  // The body and its `args` are two levels; of many calls there are the list and its item, too.
+  await m.t({ value: nested(126) });
+  const self = { toJSON: () => self };
+  await assert.rejects(m.t({ value: self }), /more than 128 levels deep, or lies in itself/);
+  await assert.rejects(m.t({ value: nested(127) }), /more than 128 levels deep/);
+  const many = await Fake.start(answer({ ids: ["j1"] }, 201));
+  const { t } = connect({ url: many.url })["m"]!;
+  await t!.many([{ value: nested(124) }]);
+  await assert.rejects(t!.many([{ value: nested(125) }]), /more than 128 levels deep/);
+  assert.deepEqual([fake.heard.length, many.heard.length], [1, 1]);
+});
+
+test("of a long place its beginning is told", async () => {
+  const value = { ["x".repeat(90)]: { ["y".repeat(90)]: () => 1 } };
+  const { t } = connect({ url: "http://127.0.0.1:1" })["m"]!;
+  const message = `/args/value/${"x".repeat(88)}…: a function cannot be sent`;
+  await assert.rejects(t!({ value }), { message });
+  await assert.rejects(t!({ value: { ["z\ud83d".repeat(90)]: 1 } }), ({ message }: Error) => {
+    return message.length < 250;
+  });
+  await assert.rejects(t!({ value: nested(200) }), ({ message }: Error) => message.length < 200);
 });
