@@ -148,7 +148,14 @@ export class Client<M extends object = AnyModules> {
     { key = newKey(), ...options }: RequestOptions & { key?: string } = {},
   ): Promise<Flow> {
     const body = withoutBytes(flow);
-    const ask = { method: "POST", path: "/v1/flows", body, key } as const;
+    // A job's key is in its call; a flow's goes with the request, in the characters of a header.
+    if (!/^[!-~]([ -~]{0,253}[!-~])?$/.test(key)) {
+      throw new TypeError(
+        "the key of a flow has 1 to 255 characters of ASCII, and no space at an end",
+      );
+    }
+    const headers = { "idempotency-key": key };
+    const ask = { method: "POST", path: "/v1/flows", body, key, headers } as const;
     const answer = await this._transport.ask(ask, options);
     return this.flow((answer as { id: string }).id);
   }

@@ -76,7 +76,6 @@ export async function open(
   const headers: Record<string, string> = { accept: asked.accept, ...asked.headers };
   const token = settings.token();
   if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
-  if (asked.key !== undefined) headers["idempotency-key"] = asked.key;
   const request: RequestInit = {
     method: asked.method,
     headers,

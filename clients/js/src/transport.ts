@@ -21,8 +21,9 @@ export interface Ask {
   body?: unknown;
   /** The body, where it is encoded already. */
   packed?: Uint8Array;
-  /** The idempotency key of a request that makes jobs, or a flow. */
+  /** The idempotency key of a request that makes jobs, or a flow: it is told where no answer came. */
   key?: string;
+  headers?: Record<string, string>;
   /** Done twice it would do more: only what was refused is asked for again. */
   once?: boolean;
 }
@@ -52,12 +53,13 @@ export class Transport {
 
   asked(ask: Ask): Asked {
     const { method, path } = ask;
-    const asked: Asked = { method, path, accept: MSGPACK, key: ask.key };
+    const headers: Record<string, string> = { ...ask.headers };
+    const asked: Asked = { method, path, accept: MSGPACK, key: ask.key, headers };
     if (ask.query) asked.query = ask.query;
     const body = ask.packed ?? (ask.body === undefined ? undefined : encode(ask.body));
     if (body) {
       asked.body = body;
-      asked.headers = { "content-type": MSGPACK };
+      headers["content-type"] = MSGPACK;
     }
     return asked;
   }

@@ -145,6 +145,24 @@ test("a flow is sent again with its key", async () => {
   const sent = fake.heard.map((it) => it.headers["idempotency-key"]);
   assert.match(String(sent[0]), /^[0-9a-f]{32}$/);
   assert.deepEqual(sent, [sent[0], sent[0], sent[0], "mine"]);
+  for (const key of ["", " mine", "größe", "n".repeat(256)]) {
+    await assert.rejects(client.runFlow(flow, { key }), /^TypeError: the key of a flow/);
+  }
+  assert.equal(fake.heard.length, 4);
+});
+
+test("a call's key may have any characters, and goes with the call alone", async () => {
+  const fake = await Fake.start(made("j1"), batches([]));
+  const client = connect({ url: fake.url });
+  await client.m.t({}, { key: "größe 🌿" });
+  await client.task("m.t").many([{}], { key: "größe 🌿" });
+  const [one, many] = fake.heard;
+  assert.equal((one?.body as { key: string }).key, "größe 🌿");
+  assert.equal((many?.body as { jobs: { key: string }[] }).jobs[0]?.key, "größe 🌿/0");
+  assert.deepEqual(
+    [one, many].map((it) => it?.headers["idempotency-key"]),
+    [undefined, undefined],
+  );
 });
 
 /** Makes jobs of a batch, and remembers the keys. */
