@@ -425,7 +425,7 @@ async fn what_would_arrive_as_something_else_is_refused() {
         let answer = door
             .send("POST", "/v1/jobs", "application/json", body)
             .await;
-        let problem = answer.problem(400, "bad-request");
+        let problem = answer.problem(422, "invalid");
         let detail = problem["detail"].as_str().unwrap();
         assert!(
             detail.contains(integer) && detail.contains("64 bits"),

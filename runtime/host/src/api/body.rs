@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use lovage_queue::arguments::{MAX_VALUES, bounded, bounded_json};
+use lovage_queue::arguments::{MAX_VALUES, bounded, bounded_json, exact_json};
 use serde::de::{DeserializeOwned, Error as _, IntoDeserializer};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_path_to_error::Segment;
@@ -207,6 +207,9 @@ fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let value = serde_path_to_error::deserialize(&mut json).map_err(misplaced)?;
     let end = json.end();
     end.map_err(|e| Problem::bad(format!("the body: {e}")))?;
+    // Behind it, since what has a type of its own tells its place.
+    let exact = exact_json(bytes);
+    exact.map_err(|e| Problem::new(Kind::Invalid, format!("the body: {e}")))?;
     Ok(value)
 }
 
