@@ -203,10 +203,10 @@ impl<T: DeserializeOwned> FromRequest<Shared> for Parsed<T> {
 }
 
 fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(misplaced)?;
-    let end = json.end();
-    end.map_err(|e| Problem::bad(format!("the body: {e}")))?;
+    let value = serde_json::from_slice(bytes).map_err(|e| {
+        let again = &mut serde_json::Deserializer::from_slice(bytes);
+        misplaced(&e, serde_path_to_error::deserialize::<_, T>(again))
+    })?;
     // Behind it, since what has a type of its own tells its place.
     let exact = exact_json(bytes);
     exact.map_err(|e| Problem::new(Kind::Invalid, format!("the body: {e}")))?;
@@ -219,8 +219,10 @@ fn parse_packed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         return Err(Problem::bad("the body: it is no map"));
     }
     let mut left = bytes;
-    let mut packed = rmp_serde::Deserializer::new(&mut left);
-    let value = serde_path_to_error::deserialize(&mut packed).map_err(misplaced)?;
+    let value = rmp_serde::from_read(&mut left).map_err(|e| {
+        let again = &mut rmp_serde::Deserializer::new(bytes);
+        misplaced(&e, serde_path_to_error::deserialize::<_, T>(again))
+    })?;
     match left.len() {
         0 => Ok(value),
         more => Err(Problem::bad(format!(
@@ -229,10 +231,15 @@ fn parse_packed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     }
 }
 
-/// What is wrong with a body, with its place where that is known.
-fn misplaced<E: std::error::Error>(e: serde_path_to_error::Error<E>) -> Problem {
+/// What is wrong with a body, with its place where that is known: it is looked for in a body
+/// that is wrong alone, since to keep track of it takes time.
+fn misplaced<T, E: std::error::Error>(
+    e: &E,
+    again: Result<T, serde_path_to_error::Error<E>>,
+) -> Problem {
+    let path = again.err().map(|it| it.path().clone());
     let mut pointer = String::new();
-    for part in e.path() {
+    for part in path.iter().flatten() {
         let part = match part {
             Segment::Seq { index } => index.to_string(),
             Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
@@ -242,13 +249,9 @@ fn misplaced<E: std::error::Error>(e: serde_path_to_error::Error<E>) -> Problem 
     }
     // Names of it are a stranger's.
     pointer.truncate(pointer.floor_char_boundary(SHOWN));
-    let problem = Problem::bad(match &*pointer {
-        "" => format!("the body: {}", e.inner()),
-        _ => format!("the body: {} (at `{pointer}`)", e.inner()),
-    });
-    match &*pointer {
-        "" => problem,
-        _ => problem.at(&pointer),
+    match pointer.is_empty() {
+        true => Problem::bad(format!("the body: {e}")),
+        false => Problem::bad(format!("the body: {e} (at `{pointer}`)")).at(&pointer),
     }
 }
 

@@ -131,19 +131,18 @@ fn takes(schema: &Value, kind: &str) -> bool {
         (Some(Value::Array(some)), _) => some.iter().any(|it| it == kind),
         (_, Some(some)) => some.iter().any(|it| takes(it, kind)),
         _ => match schema.get("enum").and_then(Value::as_array) {
-            Some(values) => kind != "string" && values.iter().any(|it| is_of(it, kind)),
-            None => schema.get("enum").is_none(),
+            Some(values) => values.iter().any(|it| is_of(it, kind)),
+            None => true,
         },
     }
 }
 
-/// Whether a value is of a type of JSON Schema's.
+/// Whether a value that is named is of a type that is written plainly; a text is none of these.
 fn is_of(value: &Value, kind: &str) -> bool {
     match kind {
         "null" => value.is_null(),
         "boolean" => value.is_boolean(),
         "integer" | "number" => value.is_number(),
-        "string" => value.is_string(),
         _ => false,
     }
 }
