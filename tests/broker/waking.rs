@@ -248,6 +248,22 @@ broker_test!(workers_hear_of_a_staged_module, |b| async move {
     hears(&mut signals, Signal::Staged).await;
 });
 
+broker_test!(
+    whoever_begins_to_listen_hears_that_it_may_have_missed_something,
+    |b| async move {
+        let worker = Worker::new(&b);
+        // Nobody could be told that it has found nothing, and so nobody of the job.
+        assert!(worker.claim(1).await.is_empty());
+        b.add_plain(1).await;
+        let mut signals = b.signals(worker.id).await.unwrap();
+        assert!(hears(&mut signals, Signal::Listening).await.is_empty());
+        worker.claim_one().await;
+        assert!(worker.claim(1).await.is_empty());
+        b.add_plain(1).await;
+        hears(&mut signals, Signal::Work).await;
+    }
+);
+
 broker_test!(signals_end_with_the_broker, |b| async move {
     let mut signals = listen(&b, WorkerId::random()).await;
     drop(b);

@@ -6,7 +6,7 @@ use lovage_queue::broker::{Signal, Signals};
 use lovage_queue::job::WorkerId;
 use tokio::time::timeout;
 
-use super::{Bench, Store, secs};
+use super::{Bench, secs};
 
 /// Longer than anything here takes, shorter than a patience.
 pub(crate) const SOON: Duration = secs(10);
@@ -14,12 +14,9 @@ pub(crate) const SOON: Duration = secs(10);
 /// Signals of a worker that is connected.
 pub(crate) async fn listen(b: &Bench, worker: WorkerId) -> Signals {
     let mut signals = b.signals(worker).await.unwrap();
-    // A remote broker says once that it listens; from then on nothing is missed.
-    if let Store::Redis(_) = b.store {
-        let first = timeout(SOON, signals.recv()).await;
-        let listens = matches!(first, Ok(Some(Signal::Reconnected)));
-        assert!(listens, "{first:?}");
-    }
+    let first = timeout(SOON, signals.recv()).await;
+    let listens = matches!(first, Ok(Some(Signal::Listening)));
+    assert!(listens, "{first:?}");
     signals
 }
 

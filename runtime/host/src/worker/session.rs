@@ -268,14 +268,14 @@ pub(super) async fn follow_signals(session: Arc<Session>) {
         if let Signal::Cancel(tenant, id) = &signal {
             session.cancel(tenant, *id);
         }
-        if matches!(signal, Signal::Work | Signal::Reconnected) {
+        if matches!(signal, Signal::Work | Signal::Listening) {
             session.work.notify_one();
         }
-        if matches!(signal, Signal::Due | Signal::Reconnected) {
+        if matches!(signal, Signal::Due | Signal::Listening) {
             session.due.notify_one();
         }
         // Its answer also tells of cancels that were lost with the connection.
-        if matches!(signal, Signal::Staged | Signal::Reconnected) {
+        if matches!(signal, Signal::Staged | Signal::Listening) {
             session.pulse.beat_now();
         }
     }

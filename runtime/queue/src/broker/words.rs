@@ -370,8 +370,9 @@ pub enum Signal {
     Staged,
     /// This tenant's job, which this worker runs, is to stop.
     Cancel(String, JobId),
-    /// The connection was made anew: any of the above may have been missed.
-    Reconnected,
+    /// From here on nothing is missed: any of the above may have been before. It is a
+    /// listener's first, and comes again with each connection that is made anew.
+    Listening,
 }
 
 /// A worker's signals. It ends when the broker is dropped.

@@ -62,13 +62,13 @@ pub(super) fn listen(
     tokio::spawn(async move {
         let hear = |heard: Heard<'_>| {
             let signal = match heard {
-                Heard::Connected => Signal::Reconnected,
+                Heard::Connected => Signal::Listening,
                 Heard::Message(b"work") => Signal::Work,
                 Heard::Message(b"due") => Signal::Due,
                 Heard::Message(b"staged") => Signal::Staged,
                 Heard::Message(other) => match other.strip_prefix(b"cancel") {
                     // An earlier Lovage does not say whose: the next heartbeat does.
-                    Some(job) => to_cancel(job).unwrap_or(Signal::Reconnected),
+                    Some(job) => to_cancel(job).unwrap_or(Signal::Listening),
                     // A newer Lovage may say more.
                     None => return,
                 },

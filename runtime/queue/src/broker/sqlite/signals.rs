@@ -40,6 +40,8 @@ impl Hub {
     /// A worker's signals, in place of any earlier ones of this identity.
     pub(super) fn listen(&self, worker: WorkerId) -> Signals {
         let (to, signals) = unbounded_channel();
+        // A claim that found nothing before was told to nobody.
+        let _ = to.send(Signal::Listening);
         self.ears().workers.insert(
             worker.0,
             Listener {
