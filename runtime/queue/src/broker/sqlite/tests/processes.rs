@@ -2,6 +2,13 @@
 
 use super::*;
 
+/// A worker's signals, from the first that says something of another process.
+async fn listen(broker: &SqliteBroker, worker: WorkerId) -> Signals {
+    let mut signals = broker.signals(worker).await.unwrap();
+    assert_eq!(signals.recv().await, Some(Signal::Listening));
+    signals
+}
+
 #[tokio::test]
 async fn an_idle_worker_hears_of_another_process_work() {
     let (_dir, path) = place();
@@ -9,7 +16,7 @@ async fn an_idle_worker_hears_of_another_process_work() {
     let ours = SqliteBroker::open(&path, clock.clone()).await.unwrap();
     let theirs = another(&path, &clock).await;
     let worker = WorkerId::random();
-    let mut signals = ours.signals(worker).await.unwrap();
+    let mut signals = listen(&ours, worker).await;
     assert!(ours.claim(&claim(worker, 1)).await.unwrap().is_empty());
     theirs.enqueue(TENANT, &[job()]).await.unwrap();
     assert_eq!(
@@ -90,7 +97,7 @@ async fn a_worker_hears_that_another_process_cancelled_its_job() {
     let ours = SqliteBroker::open(&path, Clock::Store).await.unwrap();
     let theirs = another(&path, &Clock::Store).await;
     let worker = WorkerId::random();
-    let mut signals = ours.signals(worker).await.unwrap();
+    let mut signals = listen(&ours, worker).await;
     let jobs = [job(), job()];
     ours.enqueue(TENANT, &jobs).await.unwrap();
     let claimed = ours.claim(&claim(worker, 1)).await.unwrap();
@@ -140,7 +147,7 @@ async fn an_idle_worker_hears_that_another_process_lifted_a_pause() {
     let ours = SqliteBroker::open(&path, Clock::Store).await.unwrap();
     let theirs = another(&path, &Clock::Store).await;
     let worker = WorkerId::random();
-    let mut signals = ours.signals(worker).await.unwrap();
+    let mut signals = listen(&ours, worker).await;
     theirs.pause(TENANT, &Scope::Tenant, true).await.unwrap();
     ours.enqueue(TENANT, &[job()]).await.unwrap();
     assert!(ours.claim(&claim(worker, 1)).await.unwrap().is_empty());
