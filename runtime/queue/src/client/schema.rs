@@ -7,6 +7,7 @@
 //! schema is recursive or its arguments are many, `steps` counts what a check would take
 //! before it is made.
 
+mod formats;
 mod steps;
 
 use serde_json::Value;
@@ -100,7 +101,7 @@ pub fn compile(schema: &Value) -> Result<jsonschema::Validator, String> {
     let patterns = jsonschema::PatternOptions::regex()
         .size_limit(PATTERN)
         .dfa_size_limit(PATTERN_CACHE);
-    let options = jsonschema::options().with_pattern_options(patterns);
+    let options = formats::set(jsonschema::options().with_pattern_options(patterns));
     options.build(schema).map_err(|e| cut(e.to_string()))
 }
 

@@ -1,0 +1,175 @@
+//! The formats of texts that are checked: those of a time and of a UUID, which tasks read
+//! from texts. Any other says what a text is, and nobody is held to it.
+//!
+//! Whatever a schema's draft, so that the same words mean the same, and in constant time:
+//! a library's own checks of further formats, and of what a text encodes, would read
+//! mebibytes as often as a schema says so, and nobody counts that.
+
+use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jsonschema::ValidationOptions;
+
+/// Bytes of the longest text that has one of these formats: fractions of seconds may have
+/// more digits than anybody keeps.
+const LONGEST: usize = 64;
+
+type Check = fn(&str) -> bool;
+
+const CHECKED: [(&str, Check); 4] = [
+    ("date-time", is_moment),
+    ("date", is_date),
+    ("time", is_time),
+    ("uuid", is_uuid),
+];
+
+/// Those that the library would check.
+const LEFT: [&str; 15] = [
+    "duration",
+    "email",
+    "hostname",
+    "idn-email",
+    "idn-hostname",
+    "ipv4",
+    "ipv6",
+    "iri",
+    "iri-reference",
+    "json-pointer",
+    "regex",
+    "relative-json-pointer",
+    "uri",
+    "uri-reference",
+    "uri-template",
+];
+
+/// Has a validator check these formats, and nothing else of the kind.
+pub(super) fn set(options: ValidationOptions<'_>) -> ValidationOptions<'_> {
+    // Assertions in drafts 6 and 7, and in no other.
+    let options = options
+        .without_content_encoding_support("base64")
+        .without_content_media_type_support("application/json");
+    let options = options.should_validate_formats(true);
+    let checked = CHECKED.into_iter().fold(options, |options, (name, check)| {
+        options.with_format(name, move |text: &str| text.len() <= LONGEST && check(text))
+    });
+    let left = LEFT.into_iter();
+    left.fold(checked, |options, name| {
+        options.with_format(name, |_: &str| true)
+    })
+}
+
+/// A moment of RFC 3339, or of what ISO 8601 has beyond it; its offset is there.
+fn is_moment(text: &str) -> bool {
+    text.parse::<Timestamp>().is_ok()
+}
+
+/// `full-date` of RFC 3339.
+fn is_date(text: &str) -> bool {
+    text.len() == "2027-01-31".len() && text.parse::<Date>().is_ok()
+}
+
+/// A time of day, with or without an offset: that of RFC 3339 has one, that of most
+/// languages has none.
+fn is_time(text: &str) -> bool {
+    text.parse::<Time>().is_ok() || is_moment(&format!("2027-01-31T{text}"))
+}
+
+/// The form of RFC 9562.
+fn is_uuid(text: &str) -> bool {
+    let fits = |(place, byte): (usize, u8)| match place {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(fits)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::super::compile;
+
+    fn takes(format: &str, text: &str) -> bool {
+        // The drafts differ in whether a format is more than a word.
+        let drafts = ["draft-07/schema", "draft/2020-12/schema"];
+        let taken = drafts.map(|draft| {
+            let draft = match draft {
+                "draft-07/schema" => format!("http://json-schema.org/{draft}#"),
+                _ => format!("https://json-schema.org/{draft}"),
+            };
+            let schema = json!({"$schema": draft, "type": "string", "format": format});
+            compile(&schema).unwrap().is_valid(&json!(text))
+        });
+        assert_eq!(taken[0], taken[1], "{format}: {text}");
+        taken[0]
+    }
+
+    #[test]
+    fn a_text_is_what_its_format_says() {
+        for (format, right, wrong) in [
+            (
+                "date-time",
+                &["2027-01-31T09:00:00Z", "2027-01-31t09:00:00.123456+05:30"][..],
+                &[
+                    "",
+                    "now",
+                    "2027-01-31",
+                    "2027-01-31T09:00:00",
+                    "2027-02-30T09:00:00Z",
+                ][..],
+            ),
+            (
+                "date",
+                &["2027-01-31", "2028-02-29"],
+                &[
+                    "",
+                    "2027-02-29",
+                    "2027-1-31",
+                    "2027-01-31T09:00:00Z",
+                    "31.1.2027",
+                ],
+            ),
+            (
+                "time",
+                &["09:00:00", "09:00:00.5", "09:00:00Z", "23:59:59-08:00"],
+                &["", "25:00:00", "nine", "2027-01-31T09:00:00Z"],
+            ),
+            (
+                "uuid",
+                &[
+                    "01890a5d-ac96-774b-bcce-b302099a8057",
+                    "01890A5D-AC96-774B-BCCE-B302099A8057",
+                ],
+                &[
+                    "",
+                    "01890a5dac96774bbcceb302099a8057",
+                    "01890a5d-ac96-774b-bcce-b302099a805g",
+                ],
+            ),
+        ] {
+            for text in right {
+                assert!(takes(format, text), "{format}: {text}");
+            }
+            for text in wrong {
+                assert!(!takes(format, text), "{format}: {text}");
+            }
+            let endless = format!("2027-01-31T09:00:00.{}Z", "0".repeat(super::LONGEST));
+            assert!(!takes(format, &endless), "{format}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_held_to_what_a_text_encodes() {
+        let schema = json!({
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "contentEncoding": "base64", "contentMediaType": "application/json",
+        });
+        assert!(compile(&schema).unwrap().is_valid(&json!("(neither")));
+    }
+
+    #[test]
+    fn nobody_is_held_to_any_other_format() {
+        for format in super::LEFT.into_iter().chain(["decimal", "of-my-own"]) {
+            assert!(takes(format, "(no one's) [format"), "{format}");
+        }
+    }
+}
