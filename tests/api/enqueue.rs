@@ -6,11 +6,11 @@ use super::door::{Door, settings};
 use super::visitor::{Answer, pointers};
 use crate::support::site::Site;
 
-fn call(side: u32) -> Value {
+pub(super) fn call(side: u32) -> Value {
     json!({"task": "app.go", "args": {"side": side}})
 }
 
-async fn count(door: &Door) -> usize {
+pub(super) async fn count(door: &Door) -> usize {
     let jobs = door.get("/v1/jobs?limit=200").await.ok();
     jobs["jobs"].as_array().unwrap().len()
 }
@@ -373,48 +373,6 @@ async fn bytes_are_an_argument_of_their_own() {
         .await
         .problem(422, "invalid-arguments");
     assert_eq!(pointers(&problem), ["/args/image"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_wrong_with_an_option_is_told_with_its_place() {
-    let door = Door::with_app().await;
-    for (option, wrong, pointer, said) in [
-        ("memory", json!("64MB"), "/memory", "a whole number"),
-        ("retries", json!(-1), "/retries", "a whole number"),
-        ("tags", json!("a"), "/tags", "expected a sequence"),
-        (
-            "headers",
-            json!({"a/b": 1}),
-            "/headers/a~1b",
-            "expected a string",
-        ),
-    ] {
-        let mut wrongly = call(1);
-        wrongly[option] = wrong;
-        let packed = rmp_serde::to_vec_named(&wrongly).unwrap();
-        let one = [
-            door.post("/v1/jobs", wrongly.clone()).await,
-            door.send("POST", "/v1/jobs", "application/msgpack", packed)
-                .await,
-        ];
-        for answer in one {
-            let problem = answer.problem(400, "bad-request");
-            assert_eq!(pointers(&problem), [pointer]);
-            let detail = problem["detail"].as_str().unwrap();
-            assert!(
-                detail.contains(said) && detail.contains(pointer),
-                "{detail}"
-            );
-        }
-        let many = json!({"jobs": [call(1), wrongly]});
-        let problem = door.post("/v1/jobs/batch", many).await;
-        let problem = problem.problem(400, "bad-request");
-        assert_eq!(pointers(&problem), [format!("/jobs/1{pointer}")]);
-    }
-    let long = json!({"task": "app.go", "headers": {"n".repeat(5_000): 1}});
-    let problem = door.post("/v1/jobs", long).await;
-    assert!(problem.problem(400, "bad-request").to_string().len() < 2_500);
-    assert_eq!(count(&door).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,6 +24,7 @@ mod history;
 mod jobs;
 mod limits;
 mod modules;
+mod options;
 mod outages;
 mod queues;
 mod remote;

@@ -80,9 +80,11 @@ pub(super) struct CallBody {
     retry_exhausted: Option<bool>,
     /// Units of fuel an attempt may burn.
     #[serde(default, deserialize_with = "maybe_number")]
+    #[schema(minimum = 1)]
     fuel: Option<u64>,
     /// Bytes of memory an attempt may hold.
     #[serde(default, deserialize_with = "maybe_number")]
+    #[schema(minimum = 1)]
     memory: Option<u64>,
     /// How long it is kept once it has completed.
     #[schema(value_type = Option<SpanText>)]
@@ -221,7 +223,13 @@ impl CallBody {
             headers: headers(self.headers.unwrap_or_default(), self.tags)?,
             ..JobOptions::default()
         };
-        Ok(call)
+        match call.options.zero() {
+            Some(name) => {
+                let said = "it is 0, so that no attempt could run";
+                Err(Problem::new(Kind::Invalid, said).at(&format!("/{name}")))
+            }
+            None => Ok(call),
+        }
     }
 }
 

@@ -120,6 +120,9 @@ impl Client {
 fn check_terms(job: &NewJob) -> Result<(), BrokerError> {
     check_bounds(job)?;
     let invalid = |said: String| Err(BrokerError::Invalid(format!("job {}: {said}", job.id)));
+    if let Err(said) = job.options.check() {
+        return invalid(said);
+    }
     if job.module == hook::MODULE {
         return invalid(format!(
             "the tasks of module `{}` are the workers' own",

@@ -284,6 +284,8 @@ impl Client {
         let known = self.module(&call.task.module, call.pin).await?;
         let TaskName { module, task } = &call.task;
         let options = &known.task(module, task)?.options;
+        let invalid = |said| BrokerError::Invalid(format!("a call of `{}`: {said}", call.task));
+        call.options.check().map_err(invalid)?;
         call.arguments.check_bounds()?;
         let mut problems = match call.encoded {
             true => known.decode(task, &mut call.arguments),

@@ -14,19 +14,19 @@
 //! [`Job::crash`] (+1 at each reclaim from a dead worker).
 
 mod id;
+mod options;
 mod payload;
 mod seat;
 mod terms;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use serde_bytes::ByteBuf;
 
 pub use self::id::{IdError, JobId, Partition, WorkerId};
+pub use self::options::JobOptions;
 pub use self::payload::{CLAIM_CHECK, Payload};
 pub use self::seat::{Bind, From, MAX_NODES, Seat, WithoutNode};
 pub(crate) use self::seat::{MAX_GIVEN_BYTES, few_nodes};
@@ -35,7 +35,6 @@ pub use self::terms::{Conflict, Key, Unique, Until, When};
 
 use crate::clock::Millis;
 use crate::registry::Digest;
-use crate::retry::Backoff;
 use crate::task::Failure;
 
 macro_rules! coded_enum {
@@ -163,61 +162,6 @@ pub enum Pin {
     Release(u32),
     /// The module of this digest.
     Digest(Digest),
-}
-
-/// What a call sets beside its arguments; what it leaves out is the task's
-/// default at the time of the claim.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct JobOptions {
-    /// Runs in all, the first included.
-    #[serde(rename = "a", skip_serializing_if = "Option::is_none")]
-    pub max_attempts: Option<u32>,
-    /// The wait between them.
-    #[serde(rename = "b", skip_serializing_if = "Option::is_none")]
-    pub backoff: Option<Backoff>,
-    /// How long after it was enqueued a job may still be tried again.
-    #[serde(rename = "g", skip_serializing_if = "Option::is_none")]
-    pub max_age: Option<Duration>,
-    /// Whether an attempt that ran out of fuel or memory, or whose result was
-    /// too large, is tried again like any other.
-    #[serde(rename = "e", skip_serializing_if = "Option::is_none")]
-    pub retry_exhausted: Option<bool>,
-    /// Wall-clock time of an attempt.
-    #[serde(rename = "t", skip_serializing_if = "Option::is_none")]
-    pub timeout: Option<Duration>,
-    /// Wall-clock time after which the task hears that it should stop.
-    #[serde(rename = "s", skip_serializing_if = "Option::is_none")]
-    pub soft_timeout: Option<Duration>,
-    /// Units of fuel an attempt may burn.
-    #[serde(rename = "f", skip_serializing_if = "Option::is_none")]
-    pub fuel: Option<u64>,
-    /// Bytes of linear memory an attempt may hold.
-    #[serde(rename = "m", skip_serializing_if = "Option::is_none")]
-    pub memory: Option<u64>,
-    /// What the task sees beside its arguments.
-    #[serde(rename = "h", skip_serializing_if = "BTreeMap::is_empty")]
-    pub headers: BTreeMap<String, String>,
-    /// The job that enqueued this one.
-    #[serde(rename = "p", skip_serializing_if = "Option::is_none")]
-    pub parent: Option<JobId>,
-    /// The first job of its line, which nobody enqueued.
-    #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
-    pub root: Option<JobId>,
-    /// How many jobs there are between it and nobody: 0 for a root.
-    #[serde(rename = "d", skip_serializing_if = "is_zero")]
-    pub depth: u32,
-    /// Arguments that are results of other nodes of its flow: whoever runs it puts
-    /// them together.
-    #[serde(rename = "i", skip_serializing_if = "Vec::is_empty")]
-    pub binds: Vec<Bind>,
-    /// What counts as its result where it does not complete, in MessagePack.
-    #[serde(rename = "o", skip_serializing_if = "Option::is_none")]
-    pub default: Option<ByteBuf>,
-}
-
-fn is_zero(number: &u32) -> bool {
-    *number == 0
 }
 
 /// A job to be enqueued: all that a record holds of the caller's will.

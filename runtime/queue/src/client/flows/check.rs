@@ -142,6 +142,7 @@ fn call(node: &Node, modules: &Modules) -> Result<(), ClientError> {
         let said = format!("priority {priority} is not one of 0 to {MAX_PRIORITY}");
         return Err(BrokerError::Invalid(said).into());
     }
+    call.options.check().map_err(BrokerError::Invalid)?;
     bounds(node.default.as_deref(), &call.options.headers)?;
     let coming: Vec<&str> = node.binds.iter().map(|it| &*it.argument).collect();
     let known = modules.get(call).expect("all modules were looked up");
