@@ -168,7 +168,7 @@ def test_a_failure_keeps_its_advice_and_its_cause() -> None:
 def test_a_result_of_another_type_is_a_failure() -> None:
     declare()
     failure = failed("broken", {"how": "return"})
-    assert failure.kind == "result"
+    assert (failure.kind, failure.retry) == ("result", Retry("never"))
     assert failure.message.startswith("the result of `broken`: expected an integer")
 
 

@@ -154,11 +154,13 @@ class Signature:
         return f"`{self.task}` has no argument `{name}`: its arguments are `{known}`"
 
     def write(self, result: Any) -> bytes:
-        """A result. One that is not of the annotated type is a failure of the task."""
+        """A result. One that is not of the annotated type is a failure of the task, and would be
+        one again."""
         try:
             return encode(self.result.write(result))
         except (Mismatch, MsgpackError) as error:
-            raise Failure(f"the result of `{self.task}`: {error}", kind="result") from None
+            failure = Failure(f"the result of `{self.task}`: {error}", kind="result")
+            raise failure.never_retry() from None
 
 
 def _document(schema: Schema, definitions: Definitions) -> str:
