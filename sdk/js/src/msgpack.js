@@ -73,10 +73,12 @@ class Writer {
     }
     if (value instanceof Date && Number.isNaN(value.getTime())) throw new TypeError(`${place(path)} is no valid date`);
     if (typeof value.toJSON === "function") return this.value(value.toJSON(), path);
-    if (value instanceof Set || ArrayBuffer.isView(value)) {
-      throw new TypeError(`${place(path)} is a ${value.constructor.name}, which cannot be sent: send an array, or a Uint8Array`);
+    const instead = value instanceof Map ? undefined : insteadOf(value);
+    if (instead) {
+      const kind = value.constructor?.name || "object";
+      const article = /^[AEIO]/i.test(kind) ? "an" : "a";
+      throw new TypeError(`${place(path)} is ${article} ${kind}, which cannot be sent: ${instead}`);
     }
-    if (value instanceof Promise) throw new TypeError(`${place(path)} is a Promise, which cannot be sent: await it first`);
     const pairs = value instanceof Map ? [...value] : Object.entries(value);
     const said = pairs.filter(([, item]) => item !== undefined);
     this.#head(said.length, [0x80, 16], null, 0xde, 0xdf);
@@ -255,6 +257,27 @@ export class Reader {
     return taken;
   }
 }
+
+/** What to send instead of an object that keeps what it is where no property shows it. Instances of classes do not, with a
+ * tag of their author's neither. */
+function insteadOf(value) {
+  if (typeof value.then === "function") return "await it first";
+  const tag = Object.prototype.toString.call(value);
+  if (INSTEAD[tag]) return INSTEAD[tag];
+  if (Symbol.iterator in value || ArrayBuffer.isView(value)) return "send an array, or a Uint8Array";
+  const shows = tag === "[object Object]" || (Symbol.toStringTag in value && Object.keys(value).length > 0);
+  return shows ? undefined : "send an object of what it holds";
+}
+
+const VALUE = "send its `valueOf()`";
+const INSTEAD = {
+  "[object Error]": "send its `message`, or throw it",
+  "[object RegExp]": "send its `source`",
+  "[object Number]": VALUE,
+  "[object String]": VALUE,
+  "[object Boolean]": VALUE,
+  "[object BigInt]": VALUE,
+};
 
 /** A whole number as a `number` where that holds it exactly. */
 export function exact(value) {

@@ -45,6 +45,23 @@ test("what cannot be sent is named by its place", () => {
   assert.throws(() => encode([new Set()]), /`\[0\]` is a Set, which cannot be sent: send an array/);
   assert.throws(() => encode(new Date(NaN)), /no valid date/);
   assert.throws(() => encode({ a: Promise.resolve(1) }), /`a` is a Promise, which cannot be sent: await it first/);
+  for (const [value, said] of [
+    [new RangeError("no"), "a RangeError, which cannot be sent: send its `message`, or throw it"],
+    [/x/, "a RegExp, which cannot be sent: send its `source`"],
+    [new Number(1), "a Number, which cannot be sent: send its `valueOf()`"],
+    [new String("x"), "a String, which cannot be sent: send its `valueOf()`"],
+    [Object(1n), "a BigInt, which cannot be sent: send its `valueOf()`"],
+    [new WeakMap(), "a WeakMap, which cannot be sent: send an object of what it holds"],
+    [new URLSearchParams("a=1"), "a URLSearchParams, which cannot be sent: send an array, or a Uint8Array"],
+    [{ then() {} }, "an Object, which cannot be sent: await it first"],
+  ]) {
+    assert.throws(() => encode({ a: [value] }), { name: "TypeError", message: `\`a[0]\` is ${said}` });
+  }
+  class Tagged {
+    [Symbol.toStringTag] = "of its own";
+    side = 3;
+  }
+  assert.deepEqual(decode(encode(new Tagged())), { side: 3 });
   assert.throws(() => encode({ a: new Float32Array(1) }), /`a` is a Float32Array, which cannot be sent/);
   assert.throws(() => encode({ a: ["\u{1f600}", "x\ud83d"] }), /^TypeError: `a\[1\]` has half of a surrogate pair, .*`toWellFormed\(\)`$/);
   assert.throws(() => encode({ a: new Map([["\ude00", 1]]) }), /^TypeError: `a\..` is a key that has half of a surrogate pair/);
