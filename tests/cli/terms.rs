@@ -240,7 +240,7 @@ site_test!(a_batch_has_ten_thousand_calls, |site| async move {
 async fn terms_that_make_no_sense_are_refused() {
     let site = Site::sqlite();
     site.push("app", &app()).await;
-    let cases: [(&[&str], i32, &str); 14] = [
+    let cases: [(&[&str], i32, &str); 16] = [
         (&["--eta", "soon"], 2, "`soon` is neither a time"),
         (
             &["--expires", "2099-01-31"],
@@ -250,7 +250,9 @@ async fn terms_that_make_no_sense_are_refused() {
         (&["--max-age", "long"], 2, "`long` is no span of time"),
         (&["--soft-timeout", "1"], 2, "`1` is no span of time"),
         (&["--result-ttl=-1s"], 2, "`-1s` is no span of time"),
-        (&["--timeout", "0s"], 2, "its `timeout` is 0"),
+        (&["--timeout", "0s"], 2, "no attempt could run with that"),
+        (&["--memory", "0MiB"], 2, "no attempt could run with that"),
+        (&["--fuel", "0"], 2, "no attempt could run with that"),
         (&["--retries", "often"], 2, "--retries"),
         (&["--until", "done"], 2, "--unique"),
         (&["--on-conflict", "reject"], 2, "--unique"),

@@ -5,6 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jsonschema::error::ValidationErrorKind as Kind;
+
 use super::schema::{self, Bounds, Steps};
 use super::{ClientError, encoded};
 use crate::arguments::Arguments;
@@ -215,7 +217,10 @@ fn problems(
     const SHOWN: usize = 5;
     let say = |e: jsonschema::ValidationError<'_>| Misfit {
         pointer: schema::cut(e.instance_path().as_str().to_owned()),
-        problem: schema::cut(e.to_string()),
+        problem: schema::cut(match e.kind() {
+            Kind::Format { format } => schema::formats::problem(e.instance(), format),
+            _ => e.to_string(),
+        }),
     };
     if check.is_valid(arguments) {
         return Vec::new();
@@ -227,7 +232,6 @@ fn problems(
 
 /// Whether it may be right once these arguments have come.
 fn may_pass(e: &jsonschema::ValidationError<'_>, coming: &[&str]) -> bool {
-    use jsonschema::error::ValidationErrorKind as Kind;
     let of_all = e.instance_path().as_str().is_empty();
     of_all
         && match e.kind() {

@@ -7,7 +7,7 @@
 //! schema is recursive or its arguments are many, `steps` counts what a check would take
 //! before it is made.
 
-mod formats;
+pub(super) mod formats;
 mod steps;
 
 use serde_json::Value;

@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jsonschema::ValidationOptions;
+use serde_json::Value;
 
 /// Bytes of the longest text that has one of these formats: fractions of seconds may have
 /// more digits than anybody keeps.
@@ -15,11 +16,12 @@ const LONGEST: usize = 64;
 
 type Check = fn(&str) -> bool;
 
-const CHECKED: [(&str, Check); 4] = [
-    ("date-time", is_moment),
-    ("date", is_date),
-    ("time", is_time),
-    ("uuid", is_uuid),
+/// Each with a text that has it.
+const CHECKED: [(&str, Check, &str); 4] = [
+    ("date-time", is_moment, "2027-01-31T09:00:00Z"),
+    ("date", is_date, "2027-01-31"),
+    ("time", is_time, "09:00:00"),
+    ("uuid", is_uuid, "0198c2f1-6f2e-7a41-8d52-3f1f6a1c9b07"),
 ];
 
 /// Those that the library would check.
@@ -48,13 +50,22 @@ pub(super) fn set(options: ValidationOptions<'_>) -> ValidationOptions<'_> {
         .without_content_encoding_support("base64")
         .without_content_media_type_support("application/json");
     let options = options.should_validate_formats(true);
-    let checked = CHECKED.into_iter().fold(options, |options, (name, check)| {
-        options.with_format(name, move |text: &str| text.len() <= LONGEST && check(text))
-    });
+    let checked = CHECKED
+        .into_iter()
+        .fold(options, |options, (name, check, _)| {
+            options.with_format(name, move |text: &str| text.len() <= LONGEST && check(text))
+        });
     let left = LEFT.into_iter();
     left.fold(checked, |options, name| {
         options.with_format(name, |_: &str| true)
     })
+}
+
+/// What is wrong with a value that does not have this format.
+pub(in crate::client) fn problem(value: &Value, format: &str) -> String {
+    let known = CHECKED.iter().find(|(name, ..)| *name == format);
+    let example = known.map_or("", |(.., example)| example);
+    format!("{value} is no `{format}`, as `{example}` is one")
 }
 
 /// A moment of RFC 3339, or of what ISO 8601 has beyond it; its offset is there.
@@ -146,6 +157,9 @@ mod tests {
                 ],
             ),
         ] {
+            let example = super::problem(&json!(wrong[1]), format);
+            let example = example.split('`').nth(3).unwrap();
+            assert!(takes(format, example), "{format}: {example}");
             for text in right {
                 assert!(takes(format, text), "{format}: {text}");
             }
