@@ -12,7 +12,7 @@ use lovage_queue::job::Ending;
 
 use super::{enemy, program};
 use crate::engine::{invocation, run_with};
-use crate::fixtures::{ECHO, Guest, SPIN, component};
+use crate::fixtures::{ECHO, Guest, component};
 use crate::support::site::{Site, text};
 
 /// The first word of a child, as a shell says it: that it is ready.
@@ -133,9 +133,12 @@ async fn what_is_on_disk_is_described_without_compiling_it_again() {
 #[tokio::test]
 async fn the_verdicts_are_those_of_a_compiler_in_here() {
     let trap = Guest::new(ECHO).describe("unreachable").build();
-    let spin = Guest::new(ECHO).describe(SPIN).build();
+    // Much fuel in little time: on a busy machine its deadline must not come first.
+    let constants = "(drop (i32.const 0))".repeat(1_000);
+    let burn = format!("(loop $on {constants} (br $on))");
+    let burn = Guest::new(ECHO).describe(&burn).build();
     let import = component(r#"(component (import "wasi:nothing/at-all@0.2.0" (instance)))"#);
-    for module in [trap, spin, import, component("(component)"), b"no".to_vec()] {
+    for module in [trap, burn, import, component("(component)"), b"no".to_vec()] {
         let here = Engine::new(Settings::default()).unwrap();
         let here = here.inspect(module.clone()).await.unwrap_err().to_string();
         assert_eq!(refusal(apart(), module).await.to_string(), here);
