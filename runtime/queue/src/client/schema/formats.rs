@@ -68,9 +68,10 @@ pub(in crate::client) fn problem(value: &Value, format: &str) -> String {
     format!("{value} is no `{format}`, as `{example}` is one")
 }
 
-/// A moment of RFC 3339, or of what ISO 8601 has beyond it; its offset is there.
+/// A moment of RFC 3339, or of what ISO 8601 has beyond it; its offset is there, and no
+/// name of a zone.
 fn is_moment(text: &str) -> bool {
-    text.parse::<Timestamp>().is_ok()
+    !text.ends_with(']') && text.parse::<Timestamp>().is_ok()
 }
 
 /// `full-date` of RFC 3339.
@@ -81,7 +82,9 @@ fn is_date(text: &str) -> bool {
 /// A time of day, with or without an offset: that of RFC 3339 has one, that of most
 /// languages has none.
 fn is_time(text: &str) -> bool {
-    text.parse::<Time>().is_ok() || is_moment(&format!("2027-01-31T{text}"))
+    // A date before it would be read over.
+    let is_bare = text.as_bytes().get(2) == Some(&b':');
+    is_bare && (text.parse::<Time>().is_ok() || is_moment(&format!("2027-01-31T{text}")))
 }
 
 /// The form of RFC 9562.
@@ -125,6 +128,7 @@ mod tests {
                     "now",
                     "2027-01-31",
                     "2027-01-31T09:00:00",
+                    "2027-01-31T09:00:00Z[Europe/Berlin]",
                     "2027-02-30T09:00:00Z",
                 ][..],
             ),
@@ -142,7 +146,13 @@ mod tests {
             (
                 "time",
                 &["09:00:00", "09:00:00.5", "09:00:00Z", "23:59:59-08:00"],
-                &["", "25:00:00", "nine", "2027-01-31T09:00:00Z"],
+                &[
+                    "",
+                    "25:00:00",
+                    "nine",
+                    "2027-01-31T09:00:00",
+                    "2027-01-31T09:00:00Z",
+                ],
             ),
             (
                 "uuid",
