@@ -39,6 +39,28 @@ fn failure(outcome: &Outcome) -> &Failure {
 }
 
 #[tokio::test]
+async fn types_may_come_from_an_interface_that_others_share() {
+    let types = r#"
+      (type $shapes (instance
+        (type $p (record (field "x" f64)))
+        (export "point" (type (eq $p)))))
+      (import "acme:shapes/types@1.0.0" (instance $types (type $shapes)))
+      (alias export $types "point" (type $point))"#;
+    let core = r#"(func (export "side") (param f64) (result f64) (local.get 0))"#;
+    let side = lifted("side", r#"(param "of" $point) (result f64)"#);
+    let module = component(types, core, &side);
+    let outcome = call(&module, "side", json!({"of": {"x": 1.5}})).await;
+    assert_eq!(result(&outcome), json!(1.5));
+    // What it could call is still nobody's.
+    let types = types.replace(
+        "(export \"point\"",
+        "(export \"f\" (func)) (export \"point\"",
+    );
+    let refused = ENGINE.compile(&component(&types, core, &side));
+    assert!(matches!(refused, Err(Refusal::Imports(_))));
+}
+
+#[tokio::test]
 async fn numbers_and_texts_are_passed_one_by_one() {
     let core = r#"
       (func (export "add") (param i32 i64) (result i64)

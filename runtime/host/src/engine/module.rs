@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lovage_queue::registry::Digest;
 use lovage_queue::registry::blob::MAX_MODULE;
 use serde::{Deserialize, Serialize};
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre, Linker};
 
 use super::host::{self, Capability, State};
@@ -166,6 +167,16 @@ pub(super) struct Functions {
     pub(super) describe: ComponentExportIndex,
 }
 
+/// Whether an import has names of types alone, as of an interface that others share: there
+/// is nothing that a host could offer.
+fn is_types(import: &ComponentItem, component: &Component) -> bool {
+    let ComponentItem::ComponentInstance(instance) = import else {
+        return false;
+    };
+    let mut items = instance.exports(component.engine());
+    items.len() > 0 && items.all(|(_, it)| matches!(it.ty, ComponentItem::Type(_)))
+}
+
 impl Module {
     /// Resolves a component's imports and exports.
     pub(super) fn link(
@@ -178,7 +189,7 @@ impl Module {
         let ty = component.component_type();
         let mut missing: Vec<String> = ty
             .imports(component.engine())
-            .filter(|(name, _)| !host::offers(name))
+            .filter(|(name, item)| !host::offers(name) && !is_types(&item.ty, component))
             .map(|(name, _)| format!("`{}`", cut(name, 200)))
             .take(SHOWN + 1)
             .collect();
