@@ -4,8 +4,8 @@
 //!
 //! | text | what it allows |
 //! |---|---|
-//! | `http [METHOD,…] HOST[:PORT]` | requests to that host, port 443 where none is said |
-//! | `tcp HOST:PORT` | connections to it |
+//! | `http [private] [METHOD,…] HOST[:PORT]` | requests to that host, port 443 where none is said |
+//! | `tcp [private] HOST:PORT` | connections to it |
 //! | `config KEY`, `secret KEY` | to read a value of the tenant's |
 //! | `bucket NAME` | a key-value bucket of the tenant's |
 //! | `sql NAME` | a database connection of the tenant's |
@@ -112,7 +112,7 @@ pub struct GrantError {
     pub why: String,
 }
 
-const FORMS: &str = "write `http [METHODS] HOST[:PORT]`, `tcp HOST:PORT`, `config KEY`, `secret KEY`, `bucket NAME`, `sql NAME` or `scratch SIZE`";
+const FORMS: &str = "write `http [private] [METHODS] HOST[:PORT]`, `tcp [private] HOST:PORT`, `config KEY`, `secret KEY`, `bucket NAME`, `sql NAME` or `scratch SIZE`";
 
 impl FromStr for Grant {
     type Err = GrantError;

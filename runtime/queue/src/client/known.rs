@@ -5,9 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jsonschema::error::ValidationErrorKind as Kind;
-
-use super::schema::{self, Bounds, Steps};
+use super::schema::{self, Bounds, Steps, told};
 use super::{ClientError, encoded};
 use crate::arguments::Arguments;
 use crate::registry::{Digest, Manifest};
@@ -215,23 +213,17 @@ fn problems(
     coming: &[&str],
 ) -> Vec<Misfit> {
     const SHOWN: usize = 5;
-    let say = |e: jsonschema::ValidationError<'_>| Misfit {
-        pointer: schema::cut(e.instance_path().as_str().to_owned()),
-        problem: schema::cut(match e.kind() {
-            Kind::Format { format } => schema::formats::problem(e.instance(), format),
-            _ => e.to_string(),
-        }),
-    };
     if check.is_valid(arguments) {
         return Vec::new();
     }
     let errors = check.iter_errors(arguments);
     let now = errors.filter(|e| coming.is_empty() || !may_pass(e, coming));
-    now.take(SHOWN).map(say).collect()
+    now.take(SHOWN).map(|e| told::misfit(&e)).collect()
 }
 
 /// Whether it may be right once these arguments have come.
 fn may_pass(e: &jsonschema::ValidationError<'_>, coming: &[&str]) -> bool {
+    use jsonschema::error::ValidationErrorKind as Kind;
     let of_all = e.instance_path().as_str().is_empty();
     of_all
         && match e.kind() {

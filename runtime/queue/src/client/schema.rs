@@ -7,8 +7,9 @@
 //! schema is recursive or its arguments are many, `steps` counts what a check would take
 //! before it is made.
 
-pub(super) mod formats;
+mod formats;
 mod steps;
+pub(super) mod told;
 
 use serde_json::Value;
 

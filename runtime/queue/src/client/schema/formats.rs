@@ -62,7 +62,7 @@ pub(super) fn set(options: ValidationOptions<'_>) -> ValidationOptions<'_> {
 }
 
 /// What is wrong with a value that does not have this format.
-pub(in crate::client) fn problem(value: &Value, format: &str) -> String {
+pub(super) fn problem(value: &Value, format: &str) -> String {
     let known = CHECKED.iter().find(|(name, ..)| *name == format);
     let example = known.map_or("", |(.., example)| example);
     format!("{value} is no `{format}`, as `{example}` is one")
