@@ -12,7 +12,7 @@ async fn what_is_no_task_module_is_refused_by_name_and_reason() {
     let good = app();
     let other_imports =
         r#"(component (import "acme:rockets/launch@1.0.0" (instance (export "go" (func)))))"#;
-    let cases: [(&str, Vec<u8>, &str); 8] = [
+    let cases: [(&str, Vec<u8>, &str); 9] = [
         (
             "text.wasm",
             b"#!/bin/sh\necho hi\n".to_vec(),
@@ -48,6 +48,15 @@ async fn what_is_no_task_module_is_refused_by_name_and_reason() {
             "schema.wasm",
             Guest::new(ECHO).tasks(&[("go", r#"{"type": 5}"#)]).build(),
             "task `go` has an input schema that is no JSON Schema",
+        ),
+        (
+            "scheduled.wasm",
+            Guest::new(ECHO)
+                .tasks(&[("go", r#"{"type": "object", "required": ["a"]}"#)])
+                .every(1000)
+                .build(),
+            "task `go` is to be called by itself, with no arguments, which do not fit: \
+             \"a\" is a required property",
         ),
     ];
     for (name, bytes, reason) in cases {

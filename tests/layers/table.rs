@@ -239,6 +239,7 @@ pub(super) const TABLE: &[(&str, &[&str])] = &[
         "host/deploy",
         &[
             "host/engine",
+            "queue/arguments",
             "queue/broker",
             "queue/client",
             "queue/grant",

@@ -6,8 +6,9 @@
 
 use std::time::{Duration, Instant};
 
+use lovage_queue::arguments::Arguments;
 use lovage_queue::broker::BrokerError;
-use lovage_queue::client::{Client, ClientError, schema};
+use lovage_queue::client::{Client, ClientError, Misfit, schema};
 use lovage_queue::grant::Grant;
 use lovage_queue::granted::Approver;
 use lovage_queue::hook;
@@ -46,6 +47,16 @@ pub enum PushError {
         which: &'static str,
         /// What it does.
         problem: String,
+    },
+    /// A task has schedules and cannot be called by itself.
+    #[error(
+        "task `{task}` is to be called by itself, with no arguments, which do not fit: {problem}"
+    )]
+    Schedule {
+        /// The task.
+        task: String,
+        /// What is wrong with none.
+        problem: Misfit,
     },
     /// A worker could not compile it.
     #[error("a worker cannot run it: {0}")]
@@ -165,6 +176,7 @@ pub async fn inspect(engine: &Engine, bytes: Vec<u8>) -> Result<Manifest, PushEr
     })?;
     let Said { tasks, wants } = said;
     check_schemas(&tasks)?;
+    check_schedules(&tasks)?;
     Ok(Manifest { size, tasks, wants })
 }
 
@@ -188,6 +200,18 @@ fn check_schemas(tasks: &[TaskInfo]) -> Result<(), PushError> {
                 which,
                 problem,
             })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether what is called by itself can be.
+fn check_schedules(tasks: &[TaskInfo]) -> Result<(), PushError> {
+    for task in tasks.iter().filter(|it| !it.schedules.is_empty()) {
+        let problems = schema::misfits(&task.input_schema, &mut Arguments::new());
+        if let Some(problem) = problems.into_iter().next() {
+            let task = task.name.clone();
+            return Err(PushError::Schedule { task, problem });
         }
     }
     Ok(())

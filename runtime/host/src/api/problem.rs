@@ -339,6 +339,7 @@ impl From<PushError> for Problem {
             PushError::Refused(_)
             | PushError::Schema { .. }
             | PushError::Bounds { .. }
+            | PushError::Schedule { .. }
             | PushError::Worker(_)
             | PushError::Reserved(_) => Problem::new(Kind::Refused, said),
             PushError::Name(_) => Problem::bad(said),

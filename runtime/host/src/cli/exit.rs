@@ -103,6 +103,7 @@ fn code_of(e: &(dyn std::error::Error + 'static)) -> Option<u8> {
             PushError::Refused(_)
             | PushError::Schema { .. }
             | PushError::Bounds { .. }
+            | PushError::Schedule { .. }
             | PushError::Worker(_) => 5,
             PushError::Name(_) | PushError::Reserved(_) => 2,
             PushError::Broker(it) => of_broker(it),

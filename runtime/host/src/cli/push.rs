@@ -169,6 +169,7 @@ pub(super) fn at_file(file: &Path, e: PushError) -> anyhow::Error {
         PushError::Refused(_)
         | PushError::Schema { .. }
         | PushError::Bounds { .. }
+        | PushError::Schedule { .. }
         | PushError::Worker(_) => anyhow::Error::from(e).context(format!("`{}`", file.display())),
         e => e.into(),
     }
