@@ -163,8 +163,11 @@ impl Outgoing {
             patience: None,
         };
         // Before its body is waited for.
-        request.target(&self.grants)?;
-        request.check(bounds)?;
+        let target = request.target(&self.grants).map(drop);
+        if let Err(refused) = target.and_then(|()| request.check(bounds)) {
+            self.let_go(body);
+            return Err(refused);
+        }
         let mut held = self.holds();
         let gathered = async {
             let body = self.gather(body, &mut held).await;
@@ -188,6 +191,13 @@ impl Outgoing {
         let mut held = self.holds();
         held.more(answer.body.len(), self.most_held())?;
         Ok((response(answer, held), Box::new(async { Ok(()) })))
+    }
+
+    /// Whoever still writes a body that nobody wants must not find its other end gone: in
+    /// JavaScript that is no error, but the end of the attempt.
+    fn let_go(&self, mut body: WasiBody) {
+        let all = async move { while let Some(Ok(_)) = body.frame().await {} };
+        tokio::spawn(tokio::time::timeout(self.bounds.time, all));
     }
 
     fn holds(&self) -> Held {
