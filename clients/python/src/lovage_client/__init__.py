@@ -9,6 +9,7 @@
 - `events`: the event stream, without I/O
 - `wire`: requests, answers, and the rule by which they are repeated
 - `transport`: what both clients have of httpx
+- `pools`: their connections, by process and event loop
 - `records`, `errors`, `values`: what there is to read, to catch and to send
 """
 
@@ -19,6 +20,7 @@ from .client import Client
 from .errors import (
     BadRequest,
     ClientClosed,
+    ClientForked,
     Conflict,
     ConnectionFailed,
     Duplicate,
@@ -68,6 +70,7 @@ __all__ = [
     "Call",
     "Client",
     "ClientClosed",
+    "ClientForked",
     "Conflict",
     "ConnectionFailed",
     "Duplicate",
