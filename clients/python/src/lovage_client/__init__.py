@@ -11,6 +11,7 @@
 - `transport`: what both clients have of httpx
 - `pools`: their connections, by process and event loop
 - `records`, `errors`, `values`: what there is to read, to catch and to send
+- `plain`: what Python's own types are on the wire
 """
 
 from .aio import AsyncClient
