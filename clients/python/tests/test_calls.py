@@ -34,6 +34,15 @@ def test_a_declared_task_makes_calls_by_name() -> None:
         TaskRef("mail")
 
 
+@pytest.mark.parametrize("wrong", [[1], [], "x", 0, [("a", 1)]])
+def test_arguments_that_are_no_mapping_are_told_what_one_is(wrong: Any) -> None:
+    said = r"the arguments of `m\.t` are a mapping of .* as in \{'name': 1\}, not "
+    with Client() as client, pytest.raises(TypeError, match=said):
+        client.enqueue("m.t", wrong)
+    with pytest.raises(TypeError, match=said):
+        Call("m.t", wrong)
+
+
 def test_an_argument_may_have_any_name() -> None:
     with Client() as client:
         call = client.mail.send.call(self=1, seconds=2, task=3)
