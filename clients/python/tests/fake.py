@@ -30,6 +30,7 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length)
         fake = self.server
         fake.seen.append((self.command, self.path, dict(self.headers.items()), body))
+        fake.callers.append((self.path, self.client_address[1]))
         fault = fake.faults.pop(0) if fake.faults else None
         if fault is not None and not fault(self, body):
             return
@@ -77,6 +78,8 @@ class Fake(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
         self.seen: list[tuple[str, str, dict[str, str], bytes]] = []
+        #: Each request's path, and the port at the other end of its connection.
+        self.callers: list[tuple[str, int]] = []
         self.faults: list[Fault | None] = []
         self.jobs: dict[str, str] = {}
         self.routes: dict[str, Callable[[Handler, bytes], None]] = {

@@ -11,6 +11,13 @@ from lovage_client.calls import encode
 from lovage_client.values import Span, limit, pack_list, size, span, unpack
 
 
+class Loop(list[Any]):
+    """A list within itself."""
+
+    def __init__(self) -> None:
+        super().__init__([self])
+
+
 @task("mail.send", names={"from_": "from"})
 def send(*, to: str, from_: str = "me", copies: int | None = None) -> bool:
     """Sends a mail."""
@@ -25,6 +32,15 @@ def test_a_declared_task_makes_calls_by_name() -> None:
         send("ann")  # type: ignore[call-arg]
     with pytest.raises(ValueError, match=r"module\.task"):
         TaskRef("mail")
+
+
+@pytest.mark.parametrize("wrong", [[1], [], "x", 0, [("a", 1)]])
+def test_arguments_that_are_no_mapping_are_told_what_one_is(wrong: Any) -> None:
+    said = r"the arguments of `m\.t` are a mapping of .* as in \{'name': 1\}, not "
+    with Client() as client, pytest.raises(TypeError, match=said):
+        client.enqueue("m.t", wrong)
+    with pytest.raises(TypeError, match=said):
+        Call("m.t", wrong)
 
 
 def test_an_argument_may_have_any_name() -> None:
@@ -97,7 +113,7 @@ def test_a_wrong_option_is_named(wrong: dict[str, Any], said: str) -> None:
         encode(Call("m.t", **wrong))
 
 
-@pytest.mark.parametrize("value", [2**64, -(2**63) - 1, object(), {"a": datetime.now(UTC)}])
+@pytest.mark.parametrize("value", [2**64, -(2**63) - 1, object(), "\ud800", Loop()])
 def test_a_value_that_cannot_be_sent_is_told_with_its_call(value: object) -> None:
     with pytest.raises(ValueError, match=r"the call of `m\.t` cannot be sent"):
         encode(Call("m.t", {"a": value}))

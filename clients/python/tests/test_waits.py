@@ -114,8 +114,7 @@ def test_a_server_that_hangs_keeps_nobody_past_the_deadline(client: Any, fake: F
 def test_those_who_wait_do_not_stand_in_the_way(
     kind: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in ("client", "aio"):
-        monkeypatch.setattr(f"lovage_client.{place}.WAITS", 0)
+    monkeypatch.setattr("lovage_client.pools.WAITS", 0)
     clients = blocking_clients(kind, fake.url, 5.0)
     client = next(clients)
     with pytest.raises(WaitTimeout) as caught:
@@ -156,8 +155,7 @@ def test_a_short_outage_in_the_middle_of_a_wait_goes_unnoticed(
 def test_whoever_has_no_turn_to_wait_hears_of_the_end_all_the_same(
     kind: str, fake: Fake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for place in ("client", "aio"):
-        monkeypatch.setattr(f"lovage_client.{place}.WAITS", 0)
+    monkeypatch.setattr("lovage_client.pools.WAITS", 0)
     monkeypatch.setattr("lovage_client.operations.POLL", 0.1)
     monkeypatch.setattr("lovage_client.operations.SILENCE", 0.1)
     fake.faults = [UNFINISHED, UNFINISHED, None]

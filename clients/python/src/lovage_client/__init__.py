@@ -9,7 +9,9 @@
 - `events`: the event stream, without I/O
 - `wire`: requests, answers, and the rule by which they are repeated
 - `transport`: what both clients have of httpx
+- `pools`: their connections, by process and event loop
 - `records`, `errors`, `values`: what there is to read, to catch and to send
+- `plain`: what Python's own types are on the wire
 """
 
 from .aio import AsyncClient
@@ -19,6 +21,7 @@ from .client import Client
 from .errors import (
     BadRequest,
     ClientClosed,
+    ClientForked,
     Conflict,
     ConnectionFailed,
     Duplicate,
@@ -68,6 +71,7 @@ __all__ = [
     "Call",
     "Client",
     "ClientClosed",
+    "ClientForked",
     "Conflict",
     "ConnectionFailed",
     "Duplicate",

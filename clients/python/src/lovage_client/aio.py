@@ -13,8 +13,9 @@ from .aio_handles import AsyncFlow, AsyncJob, AsyncModule, AsyncTask
 from .calls import Call, Options, TaskRef, checked
 from .errors import ClientClosed
 from .events import Follower, Subscription, subscription_to_all
+from .pools import AsyncPools
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
-from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of, is_stream
+from .transport import Target, answer_of, is_stream
 from .values import Span
 from .wire import Answer, Deadline, Lost, Operation, Pause, Request
 
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 class AsyncClient:
     """Callers' side of a Lovage server, for asyncio and trio: as `Client` is, with `await`.
+    Each event loop has connections of its own: close it in the one that it was used in.
 
     `await client.images.thumbnail(image=…)` enqueues a call of `images.thumbnail`.
     """
@@ -38,22 +40,21 @@ class AsyncClient:
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self._target = Target.of(url, token, timeout)
-        self._http = http or httpx.AsyncClient(limits=LIMITS)
-        self._owns_http = http is None
-        self._gate, self._wait_gate = anyio.Semaphore(REQUESTS), anyio.Semaphore(WAITS)
+        self._pools = AsyncPools(http)
+        self._owns_pools = http is None
 
     def with_timeout(self, timeout: Span) -> Self:
         """The same client, over the same connections, with another `timeout`."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other._target = self._target.within(timeout)
-        other._owns_http = False
+        other._owns_pools = False
         return other
 
     async def close(self) -> None:
         """Closes its connections."""
-        if self._owns_http:
-            await self._http.aclose()
+        if self._owns_pools:
+            await self._pools.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -225,16 +226,17 @@ class AsyncClient:
             return value
 
     async def _send(self, request: Request) -> Answer | Lost:
-        gate, begun = self._wait_gate if request.waits else self._gate, time.monotonic()
+        pool, begun = self._pools.here(), time.monotonic()
+        gate = pool.gate(request)
         with anyio.move_on_after(request.silence) as turn:
             await gate.acquire()
         if turn.cancelled_caught:
             return self._target.busy(request)
         try:
-            if self._http.is_closed:
+            if self._pools.is_closed:
                 return self._target.closed()
             left = request.after(time.monotonic() - begun)
-            return answer_of(await self._http.request(**self._target.arguments(left)))
+            return answer_of(await pool.http.request(**self._target.arguments(left)))
         except httpx.RequestError as e:
             return self._target.lost(e)
         finally:
@@ -242,11 +244,12 @@ class AsyncClient:
 
     async def _listen(self, subscription: Subscription[T]) -> AsyncGenerator[T, None]:
         while not subscription.is_over():
-            if self._http.is_closed:
+            http = self._pools.here().http
+            if self._pools.is_closed:
                 raise ClientClosed
             request, headers = subscription.request()
             ended: Answer | Lost | None = None
-            stream = self._http.stream(**self._target.arguments(request, headers))
+            stream = http.stream(**self._target.arguments(request, headers))
             try:
                 async with stream as response:
                     if not is_stream(response):

@@ -89,6 +89,11 @@ class Call(Generic[R]):
             if name not in Options.__annotations__:
                 known = ", ".join(sorted(Options.__annotations__))
                 raise TypeError(f"a call has no option `{name}`; it has {known}")
+        if args is not None and not isinstance(args, Mapping):
+            raise TypeError(
+                f"the arguments of `{task}` are a mapping of their names to their values, as "
+                f"in {{'name': 1}}, not {args!r:.60}"
+            )
         object.__setattr__(self, "task", task)
         object.__setattr__(self, "args", dict(args or {}))
         object.__setattr__(self, "options", options)

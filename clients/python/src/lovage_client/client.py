@@ -3,7 +3,6 @@
 import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
-from threading import Semaphore
 from typing import Any, ParamSpec, Self, TypeVar, Unpack, overload
 
 import httpx
@@ -13,8 +12,9 @@ from .calls import Call, Options, TaskRef, checked
 from .errors import ClientClosed
 from .events import Follower, Subscription, subscription_to_all
 from .handles import Flow, Job, Module, Task
+from .pools import Pools
 from .records import Event, Fate, FlowRecord, JobRecord, Progress
-from .transport import LIMITS, REQUESTS, WAITS, Target, answer_of, hung_up_after, is_stream
+from .transport import Target, answer_of, hung_up_after, is_stream
 from .values import Span
 from .wire import Answer, Deadline, Lost, Operation, Pause, Request
 
@@ -30,10 +30,11 @@ class Client:
     a module has the name of a method of this class: `client.task("jobs.clean")`.
 
     It may be used from many threads, and holds connections: close it, or use it in `with`.
-    `timeout` bounds each operation, repeats included (of `enqueue_many` and `jobs` each of its
-    requests), and not the waiting for jobs, which takes a timeout of its own. Each is a
-    span: seconds, a `timedelta`, or a text such as `"30s"`. `http` is an httpx client to use
-    instead of an own one.
+    After a fork each process has connections of its own. `timeout` bounds each operation,
+    repeats included (of `enqueue_many` and `jobs` each of its requests), and not the waiting
+    for jobs, which takes a timeout of its own. Each is a span: seconds, a `timedelta`, or a
+    text such as `"30s"`. `http` is an httpx client to use instead of an own one, in the
+    process that made it.
     """
 
     def __init__(
@@ -45,22 +46,21 @@ class Client:
         http: httpx.Client | None = None,
     ) -> None:
         self._target = Target.of(url, token, timeout)
-        self._http = http or httpx.Client(limits=LIMITS)
-        self._owns_http = http is None
-        self._gate, self._wait_gate = Semaphore(REQUESTS), Semaphore(WAITS)
+        self._pools = Pools(http)
+        self._owns_pools = http is None
 
     def with_timeout(self, timeout: Span) -> Self:
         """The same client, over the same connections, with another `timeout`."""
         other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other._target = self._target.within(timeout)
-        other._owns_http = False
+        other._owns_pools = False
         return other
 
     def close(self) -> None:
         """Closes its connections."""
-        if self._owns_http:
-            self._http.close()
+        if self._owns_pools:
+            self._pools.close()
 
     def __enter__(self) -> Self:
         return self
@@ -228,14 +228,15 @@ class Client:
             return value
 
     def _send(self, request: Request) -> Answer | Lost:
-        gate, begun = self._wait_gate if request.waits else self._gate, time.monotonic()
+        pool, begun = self._pools.here(), time.monotonic()
+        gate = pool.gate(request)
         if not gate.acquire(timeout=request.silence):
             return self._target.busy(request)
         try:
-            if self._http.is_closed:
+            if self._pools.is_closed:
                 return self._target.closed()
             left = request.after(time.monotonic() - begun)
-            return answer_of(self._http.request(**self._target.arguments(left)))
+            return answer_of(pool.http.request(**self._target.arguments(left)))
         except httpx.RequestError as e:
             return self._target.lost(e)
         finally:
@@ -243,12 +244,13 @@ class Client:
 
     def _listen(self, subscription: Subscription[T]) -> Generator[T, None, None]:
         while not subscription.is_over():
-            if self._http.is_closed:
+            http = self._pools.here().http
+            if self._pools.is_closed:
                 raise ClientClosed
             request, headers = subscription.request()
             ended: Answer | Lost | None = None
             try:
-                with self._http.stream(**self._target.arguments(request, headers)) as response:
+                with http.stream(**self._target.arguments(request, headers)) as response:
                     if not is_stream(response):
                         response.read()
                         ended = answer_of(response)

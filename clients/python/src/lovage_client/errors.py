@@ -76,6 +76,16 @@ class ClientClosed(LovageError):
         )
 
 
+class ClientForked(LovageError):
+    """The client was given an httpx client, and the process was forked since."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the client was made in another process, and its httpx client (`http=`) has that "
+            "one's connections: make a client in each process, after the fork"
+        )
+
+
 class WrongAnswer(LovageError):
     """An answer that is none of a Lovage server: something else listens at that address."""
 

@@ -23,6 +23,7 @@ from .errors import (
     Unavailable,
     WaitTimeout,
 )
+from .plain import Unsendable
 from .records import Fate, FlowRecord, JobRecord, flow_record, job_record
 from .values import pack_list, to_json, unpack
 from .wire import (
@@ -96,6 +97,9 @@ def _packed(call: Call[Any], n: int, base: str) -> bytes:
     """The n-th of many calls; an error names its place as the server's would."""
     try:
         return encode(keyed(checked(call), f"{base}/{n}"))
+    except Unsendable as e:
+        e.within(n).within("jobs")
+        raise
     except (TypeError, ValueError) as e:
         kind = TypeError if isinstance(e, TypeError) else ValueError
         raise kind(f"{e} (at /jobs/{n})") from e

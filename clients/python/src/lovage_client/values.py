@@ -11,6 +11,7 @@ from typing import Any, SupportsFloat
 import msgpack
 
 from .errors import WrongAnswer
+from .plain import Unsendable, plain
 
 #: A span of time: seconds, a `timedelta`, or a text such as `"10m"`.
 Span = str | float | timedelta
@@ -25,12 +26,13 @@ _SIZES = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 def pack(value: object, what: str) -> bytes:
     """A value as MessagePack; `what` names it where it cannot be."""
     try:
-        packed: Any = msgpack.packb(value, use_bin_type=True)
-    except (TypeError, ValueError, OverflowError) as e:
-        raise ValueError(
-            f"{what} cannot be sent: {e}; texts, bytes, numbers of at most 64 bits, "
-            "booleans, None, lists and dicts can"
-        ) from e
+        packed: Any = msgpack.packb(_plain(value, what), use_bin_type=True)
+    except Unsendable:
+        raise
+    except OverflowError as e:
+        raise ValueError(f"{what} cannot be sent: an integer has at most 64 bits") from e
+    except (TypeError, ValueError) as e:
+        raise ValueError(f"{what} cannot be sent: {e}") from e
     return bytes(packed)
 
 
@@ -55,9 +57,21 @@ def unpack(body: bytes) -> Any:
 def to_json(value: object, what: str) -> bytes:
     """A value as JSON, in which bytes are Base64."""
     try:
-        return json.dumps(value, default=_base64, allow_nan=False).encode()
+        return json.dumps(_plain(value, what), default=_base64, allow_nan=False).encode()
+    except Unsendable:
+        raise
     except (TypeError, ValueError) as e:
         raise ValueError(f"{what} cannot be sent as JSON: {e}") from e
+
+
+def _plain(value: object, what: str) -> Any:
+    try:
+        return plain(value)
+    except Unsendable as e:
+        e.what = what
+        raise
+    except RecursionError:
+        raise ValueError(f"{what} cannot be sent: it is too deep, or within itself") from None
 
 
 def _base64(value: object) -> str:
