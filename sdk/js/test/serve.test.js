@@ -69,6 +69,13 @@ test("what was thrown and is no error, and what an error is made of, is told", (
   assert.doesNotMatch(detail, /part 8/);
 });
 
+test("of the table of places a failure reads what its stack names", (t) => {
+  const name = Symbol.for("lovage.places");
+  globalThis[name] = { sources: [null, "src/a.ts"], lines: { 3: "[[1,1,7,2],[9,1,8,5]]", 4: "never read" } };
+  t.after(() => delete globalThis[name]);
+  for (const _ of [1, 2]) assert.deepEqual(trace({ stack: "f@module.js:3:10\ng@module.js:5:1\n@module.js:3:2" }), ["    at f (src/a.ts:8:5)", "    at src/a.ts:7:2"]);
+});
+
 test("what cannot be sent, or found, is a failure that is not tried again", async () => {
   await assert.rejects(run("strange"), { kind: "result", retry: { tag: "never" } });
   await assert.rejects(run("none"), { kind: "unknown-task", message: /its tasks are `busy`, `cut`, `half`/ });
