@@ -32,7 +32,9 @@ const OWN = {
 /** The script that serves the module, and its places, whose sources are named as the author knows them. */
 export async function bundleForComponent(project, types, shape) {
   const exports = ["handler", shape.batched && "batches", shape.wants.length && "wants"].filter(Boolean);
+  const before = shape.http ? "" : `import ${JSON.stringify(`${SDK}/src/nofetch.js`)};`;
   const script = `
+    ${before}
     import * as module from ${JSON.stringify(project.entry)};
     import { serve } from ${JSON.stringify(`${SDK}/src/serve.js`)};
     export const { ${exports.join(", ")} } = serve(module, ${JSON.stringify(types)});`;
