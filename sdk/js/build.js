@@ -36,4 +36,6 @@ if (realpathSync(process.argv[1]) === realpathSync(fileURLToPath(import.meta.url
     for (const line of error.lines) process.stderr.write(`error: ${line}\n`);
     process.exitCode = 1;
   }
+  // A module that was asked for its tasks may have left timers, which would keep the process for ever.
+  process.stderr.write("", () => process.exit());
 }

@@ -4,7 +4,7 @@ import { realpathSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
-import { placesOf } from "./places.js";
+import { placesOf, tableOf } from "./places.js";
 import { Problem } from "./problem.js";
 
 /** The SDK's own folder. */
@@ -29,10 +29,12 @@ const OWN = {
   },
 };
 
-/** The script that serves the module, and its source map, whose sources are named as the author knows them. */
+/** The script that serves the module, and its places, whose sources are named as the author knows them. */
 export async function bundleForComponent(project, types, shape) {
   const exports = ["handler", shape.batched && "batches", shape.wants.length && "wants"].filter(Boolean);
+  const before = shape.http ? "" : `import ${JSON.stringify(`${SDK}/src/nofetch.js`)};`;
   const script = `
+    ${before}
     import * as module from ${JSON.stringify(project.entry)};
     import { serve } from ${JSON.stringify(`${SDK}/src/serve.js`)};
     export const { ${exports.join(", ")} } = serve(module, ${JSON.stringify(types)});`;
@@ -45,8 +47,8 @@ export async function bundleForComponent(project, types, shape) {
   const { sources, mappings } = JSON.parse(map);
   const places = placesOf(mappings, sources.map((source) => nameOf(source, project.root)));
   // Behind all else, so that no line moves.
-  const behind = `globalThis[Symbol.for("lovage.places")] = ${JSON.stringify(JSON.stringify(places))};\n`;
-  return { code: code + behind, imports };
+  const behind = `globalThis[Symbol.for("lovage.places")] = ${tableOf(places)};\n`;
+  return { code: code + behind, imports, places };
 }
 
 /** The script that Node runs to learn of the module's tasks. */
@@ -99,7 +101,7 @@ function told({ text, location }) {
 
 /** A source as the author knows it; none where it is the SDK's own. */
 function nameOf(source, root) {
-  if (source.startsWith("lovage:")) return null;
+  if (/(^|\/)lovage:/.test(source)) return null;
   const path = realpath(`${root}/${source}`);
   return path.startsWith(realpathSync(SDK) + sep) ? null : relative(realpathSync(root), path).replaceAll(sep, "/");
 }

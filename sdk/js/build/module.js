@@ -23,13 +23,13 @@ export async function buildModule(folder, output, say) {
   const scratch = await mkdtemp(join(tmpdir(), "lovage-"));
   try {
     say(`checking \`${project.name}\``);
-    const { script, imports, shape } = await prepare(project, scratch);
+    const { script, imports, shape, places } = await prepare(project, scratch);
     const world = join(scratch, "wit");
     await writeWorld(world, imports, shape);
     const stamp = await stampOf(script, world);
     if (await isBuilt(target, stamp)) return say(`nothing has changed in \`${target}\``);
     say("making the component");
-    const component = await embed(scratch, script, world, shape);
+    const component = await embed(scratch, script, world, shape, places);
     // A reader of the old file keeps it; nobody sees half of the new one.
     await writeFile(`${target}.part`, stamped(component, stamp));
     await rename(`${target}.part`, target);
@@ -45,8 +45,8 @@ async function prepare(project, scratch) {
   if (tasks.length === 0) throw new Problem(`\`${project.entry}\` exports no task: write \`export const greet = task((args: { name: string }) => …)\``);
   const types = readTypes(project, tasks);
   const shape = { wants, batched: tasks.some((it) => it.batch), http: wants.some((it) => /^http\b/.test(it)) };
-  const { code, imports } = await bundleForComponent(project, types, shape);
-  return { script: code, imports, shape };
+  const { code, imports, places } = await bundleForComponent(project, types, shape);
+  return { script: code, imports, shape, places };
 }
 
 /** The module's own account of its tasks, and of what it wants. */

@@ -1,4 +1,5 @@
-// The table by which a failure tells the author's own lines (`src/trace.js`), from the bundle's source map (revision 3).
+// From places in the bundle to those in the sources, by its source map (revision 3): for what fails while the engine loads
+// it, and as the table by which a failure tells the author's own lines (`src/trace.js`).
 
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
@@ -20,6 +21,28 @@ export function placesOf(mappings, names) {
     }
   });
   return { sources: names, lines };
+}
+
+/** The table, as it stands in the script: what a package's lines would take of memory is left out. Each line of the bundle is a
+ * text, of which a failure reads those that its stack names: all of them would cost more than most tasks. */
+export function tableOf({ sources, lines }) {
+  const own = sources.map((it) => (it && !isPackage(it) ? it : null));
+  const kept = Object.entries(lines).flatMap(([line, places]) => {
+    const found = places.filter(([, source]) => own[source]);
+    return found.length ? [[line, JSON.stringify(found)]] : [];
+  });
+  return JSON.stringify({ sources: own, lines: Object.fromEntries(kept) });
+}
+
+/** Where something of the bundle comes from. */
+export function placeAt({ sources, lines }, line, column) {
+  const found = lines[line]?.findLast(([at]) => at <= column);
+  return found && { source: sources[found[1]], line: found[2] };
+}
+
+/** Whether a source is of an installed package. */
+export function isPackage(source) {
+  return /(^|\/)node_modules\//.test(source);
 }
 
 /** Base64 VLQ: five bits a digit, the sixth says that more follow; the lowest bit of the whole is the sign. */

@@ -49,13 +49,13 @@ export class Schemas {
     this.#task = task;
   }
 
-  /** The arguments: the schema for callers, and the plan to read them by. */
-  input(type) {
+  /** The arguments: the schema for callers, and the plan to read them by. A function that takes none has those of `object`. */
+  input(type, takesAny) {
     this.#begin(false);
     if (type.flags & (TypeFlags.Any | TypeFlags.Unknown)) {
       throw this.#problem([], "its arguments have no type: write one, such as `(args: { name: string }) => …`");
     }
-    if (!this.#isNamed(type)) {
+    if (!this.#isNamed(type) || (takesAny && type.flags & TypeFlags.NonPrimitive)) {
       const given = this.#checker.typeToString(type);
       throw this.#problem([], `its arguments are \`${given}\`: take one object that names them, such as \`(args: { name: string }) => …\``);
     }
@@ -94,7 +94,7 @@ export class Schemas {
     if (flags & (TypeFlags.Any | TypeFlags.Unknown)) return {};
     if (flags & (TypeFlags.Void | TypeFlags.Undefined | TypeFlags.Null)) return { type: "null" };
     if (flags & TypeFlags.Boolean) return { type: "boolean" };
-    if (flags & TypeFlags.BigInt) return { type: "integer", format: "int64", [AS]: "bigint" };
+    if (flags & TypeFlags.BigIntLike) return { type: "integer", format: "int64", [AS]: "bigint" };
     if (flags & TypeFlags.StringLiteral || flags & TypeFlags.NumberLiteral) return { const: type.value };
     if (flags & TypeFlags.BooleanLiteral) return { const: this.#checker.typeToString(type) === "true" };
     if (type.isUnion()) return this.#definable(type, undefined, () => this.#union(type.types, path));
@@ -145,7 +145,9 @@ export class Schemas {
     // The two halves of `boolean` come apart in a union.
     const halves = parts.filter((it) => it.flags & TypeFlags.BooleanLiteral);
     const rest = halves.length === 2 ? parts.filter((it) => !halves.includes(it)) : parts;
-    const forms = rest.map((it) => this.of(it, path));
+    // All literals of `bigint` have one form.
+    const big = rest.find((it) => it.flags & TypeFlags.BigIntLike);
+    const forms = rest.filter((it) => it === big || !(it.flags & TypeFlags.BigIntLike)).map((it) => this.of(it, path));
     if (halves.length === 2) forms.push({ type: "boolean" });
     if (forms.length === 0) return parts.length < types.length ? { type: "null" } : { not: {} };
     const consts = forms.filter((it) => Object.hasOwn(it, "const"));
@@ -186,6 +188,8 @@ export class Schemas {
     const properties = {};
     const required = [];
     for (const property of checker.getPropertiesOfType(type)) {
+      // By a symbol, which nobody can send: a brand.
+      if (String(property.escapedName).startsWith("__@")) continue;
       const place = [...path, property.name];
       const held = checker.getTypeOfSymbolAtLocation(property, this.#at);
       const optional = property.flags & ts.SymbolFlags.Optional;
@@ -194,10 +198,21 @@ export class Schemas {
       if (!optional) required.push(property.name);
     }
     if (Object.keys(properties).length) Object.assign(schema, { properties, required });
-    // Where a key is a number to the author, it is a text to callers.
-    const rest = checker.getIndexTypeOfType(type, ts.IndexKind.String) ?? checker.getIndexTypeOfType(type, ts.IndexKind.Number);
+    const rest = this.#rest(type, path);
     if (rest) schema.additionalProperties = this.of(rest, [...path, "*"]);
     return schema;
+  }
+
+  /** The type of what is not named. */
+  #rest(type, path) {
+    const infos = this.#checker.getIndexInfosOfType(type).filter(({ keyType }) => !(keyType.flags & TypeFlags.ESSymbolLike));
+    const isPlain = (key) => key.flags & (TypeFlags.String | TypeFlags.Number) || (key.isIntersection() && key.types.some(isPlain));
+    if (!infos.every(({ keyType }) => isPlain(keyType))) {
+      const given = this.#checker.typeToString(type);
+      throw this.#problem(path, `the keys of \`${given}\` have a pattern, which cannot be told to callers: take a \`Record<string, …>\``);
+    }
+    // Where a key is a number to the author, it is a text to callers.
+    return (infos.find(({ keyType }) => !(keyType.flags & TypeFlags.Number)) ?? infos[0])?.type;
   }
 
   #tuple(type, path) {

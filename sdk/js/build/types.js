@@ -82,10 +82,17 @@ function describe(checker, source, symbol, task) {
     throw new Problem(`task \`${task}\`: its type is \`${checker.typeToString(type)}\`: export what \`task(…)\` returns, as it is`);
   }
   const [args, returned] = checker.getTypeArguments(type);
+  const aliased = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
   const schemas = new Schemas(checker, source, task);
   const result = checker.getAwaitedType(returned) ?? returned;
   const each = name === "BatchTask" ? schemas.withoutFailure(checker.getIndexTypeOfType(result, ts.IndexKind.Number)) : result;
-  const aliased = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
   const doc = ts.displayPartsToString(aliased.getDocumentationComment(checker)).trim();
-  return { doc, ...schemas.input(args), output: schemas.output(each) };
+  return { doc, ...schemas.input(args, name === "Task" && takesAny(checker, aliased)), output: schemas.output(each) };
+}
+
+/** Whether the function that a task is made of takes an argument. */
+function takesAny(checker, symbol) {
+  const made = symbol.valueDeclaration?.initializer;
+  const run = made && ts.isCallExpression(made) ? made.arguments.at(-1) : undefined;
+  return run !== undefined && checker.getTypeAtLocation(run).getCallSignatures().some((it) => it.parameters.length > 0);
 }

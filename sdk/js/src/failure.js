@@ -74,9 +74,12 @@ export function failureRecord(thrown) {
     return { kind: text(kind), message: text(message), detail: detail === undefined ? undefined : text(detail), retry };
   }
   const retry = { tag: "policy" };
-  if (!(thrown instanceof Error)) return { kind: "error", message: text(thrown), detail: undefined, retry };
+  if (!(thrown instanceof Error)) return { kind: "error", message: worded(thrown), detail: undefined, retry };
   return { kind: className(thrown), message: text(thrown.message), detail: account(thrown), retry };
 }
+
+/** Of the JSON of what was thrown nobody wants all. */
+const LONGEST = 1_000;
 
 /** As text, where a value has one: an object without a prototype has none. */
 function text(value) {
@@ -87,16 +90,36 @@ function text(value) {
   }
 }
 
+/** What was thrown, and is no error: its own message, or what it shows as JSON, which says more than `[object Object]`. */
+function worded(thrown) {
+  if (Object(thrown) !== thrown || typeof thrown === "function") return text(thrown);
+  try {
+    if (typeof thrown.message === "string") return thrown.message;
+    const plain = text(thrown);
+    return plain === "[object Object]" ? JSON.stringify(thrown).slice(0, LONGEST) : plain;
+  } catch {
+    return text(thrown);
+  }
+}
+
 /** A class that does not set a name of its own has that of `Error`. */
 function className(error) {
   const own = error.constructor?.name;
   return text(error.name === "Error" && own ? own : error.name || "Error");
 }
 
-/** An error as Node would print it, with its causes. */
+/** Of an error made of many, so many are told. */
+const MANY = 8;
+
+/** An error as Node would print it, with its causes, and with those that it is made of. */
 function account(error, depth = 0) {
-  if (!(error instanceof Error)) return text(error);
+  if (!(error instanceof Error)) return worded(error);
   const lines = [`${className(error)}: ${text(error.message)}`, ...trace(error)];
+  const parts = error instanceof AggregateError && Array.isArray(error.errors) ? error.errors : [];
+  // Each level may have as many again.
+  if (depth < 2) {
+    for (const part of parts.slice(0, MANY)) lines.push(`one of ${parts.length}: ${account(part, depth + 1)}`);
+  }
   if (error.cause !== undefined && depth < 8) lines.push(`caused by: ${account(error.cause, depth + 1)}`);
   return lines.join("\n");
 }

@@ -2,7 +2,7 @@
 // behind the bundle; where there is none, as in tests, the stack stays as it is.
 
 /** Where the build leaves the table: the sources' names, and of each line of the bundle the places where something
- * begins, each with its source, line and column. It is text until something fails. */
+ * begins, each with its source, line and column. A line is text until a stack names it. */
 const TABLE = Symbol.for("lovage.places");
 
 /** Of an endless recursion nobody wants all of it. */
@@ -13,10 +13,11 @@ export function trace(error) {
   const table = globalThis[TABLE];
   const stack = stackOf(error).split("\n").filter(Boolean).slice(0, LINES);
   if (!table) return stack.filter((line) => line.trimStart().startsWith("at "));
-  const { sources, lines } = JSON.parse(table);
+  const { sources, lines } = table;
   return stack.flatMap((frame) => {
     const [, name, line, column] = /^(.*)@module\.js:(\d+):(\d+)$/.exec(frame) ?? [];
-    // Lines of the SDK are not in the table.
+    // Lines of the SDK and of packages are not in the table.
+    if (typeof lines[line] === "string") lines[line] = JSON.parse(lines[line]);
     const found = lines[line]?.findLast(([at]) => at <= column);
     if (!found) return [];
     const place = `${sources[found[1]]}:${found[2]}:${found[3]}`;

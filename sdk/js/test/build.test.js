@@ -5,11 +5,12 @@ import { join, relative } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { bundleForComponent } from "../build/bundle.js";
+import { explained } from "../build/engine.js";
 import { openProject } from "../build/project.js";
 import { projectOf } from "./project.js";
 
 const SDK = fileURLToPath(new URL("..", import.meta.url));
-const build = (root, ...args) => spawnSync(process.execPath, [join(SDK, "build.js"), root, ...args], { encoding: "utf8" });
+const build = (root, ...args) => spawnSync(process.execPath, [join(SDK, "build.js"), root, ...args], { encoding: "utf8", timeout: 120_000 });
 
 /** Builds what must be refused, and answers with what is said. */
 function refused(t, source, name = "src/index.ts") {
@@ -74,6 +75,30 @@ test("a component imports what its module uses", async (t) => {
   const named = async (body) => (await imports(body)).filter((it) => /^wasi:|sql/.test(it)).map((it) => it.split("@")[0]).sort();
   assert.deepEqual(await named("Bucket.open('a').get('b')?.length"), ["wasi:keyvalue/atomics", "wasi:keyvalue/batch", "wasi:keyvalue/store"]);
   assert.deepEqual(await named("sql.query('a', 'b').affected"), ["lovage:task/sql"]);
+});
+
+test("the places that a component keeps are the author's, each line as a text", async (t) => {
+  const root = projectOf(t, {
+    "src/index.js": "import { one } from 'one';\nimport { task } from '@lovage/sdk';\nexport const it = task(() => one());",
+    "node_modules/one/package.json": '{"name":"one","type":"module","main":"one.js"}',
+    "node_modules/one/one.js": "export const one = () => {\n  throw new Error('one');\n};",
+  });
+  const { code, places } = await bundleForComponent(openProject(root), {}, { wants: [], batched: false });
+  const { sources, lines } = JSON.parse(/lovage\.places"\)\] = (.*);\n$/.exec(code)[1]);
+  assert.deepEqual(sources.filter(Boolean), ["src/index.js"]);
+  const line = (text) => code.split("\n").findIndex((it) => it.includes(text)) + 1;
+  assert.deepEqual(JSON.parse(lines[line("task(() => one")])[0].slice(2), [3, 8]);
+  assert.equal(lines[line("new Error(\"one\")")], undefined);
+  const missing = explained(`module.js:${line("new Error(\"one\")")}:3 ReferenceError: Buffer is not defined`, places);
+  assert.match(missing, /^node_modules\/one\/one\.js:2: `Buffer` is Node's, and is not there in the sandbox: take a `Uint8Array`/);
+});
+
+test("what the engine has not is told with its place, and timers that are left keep no build", (t) => {
+  const rest = "import { task } from '@lovage/sdk';\nexport const a = task(() => 1);\n";
+  const said = (line) => refused(t, rest + line, "src/index.js");
+  assert.equal(said("process.env.HOME;"), "error: src/index.js:3: `process` is Node's, and is not there in the sandbox: `config.get` takes the place of environment variables");
+  assert.match(said("export const b = /[\\p{L}]/u;"), /^error: src\/index\.js:3: the engine has no `\\p\{…\}` in regular expressions/);
+  assert.match(said("setInterval(() => {}, 1000);"), /^error: src\/index\.js:3: `setInterval` does nothing while the module is loaded/);
 });
 
 test("what cannot be built is told in one line", (t) => {

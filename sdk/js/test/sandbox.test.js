@@ -56,6 +56,8 @@ export const bucket = task(async () => {
   };
 });
 
+export const outside = task(() => thrown(() => fetch("http://localhost/")));
+
 export const database = task(async () => {
   sql.query("notes", "create table notes (text, at, data blob, share real, big)");
   const lost = (after: () => unknown) => thrown(() =>
@@ -111,6 +113,7 @@ test("buckets and databases", { timeout: 300_000 }, async (t) => {
     keys: ["big", "bytes", "lamp", "n", "text"],
     refused: ["invalid", "invalid", "limit", "denied", "limit"],
   });
+  assert.equal(called("outside"), 'TypeError: the module wants no host: write `wants("http GET …")` at the top of a file');
   assert.deepEqual(called("database"), {
     refused: ["Error: no", "Error: no", "database 1 false", "denied  false", "rows  false"],
     affected: 1,

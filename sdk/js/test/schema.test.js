@@ -21,6 +21,8 @@ test("types of the language", (t) => {
     ["number", { type: "number" }],
     ["Integer", { type: "integer" }],
     ["bigint", { type: "integer", format: "int64" }],
+    ["1n", { type: "integer", format: "int64" }],
+    ["1n | 2n", { type: "integer", format: "int64" }],
     ["boolean", { type: "boolean" }],
     ["null", { type: "null" }],
     ["unknown", {}],
@@ -166,6 +168,9 @@ test("what cannot be sent is refused by its place", (t) => {
   refused("Float32Array", "a `Float32Array` cannot be sent");
   refused("() => void", "a function cannot be sent");
   refused("symbol", "`symbol` has no place in JSON");
+  const pattern = (type) => `the keys of \`${type}\` have a pattern, which cannot be told to callers: take a \`Record<string, …>\``;
+  refused("{ [k: `x-${string}`]: string }", pattern("{ [k: `x-${string}`]: string; }"));
+  refused("Record<`x-${string}`, string>", pattern("Record<`x-${string}`, string>"));
   assert.throws(() => argument(t, "{ b: Set<string>[] }"), /task `it`, `a\.b\.\[\]`|task `it`, `a\.b\[\]`/);
   assert.throws(() => typesOf(t, "export const it = task((args: any) => null);"), /`it`: its arguments have no type/);
   for (const type of ["{ a: 1 } | { b: 2 }", "string[]", "Date", "() => void"]) {
@@ -173,6 +178,25 @@ test("what cannot be sent is refused by its place", (t) => {
   }
   assert.throws(() => typesOf(t, "export const it = task((args: {\n/** @minimum x */\na: number }) => null);"), /`@minimum x` is no number/);
   assert.throws(() => typesOf(t, "export const it = task((args: {\n/** @pattern x */\na: number }) => null);"), /`@pattern` says nothing of number/);
+});
+
+test("a default may stand for all arguments", (t) => {
+  const expected = { a: { type: "number" } };
+  const properties = (task) => typesOf(t, `interface Page { a?: number }\nexport const it = ${task};`).input.properties;
+  assert.deepEqual(properties("task(({ a = 3 }: { a?: number } = {}) => a)"), expected);
+  assert.deepEqual(properties("task({ retries: 1 }, async (page: Page = {}) => page.a)"), expected);
+  assert.deepEqual(properties("task(() => 1)"), {});
+  for (const args of ["args: object", "args"]) {
+    assert.throws(() => properties(`task((${args}) => 1)`), /`it`: its arguments are `object`: take one object that names them/);
+  }
+});
+
+test("a brand by a symbol is none to a caller", (t) => {
+  const brand = "declare const brand: unique symbol;\ntype Branded<T> = T & { readonly [brand]: 1 };";
+  const { input } = typesOf(t, `${brand}\nexport const it = task((args: Branded<{ a: Branded<{ b: number }>; by: Record<Branded<string>, number> }>) => null);`);
+  assert.deepEqual(input.required, ["a", "by"]);
+  assert.deepEqual(Object.values(input.$defs)[0], { type: "object", properties: { b: { type: "number" } }, required: ["b"] });
+  assert.deepEqual(input.properties.by, { type: "object", additionalProperties: { type: "number" } });
 });
 
 test("what does not hold is refused by its line", (t) => {

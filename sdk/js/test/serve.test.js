@@ -54,6 +54,28 @@ test("whatever stands in the place of an error's texts, its record has texts", (
   assert.deepEqual(failureRecord(failure), { kind: "a value without a text (object)", message: "undefined", detail: "0", retry: { tag: "policy" } });
 });
 
+test("what was thrown and is no error, and what an error is made of, is told", () => {
+  const message = (thrown) => failureRecord(thrown).message;
+  assert.equal(message({ code: 3, message: "hm" }), "hm");
+  assert.equal(message({ code: 3 }), '{"code":3}');
+  assert.equal(message({ text: "a".repeat(9_000) }).length, 1_000);
+  assert.equal(message({ big: 1n }), "[object Object]");
+  assert.deepEqual([message("text"), message(undefined), message(["a", 1])], ["text", "undefined", "a,1"]);
+  const errors = Array.from({ length: 20 }, (_, n) => new Odd(`part ${n}`));
+  errors[0] = new AggregateError([{ message: "inner" }]);
+  const { detail } = failureRecord(new AggregateError(errors, "all of them"));
+  assert.match(detail, /^AggregateError: all of them\n(    at .*\n)+one of 20: AggregateError: \n(    at .*\n)+one of 1: inner\none of 20: Odd: part 1\n    at /);
+  assert.match(detail, /part 7/);
+  assert.doesNotMatch(detail, /part 8/);
+});
+
+test("of the table of places a failure reads what its stack names", (t) => {
+  const name = Symbol.for("lovage.places");
+  globalThis[name] = { sources: [null, "src/a.ts"], lines: { 3: "[[1,1,7,2],[9,1,8,5]]", 4: "never read" } };
+  t.after(() => delete globalThis[name]);
+  for (const _ of [1, 2]) assert.deepEqual(trace({ stack: "f@module.js:3:10\ng@module.js:5:1\n@module.js:3:2" }), ["    at f (src/a.ts:8:5)", "    at src/a.ts:7:2"]);
+});
+
 test("what cannot be sent, or found, is a failure that is not tried again", async () => {
   await assert.rejects(run("strange"), { kind: "result", retry: { tag: "never" } });
   await assert.rejects(run("none"), { kind: "unknown-task", message: /its tasks are `busy`, `cut`, `half`/ });

@@ -97,8 +97,8 @@ export interface BatchTask<A, R> {
 /** Declares a batched task. For each call it returns the result, or a `Failure`. */
 export function task<A extends object, R extends Results>(options: BatchOptions, run: (calls: A[]) => R): BatchTask<A, R>;
 /** Declares a task: what the module's entry file exports of these, callers call. */
-export function task<A extends object, R>(options: TaskOptions & { batch?: undefined }, run: (args: A) => R): Task<A, R>;
-export function task<A extends object, R>(run: (args: A) => R): Task<A, R>;
+export function task<A extends object | undefined, R>(options: TaskOptions & { batch?: undefined }, run: (args: A) => R): Task<Exclude<A, undefined>, R>;
+export function task<A extends object | undefined, R>(run: (args: A) => R): Task<Exclude<A, undefined>, R>;
 
 type Results = readonly unknown[] | Promise<readonly unknown[]>;
 
