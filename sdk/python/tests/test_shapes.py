@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time
@@ -85,6 +86,25 @@ class Page(Generic[T]):
 
 class Pair(TypedDict, Generic[T]):
     both: tuple[T, T]
+
+
+@dataclass
+class Square:
+    side: int
+    area: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.side:
+            self.area = self.side * self.side
+
+
+@dataclass
+class Matcher:
+    text: str
+    found: re.Pattern[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.found = re.compile(self.text)
 
 
 @dataclass
@@ -345,6 +365,25 @@ def test_a_generic_record_is_one_for_each_of_its_types() -> None:
     assert shape_of(Pair[int]).read({"both": [1, 2]}) == {"both": (1, 2)}
     with pytest.raises(Mismatch, match=r"at `items\[0\]`: expected an integer"):
         page.read({"items": ["x"]})
+
+
+def test_what_a_dataclass_fills_in_is_written_and_not_read() -> None:
+    shape = shape_of(Square)
+    assert shape.root(Definitions())["properties"] == {"side": {"type": "integer"}}
+    written = shape.root(Definitions(output=True))
+    assert list(written["properties"]) == written["required"] == ["side", "area"]
+    assert shape.write(Square(3)) == {"side": 3, "area": 9}
+    assert shape.read({"side": 3, "area": 1}) == Square(3)
+    with pytest.raises(Mismatch, match="at `area`: it is missing"):
+        shape.write(Square(0))
+    # What is not written may be of any type.
+    matcher = shape_of(Matcher)
+    assert matcher.read({"text": "a"}).found.pattern == "a"
+    assert list(matcher.root(Definitions())["properties"]) == ["text"]
+    with pytest.raises(UnsupportedType, match="its `found`: `Pattern` has no JSON Schema"):
+        matcher.root(Definitions(output=True))
+    with pytest.raises(Mismatch, match="at `found`: its `found`"):
+        matcher.write(Matcher("a"))
 
 
 def test_types_that_need_more_words() -> None:

@@ -56,7 +56,9 @@ def told(value: Any) -> str:
 class Definitions:
     """The records of one schema, which it has under `$defs`, once each."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: bool = False) -> None:
+        #: Whether they are of what a task writes, and not of what it reads.
+        self.output = output
         self.schemas: dict[str, Schema] = {}
         self._names: dict[int, str] = {}
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args, get_origin
 from lovage._errors import DeclarationError
 from lovage._field import Field
 from lovage._shapes import containers, scalars
-from lovage._shapes.base import Mismatch, Shape
+from lovage._shapes.base import Definitions, Mismatch, Schema, Shape
 from lovage._shapes.plain import Anything
 from lovage._shapes.records import Member, Record
 from lovage._shapes.texts import FORMED, choice_of
@@ -168,9 +168,7 @@ def _record(asked: Any, kind: type, types: dict[Any, Any]) -> Record:
         else:
             _check_kept(hints)
             record.fields = [
-                _field(it, hints[it.name])
-                for it in dataclasses.fields(typing.cast(Any, kind))
-                if it.init
+                _field(it, hints[it.name]) for it in dataclasses.fields(typing.cast(Any, kind))
             ]
     except BaseException as error:
         del _records[asked]
@@ -194,7 +192,34 @@ def _required(kind: type, name: str, hint: Any) -> bool:
     return name in keys
 
 
+class _Unwritten(Shape):
+    """A type without a form in what is not read. It is refused where it would be written."""
+
+    def __init__(self, error: UnsupportedType) -> None:
+        self.error = error
+
+    def schema(self, definitions: Definitions) -> Schema:
+        raise self.error
+
+    def read(self, value: Any) -> Any:
+        raise Mismatch(str(self.error))
+
+    write = read
+
+
+def _own(field: dataclasses.Field[Any], kind: Any) -> Member:
+    """What a dataclass fills in by itself."""
+    shape: Shape
+    try:
+        shape = shape_of(kind)
+    except UnsupportedType as error:
+        shape = _Unwritten(UnsupportedType(f"its `{field.name}`: {error}"))
+    return Member(field.name, shape, required=True, taken=False)
+
+
 def _field(field: dataclasses.Field[Any], kind: Any) -> Member:
+    if not field.init:
+        return _own(field, kind)
     shape = shape_of(kind)
     missing = dataclasses.MISSING
     if field.default is missing:
