@@ -386,6 +386,44 @@ def test_what_a_dataclass_fills_in_is_written_and_not_read() -> None:
         matcher.write(Matcher("a"))
 
 
+@dataclass(frozen=True)
+class Frozen:
+    parts: tuple[Any, ...] = ()
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Base,
+        Options,
+        list[int],
+        dict[str, int],
+        bytearray,
+        set[int],
+        int | Base,
+        tuple[int, Base],
+        tuple[list[int], ...],
+        Annotated[list[int], "Words."],
+    ],
+)
+def test_a_set_is_of_what_has_a_hash(item: Any) -> None:
+    for kind in (set[item], frozenset[item]):
+        with pytest.raises(UnsupportedType, match="has no hash, and cannot be in a set: take a"):
+            shape_of(kind)
+
+
+def test_a_set_that_cannot_be_made_does_not_fit() -> None:
+    assert shape_of(set[Frozen]).read([{}, {}]) == {Frozen()}
+    assert shape_of(set[frozenset[int] | tuple[str, int]]).read([[1], ["a", 1]]) == {
+        frozenset([1]),
+        ("a", 1),
+    }
+    with pytest.raises(Mismatch, match="its items cannot be in a set: unhashable type: 'list'"):
+        shape_of(set[Any]).read([[1]])
+    with pytest.raises(Mismatch, match="at `a`: its items cannot be in a set"):
+        shape_of(dict[str, set[Frozen]]).read({"a": [{"parts": [{}]}]})
+
+
 def test_types_that_need_more_words() -> None:
     class Alias:
         __name__ = "Json"

@@ -47,7 +47,12 @@ class Items(Shape):
     def read(self, value: Any) -> Any:
         if not isinstance(value, list):
             raise unexpected(value, "a list")
-        return self.made(_each(value, self.item.read))
+        items = _each(value, self.item.read)
+        try:
+            return self.made(items)
+        except TypeError as error:
+            # What has a hash may hold what has none, and `Any` is anything.
+            raise Mismatch(f"its items cannot be in a set: {error}") from None
 
     def write(self, value: Any) -> list[Any]:
         if not isinstance(value, self.accepts):
@@ -87,6 +92,19 @@ class Tuple(Shape):
         if len(value) != len(self.places):
             raise Mismatch(f"expected {expected}, not one of {len(value)}")
         return _each(zip(self.places, value, strict=True), lambda pair: one(*pair))
+
+
+def is_hashed(shape: Shape) -> bool:
+    """Whether what a task has of it may be in a set, as far as its type says."""
+    if isinstance(shape, Bounded):
+        return is_hashed(shape.shape)
+    if isinstance(shape, Union):
+        return all(map(is_hashed, shape.members))
+    if isinstance(shape, Tuple):
+        return all(map(is_hashed, shape.places))
+    if isinstance(shape, Items) and shape.made is tuple:
+        return is_hashed(shape.item)
+    return shape.kind is None or shape.kind.__hash__ is not None
 
 
 class Mapping(Shape):

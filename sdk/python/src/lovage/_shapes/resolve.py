@@ -124,7 +124,13 @@ def _choice(members: Any) -> Shape:
 def _container(origin: Any, arguments: tuple[Any, ...]) -> Shape | None:
     if origin in _LISTS:
         made, accepts = _LISTS[origin]
-        return containers.Items(shape_of(arguments[0] if arguments else Any), made, accepts)
+        item = shape_of(arguments[0] if arguments else Any)
+        if made in (set, frozenset) and not containers.is_hashed(item):
+            raise UnsupportedType(
+                f"a `{getattr(arguments[0], '__name__', arguments[0])}` has no hash, and cannot be"
+                " in a set: take a list, or a dataclass that is `frozen=True`"
+            )
+        return containers.Items(item, made, accepts)
     if origin is tuple:
         if not arguments:
             return containers.Items(Anything(), tuple, (tuple,))
