@@ -62,6 +62,17 @@ class Derived(Base):
 
 
 @dataclass
+class Cat:
+    name: str
+
+
+@dataclass
+class Dog:
+    name: str
+    breed: str = "x"
+
+
+@dataclass
 class Range:
     begin: int
     end: int
@@ -223,6 +234,19 @@ def test_a_union_takes_what_needs_no_conversion() -> None:
     assert type(shape_of(float | int).read(5)) is int
     with pytest.raises(Mismatch, match="fits none of its types"):
         shape_of(int | str).read([])
+
+
+def test_a_union_takes_the_record_that_keeps_most() -> None:
+    named, dog = {"name": "a"}, {"name": "a", "breed": "b"}
+    bounded = Annotated[Dog, "A dog."]
+    for kind in (Cat | Dog, Cat | bounded, Cat | None | Dog, Cat | list[int] | (Dog | int)):
+        assert shape_of(kind).read(dog) == Dog("a", "b")
+        assert shape_of(kind).read(named) == Cat("a")
+    assert shape_of(Dog | Cat).read(named) == Dog("a")
+    assert shape_of(Cat | dict[str, str]).read(dog) == dog
+    assert shape_of(Base | Derived).read({"a": 1, "b": 2}) == Derived(1, 2)
+    # One that keeps more and does not fit is not taken.
+    assert shape_of(Cat | Dog).read({"name": "a", "breed": 5}) == Cat("a")
 
 
 def test_a_record_that_holds_itself() -> None:

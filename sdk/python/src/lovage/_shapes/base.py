@@ -93,6 +93,10 @@ class Shape(ABC):
     def read(self, value: Any) -> Any:
         """From what MessagePack has. Raises `Mismatch`."""
 
+    def kept(self, value: dict[str, Any]) -> int:
+        """How many entries of a map are not left out."""
+        return 0
+
     @abstractmethod
     def write(self, value: Any) -> Any:
         """To what MessagePack has. Raises `Mismatch`."""

@@ -122,6 +122,9 @@ class Mapping(Shape):
     def read(self, value: Any) -> dict[str, Any]:
         return self._each(value, self.value.read)
 
+    def kept(self, value: dict[str, Any]) -> int:
+        return len(value)
+
     def write(self, value: Any) -> dict[str, Any]:
         return self._each(value, self.value.write)
 
@@ -158,7 +161,13 @@ class Union(Shape):
     def read(self, value: Any) -> Any:
         # What needs no conversion goes first: of `bytes | str` a text is a text, and no base64.
         exact = [it for it in self.members if type(value) in it.wire]
+        if isinstance(value, dict):
+            # A record leaves out what it does not name.
+            exact.sort(key=lambda it: -it.kept(value))
         return self._first(value, exact, lambda member: member.read(value))
+
+    def kept(self, value: dict[str, Any]) -> int:
+        return max(it.kept(value) for it in self.members)
 
     def write(self, value: Any) -> Any:
         # Of two records of which one inherits from the other, both would take it.
@@ -195,6 +204,9 @@ class Bounded(Shape):
         read = self.shape.read(value)
         self._check(read)
         return read
+
+    def kept(self, value: dict[str, Any]) -> int:
+        return self.shape.kept(value)
 
     def write(self, value: Any) -> Any:
         written = self.shape.write(value)

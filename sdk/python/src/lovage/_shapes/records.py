@@ -76,6 +76,9 @@ class Record(Shape):
         }
         return self.made(given)
 
+    def kept(self, value: dict[str, Any]) -> int:
+        return sum(it.name in value for it in self.fields)
+
     def made(self, given: dict[str, Any]) -> Any:
         """Of fields that were read. A dataclass may refuse them in its `__post_init__`."""
         if self.is_dict:
