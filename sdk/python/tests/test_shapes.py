@@ -23,6 +23,7 @@ from uuid import UUID
 import pytest
 
 from lovage import DeclarationError, Field
+from lovage._msgpack import MsgpackError, encode
 from lovage._shapes import Definitions, Mismatch, UnsupportedType, shape_of
 
 T = TypeVar("T")
@@ -223,9 +224,23 @@ def test_integers_are_whole_and_of_64_bits() -> None:
     assert shape.read(5.0) == 5
     for edge in ((1 << 64) - 1, -(1 << 63)):
         assert shape.write(edge) == edge
-    for wrong in (True, 5.5, "5", 1 << 64):
+    for wrong in (True, 5.5, "5", 1 << 64, 1e300, 2.0**64, float("inf"), float("nan")):
         with pytest.raises(Mismatch):
             shape.read(wrong)
+    assert shape.read(-(2.0**63)) == -(1 << 63)
+
+
+def test_a_long_number_is_cut_in_words() -> None:
+    with pytest.raises(Mismatch, match="of 64 bits, not an integer of 997 bits"):
+        shape_of(int).read(1e300)
+    with pytest.raises(Mismatch, match="of 64 bits, not an integer of 16610 bits"):
+        shape_of(int).write(10**5_000)
+    with pytest.raises(Mismatch, match="a number of 64 bits, not an integer of 16610 bits"):
+        shape_of(float).write(10**5_000)
+    with pytest.raises(Mismatch, match=f"not the number 1.{'0' * 38}…$"):
+        shape_of(int).write(Decimal(f"1.{'0' * 90}"))
+    with pytest.raises(MsgpackError, match="an integer of 16610 bits has more than 64"):
+        encode(10**5_000)
 
 
 def test_a_union_takes_what_needs_no_conversion() -> None:

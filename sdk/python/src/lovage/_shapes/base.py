@@ -38,12 +38,15 @@ def told(value: Any) -> str:
             return "null"
         case bool():
             return "true" if value else "false"
+        case int() if value.bit_length() > 128:
+            # Python itself refuses to write those of more than 4,300 digits.
+            return f"an integer of {value.bit_length()} bits"
         case int() | float():
             return f"the number {value!r}"
         case Decimal():
-            return f"the number {value}"
+            return f"the number {_cut(str(value))}"
         case str():
-            return f'the text "{value}"' if len(value) <= 40 else f'the text "{value[:40]}…"'
+            return f'the text "{_cut(value)}"'
         case bytes():
             return f"{len(value)} bytes"
         case list() | tuple():
@@ -51,6 +54,10 @@ def told(value: Any) -> str:
         case dict():
             return "a map"
     return f"a `{type(value).__name__}`"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}…"
 
 
 class Definitions:
