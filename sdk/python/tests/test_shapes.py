@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time
@@ -156,6 +157,9 @@ VALUES: list[tuple[Any, Any, Any, dict[str, Any]]] = [
             "prefixItems": [{"type": "integer"}, {"type": "string"}],
         },
     ),
+    (tuple[()], [], (), {"type": "array", "minItems": 0, "maxItems": 0}),
+    (tuple, [1, "a"], (1, "a"), {"type": "array", "items": {}}),
+    (typing.Tuple, [1, "a"], (1, "a"), {"type": "array", "items": {}}),  # noqa: UP006
     (
         Mapping[str, int],
         {"a": 1},

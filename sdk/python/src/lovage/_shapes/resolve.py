@@ -70,7 +70,7 @@ def shape_of(kind: Any) -> Shape:
         return containers.Union([shape_of(it) for it in arguments])
     if origin in (typing.Required, typing.NotRequired, typing.Final):
         return shape_of(arguments[0])
-    container = _container(origin or kind, arguments)
+    container = _container(kind, origin or kind, arguments)
     if container is not None:
         return container
     # A NewType, and what `type X = …` makes.
@@ -121,7 +121,7 @@ def _choice(members: Any) -> Shape:
         raise UnsupportedType(str(error)) from None
 
 
-def _container(origin: Any, arguments: tuple[Any, ...]) -> Shape | None:
+def _container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape | None:
     if origin in _LISTS:
         made, accepts = _LISTS[origin]
         item = shape_of(arguments[0] if arguments else Any)
@@ -132,7 +132,8 @@ def _container(origin: Any, arguments: tuple[Any, ...]) -> Shape | None:
             )
         return containers.Items(item, made, accepts)
     if origin is tuple:
-        if not arguments:
+        # Which `tuple[()]` has, and `tuple` has not.
+        if not hasattr(kind, "__args__"):
             return containers.Items(Anything(), tuple, (tuple,))
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             return containers.Items(shape_of(arguments[0]), tuple, (tuple,))
