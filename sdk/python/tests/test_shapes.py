@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
@@ -12,7 +11,6 @@ from enum import Enum, StrEnum
 from typing import (
     Annotated,
     Any,
-    Generic,
     Literal,
     NewType,
     NotRequired,
@@ -89,35 +87,6 @@ class Range:
 @dataclass
 class Search:
     range: Range
-
-
-@dataclass
-class Page(Generic[T]):
-    items: list[T]
-    next: T | None = None
-
-
-class Pair(TypedDict, Generic[T]):
-    both: tuple[T, T]
-
-
-@dataclass
-class Square:
-    side: int
-    area: int = field(init=False)
-
-    def __post_init__(self) -> None:
-        if self.side:
-            self.area = self.side * self.side
-
-
-@dataclass
-class Matcher:
-    text: str
-    found: re.Pattern[str] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.found = re.compile(self.text)
 
 
 @dataclass
@@ -388,47 +357,6 @@ def test_what_a_dataclass_refuses_does_not_fit() -> None:
     assert shape_of(Search).read({"range": {"begin": 0, "end": 1}}).range == Range(0, 1)
 
 
-def test_a_generic_record_is_one_for_each_of_its_types() -> None:
-    definitions = Definitions()
-    shape = shape_of(tuple[Page[int], Page[Node], Page[int], Pair[str]])
-    schema = shape.schema(definitions)
-    assert [it["$ref"] for it in schema["prefixItems"]] == [
-        "#/$defs/Page",
-        "#/$defs/Page2",
-        "#/$defs/Page",
-        "#/$defs/Pair",
-    ]
-    assert definitions.schemas["Page"]["properties"]["items"]["items"] == {"type": "integer"}
-    assert definitions.schemas["Page2"]["properties"]["next"]["anyOf"] == [
-        {"$ref": "#/$defs/Node"},
-        {"type": "null"},
-    ]
-    page = shape_of(Page[int])
-    assert page.read({"items": [1]}) == Page([1]) and page.write(Page([1]))["items"] == [1]
-    assert shape_of(Pair[int]).read({"both": [1, 2]}) == {"both": (1, 2)}
-    with pytest.raises(Mismatch, match=r"at `items\[0\]`: expected an integer"):
-        page.read({"items": ["x"]})
-
-
-def test_what_a_dataclass_fills_in_is_written_and_not_read() -> None:
-    shape = shape_of(Square)
-    assert shape.root(Definitions())["properties"] == {"side": {"type": "integer"}}
-    written = shape.root(Definitions(output=True))
-    assert list(written["properties"]) == written["required"] == ["side", "area"]
-    assert shape.write(Square(3)) == {"side": 3, "area": 9}
-    assert shape.read({"side": 3, "area": 1}) == Square(3)
-    with pytest.raises(Mismatch, match="at `area`: it is missing"):
-        shape.write(Square(0))
-    # What is not written may be of any type.
-    matcher = shape_of(Matcher)
-    assert matcher.read({"text": "a"}).found.pattern == "a"
-    assert list(matcher.root(Definitions())["properties"]) == ["text"]
-    with pytest.raises(UnsupportedType, match="its `found`: `Pattern` has no JSON Schema"):
-        matcher.root(Definitions(output=True))
-    with pytest.raises(Mismatch, match="at `found`: its `found`"):
-        matcher.write(Matcher("a"))
-
-
 @dataclass(frozen=True)
 class Frozen:
     parts: tuple[Any, ...] = ()
@@ -476,7 +404,6 @@ def test_types_that_need_more_words() -> None:
             return dict[str, self]  # type: ignore[valid-type]
 
     for kind, said in (
-        (Page, r"in `Page`: `~T` is any type: say which, as in `Page\[int\]`"),
         (Later, "in `Later`: its `scale` is an `InitVar`"),
         (Alias(), "`Json` holds itself"),
     ):

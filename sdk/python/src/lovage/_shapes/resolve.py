@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence, Set
 from enum import Enum
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Generic, Literal, get_args, get_origin
 
 from lovage._errors import DeclarationError
 from lovage._field import Field
@@ -49,6 +49,9 @@ _LISTS: dict[Any, tuple[type, tuple[type, ...]]] = {
 
 #: Also of a generic type, for each of its types.
 _records: dict[Any, Record] = {}
+#: Those whose fields are being read, without their types.
+_open: list[type] = []
+_DEEPEST = 20
 #: Types under another name whose own type is being read.
 _followed: list[Any] = []
 
@@ -114,6 +117,23 @@ def _filled(hint: Any, types: dict[Any, Any]) -> Any:
     return hint[tuple(types.get(it, it) for it in free)] if free else hint
 
 
+def _hints(kind: type, types: dict[Any, Any]) -> dict[str, Any]:
+    """The annotations of a record, also of those that it inherits from, with types in the place of
+    their variables."""
+    own = typing.get_type_hints(kind, include_extras=True)
+    hints = {name: _filled(hint, types) for name, hint in own.items()}
+    # The first has the last word. A TypedDict says by this alone what it inherits from.
+    for base in reversed(kind.__dict__.get("__orig_bases__", kind.__bases__)):
+        of = get_origin(base) or base
+        if not isinstance(of, type) or of is Generic:
+            continue
+        given = [_filled(it, types) for it in get_args(base)]
+        theirs = _hints(of, dict(zip(_parameters(of), given, strict=False)))
+        said = typing.get_type_hints(of, include_extras=True)
+        hints |= {name: hint for name, hint in theirs.items() if own.get(name) == said[name]}
+    return hints
+
+
 def _choice(members: Any) -> Shape:
     try:
         return choice_of(members)
@@ -163,26 +183,31 @@ def _record(asked: Any, kind: type, types: dict[Any, Any]) -> Record:
     known = _records.get(asked)
     if known is not None:
         return known
-    is_dict = typing.is_typeddict(kind)
-    record = _records[asked] = Record(kind, _doc(kind), is_dict)
+    if _open.count(kind) == _DEEPEST:
+        raise UnsupportedType(
+            "it holds itself of ever longer types, without end: let it hold itself of its own types,"
+            " or write `Any` there"
+        )
+    record = _records[asked] = Record(kind, _doc(kind), typing.is_typeddict(kind))
+    _open.append(kind)
     try:
-        hints = typing.get_type_hints(kind, include_extras=True)
-        hints = {name: _filled(hint, types) for name, hint in hints.items()}
-        if is_dict:
-            record.fields = [
-                Member(it, shape_of(hint), _required(kind, it, hint)) for it, hint in hints.items()
-            ]
-        else:
-            _check_kept(hints)
-            record.fields = [
-                _field(it, hints[it.name]) for it in dataclasses.fields(typing.cast(Any, kind))
-            ]
+        record.fields = _members(kind, _hints(kind, types))
     except BaseException as error:
         del _records[asked]
         if isinstance(error, UnsupportedType | NameError):
-            raise UnsupportedType(f"in `{kind.__name__}`: {error}") from None
+            place = f"in `{kind.__name__}`: "
+            raise UnsupportedType(f"{place}{str(error).removeprefix(place)}") from None
         raise
+    finally:
+        _open.pop()
     return record
+
+
+def _members(kind: type, hints: dict[str, Any]) -> list[Member]:
+    if typing.is_typeddict(kind):
+        return [Member(it, shape_of(hint), _required(kind, it, hint)) for it, hint in hints.items()]
+    _check_kept(hints)
+    return [_field(it, hints[it.name]) for it in dataclasses.fields(typing.cast(Any, kind))]
 
 
 def _check_kept(hints: dict[str, Any]) -> None:
