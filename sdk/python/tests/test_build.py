@@ -161,6 +161,66 @@ def test_what_the_toolchain_says_in_one_line(tmp_path: Path, error: str, said: s
     assert said in text and "\n" not in text
 
 
+OUTER = """Traceback (most recent call last):
+  File "<string>", line 1, in <module>
+AssertionError: {printed}
+
+Caused by:
+{cause}
+
+Stack backtrace:
+   0: <anyhow::Error>::msg::<alloc::string::String>
+             at ./Objects/methodobject.c:486:24
+   1: _start
+"""
+FIRST = TRACEBACK.format(line="{}['a']", error="KeyError: 'a'")
+FROM = f"{FIRST}\nThe above exception was the direct cause of the following exception:\n\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "said"),
+    [
+        ("thumb_nails.Unset: no KEY", "Unset: no KEY", "Unset: no KEY"),
+        ("AssertionError\n", "AssertionError: ", "AssertionError"),
+        ("socket.gaierror: [Errno 2] no", "gaierror: [Errno 2] no", "gaierror: [Errno 2] no"),
+        (
+            "RuntimeError: two\nlines: x",
+            "RuntimeError: two\n    lines: x",
+            "RuntimeError: two lines: x",
+        ),
+        ("f.<locals>.Bad: x", "f.<locals>.Bad: x", "f.<locals>.Bad: x"),
+        ("lovage.DeclarationError: a: no", "DeclarationError: a: no", "a: no"),
+    ],
+)
+def test_an_error_is_told_whatever_its_name_and_its_cause(
+    tmp_path: Path, error: str, cause: str, said: str
+) -> None:
+    read = project(tmp_path)
+    traced = TRACEBACK.format(line="raise", error=error).replace("line 3", "line 5")
+    for before in ("", "NoError: printed\n", FROM):
+        text = explain(OUTER.format(printed=before + traced, cause=f"    {cause}"), read, [])
+        assert text == f"`src/thumb_nails.py`, line 5: {said}"
+        # Without what was caused, by the traceback alone.
+        text = explain(before + traced.replace("\nlines: x", " lines: x"), read, [])
+        assert text.startswith("`src/thumb_nails.py`, line 5: ") and text.endswith(said)
+
+
+def test_what_is_no_error_of_python_is_told_as_a_whole(tmp_path: Path) -> None:
+    read = project(tmp_path)
+    ended = "    0: error while executing\n           0: 0x22 - exit\n    1: Exited with i32 exit status 1"
+    text = explain(OUTER.format(printed="so: long\n", cause=ended), read, [])
+    assert text.endswith("as `sys.exit` does. It printed:\nso: long")
+    text = explain(OUTER.format(printed="", cause=ended), read, [])
+    assert text == "a file ended Python while it was imported, as `sys.exit` does"
+    trapped = "    0: error while executing\n    1: wasm trap: out of bounds"
+    text = explain(OUTER.format(printed=FIRST, cause=trapped), read, [])
+    assert text.startswith("componentize-py failed:\n") and text.endswith("trap: out of bounds")
+    assert "AssertionError" not in text and "KeyError: 'a'" in text
+    assert explain("error: no such world", read, []) == (
+        "componentize-py failed:\nerror: no such world"
+    )
+
+
 def test_nothing_of_the_machines_python_is_looked_at(tmp_path: Path) -> None:
     read = project(tmp_path)
     roots = _roots(tmp_path, read)

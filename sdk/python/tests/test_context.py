@@ -1,8 +1,11 @@
 """What a task asks of its host, and what stands in for one in tests."""
 
+import importlib
+import sys
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -162,6 +165,32 @@ def test_requests_are_answered_by_the_test() -> None:
     assert (second.method, second.headers) == ("GET", {"accept": "text/plain", "x-n": "5"})
     with Context(), pytest.raises(CallError, match="the test answers no `GET"):
         http.get("http://a.b")
+
+
+class _Spans:
+    """`RequestOptions` of `wasi:http`."""
+
+    connect = first_byte = 0
+
+    def set_connect_timeout(self, span: int) -> None:
+        self.connect = span
+
+    def set_first_byte_timeout(self, span: int) -> None:
+        self.first_byte = span
+
+
+def test_a_timeout_is_what_the_host_adds_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What there is in the sandbox alone.
+    for name in ("componentize_py_types", "wit_world", "wit_world.imports"):
+        monkeypatch.setitem(sys.modules, name, MagicMock())
+    outgoing = importlib.import_module("lovage._outgoing")
+    del sys.modules["lovage._outgoing"]
+    monkeypatch.setattr(outgoing.wasi, "RequestOptions", _Spans)
+    for ms in (1, 2_000, 2_001):
+        options = outgoing._options(http.Request("GET", "http://a.b", timeout_ms=ms))
+        assert options.connect > 0 and options.first_byte > 0
+        assert options.connect + options.first_byte == ms * 1_000_000
+    assert outgoing._options(http.Request("GET", "http://a.b")) is None
 
 
 def test_a_bucket_keeps_what_is_written() -> None:

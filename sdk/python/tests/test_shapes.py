@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time
@@ -10,7 +11,6 @@ from enum import Enum, StrEnum
 from typing import (
     Annotated,
     Any,
-    Generic,
     Literal,
     NewType,
     NotRequired,
@@ -22,6 +22,7 @@ from uuid import UUID
 import pytest
 
 from lovage import DeclarationError, Field
+from lovage._msgpack import MsgpackError, encode
 from lovage._shapes import Definitions, Mismatch, UnsupportedType, shape_of
 
 T = TypeVar("T")
@@ -61,6 +62,17 @@ class Derived(Base):
 
 
 @dataclass
+class Cat:
+    name: str
+
+
+@dataclass
+class Dog:
+    name: str
+    breed: str = "x"
+
+
+@dataclass
 class Range:
     begin: int
     end: int
@@ -75,16 +87,6 @@ class Range:
 @dataclass
 class Search:
     range: Range
-
-
-@dataclass
-class Page(Generic[T]):
-    items: list[T]
-    next: T | None = None
-
-
-class Pair(TypedDict, Generic[T]):
-    both: tuple[T, T]
 
 
 @dataclass
@@ -124,6 +126,9 @@ VALUES: list[tuple[Any, Any, Any, dict[str, Any]]] = [
             "prefixItems": [{"type": "integer"}, {"type": "string"}],
         },
     ),
+    (tuple[()], [], (), {"type": "array", "minItems": 0, "maxItems": 0}),
+    (tuple, [1, "a"], (1, "a"), {"type": "array", "items": {}}),
+    (typing.Tuple, [1, "a"], (1, "a"), {"type": "array", "items": {}}),  # noqa: UP006
     (
         Mapping[str, int],
         {"a": 1},
@@ -192,9 +197,23 @@ def test_integers_are_whole_and_of_64_bits() -> None:
     assert shape.read(5.0) == 5
     for edge in ((1 << 64) - 1, -(1 << 63)):
         assert shape.write(edge) == edge
-    for wrong in (True, 5.5, "5", 1 << 64):
+    for wrong in (True, 5.5, "5", 1 << 64, 1e300, 2.0**64, float("inf"), float("nan")):
         with pytest.raises(Mismatch):
             shape.read(wrong)
+    assert shape.read(-(2.0**63)) == -(1 << 63)
+
+
+def test_a_long_number_is_cut_in_words() -> None:
+    with pytest.raises(Mismatch, match="of 64 bits, not an integer of 997 bits"):
+        shape_of(int).read(1e300)
+    with pytest.raises(Mismatch, match="of 64 bits, not an integer of 16610 bits"):
+        shape_of(int).write(10**5_000)
+    with pytest.raises(Mismatch, match="a number of 64 bits, not an integer of 16610 bits"):
+        shape_of(float).write(10**5_000)
+    with pytest.raises(Mismatch, match=f"not the number 1.{'0' * 38}…$"):
+        shape_of(int).write(Decimal(f"1.{'0' * 90}"))
+    with pytest.raises(MsgpackError, match="an integer of 16610 bits has more than 64"):
+        encode(10**5_000)
 
 
 def test_a_union_takes_what_needs_no_conversion() -> None:
@@ -203,6 +222,19 @@ def test_a_union_takes_what_needs_no_conversion() -> None:
     assert type(shape_of(float | int).read(5)) is int
     with pytest.raises(Mismatch, match="fits none of its types"):
         shape_of(int | str).read([])
+
+
+def test_a_union_takes_the_record_that_keeps_most() -> None:
+    named, dog = {"name": "a"}, {"name": "a", "breed": "b"}
+    bounded = Annotated[Dog, "A dog."]
+    for kind in (Cat | Dog, Cat | bounded, Cat | None | Dog, Cat | list[int] | (Dog | int)):
+        assert shape_of(kind).read(dog) == Dog("a", "b")
+        assert shape_of(kind).read(named) == Cat("a")
+    assert shape_of(Dog | Cat).read(named) == Dog("a")
+    assert shape_of(Cat | dict[str, str]).read(dog) == dog
+    assert shape_of(Base | Derived).read({"a": 1, "b": 2}) == Derived(1, 2)
+    # One that keeps more and does not fit is not taken.
+    assert shape_of(Cat | Dog).read({"name": "a", "breed": 5}) == Cat("a")
 
 
 def test_a_record_that_holds_itself() -> None:
@@ -325,26 +357,42 @@ def test_what_a_dataclass_refuses_does_not_fit() -> None:
     assert shape_of(Search).read({"range": {"begin": 0, "end": 1}}).range == Range(0, 1)
 
 
-def test_a_generic_record_is_one_for_each_of_its_types() -> None:
-    definitions = Definitions()
-    shape = shape_of(tuple[Page[int], Page[Node], Page[int], Pair[str]])
-    schema = shape.schema(definitions)
-    assert [it["$ref"] for it in schema["prefixItems"]] == [
-        "#/$defs/Page",
-        "#/$defs/Page2",
-        "#/$defs/Page",
-        "#/$defs/Pair",
-    ]
-    assert definitions.schemas["Page"]["properties"]["items"]["items"] == {"type": "integer"}
-    assert definitions.schemas["Page2"]["properties"]["next"]["anyOf"] == [
-        {"$ref": "#/$defs/Node"},
-        {"type": "null"},
-    ]
-    page = shape_of(Page[int])
-    assert page.read({"items": [1]}) == Page([1]) and page.write(Page([1]))["items"] == [1]
-    assert shape_of(Pair[int]).read({"both": [1, 2]}) == {"both": (1, 2)}
-    with pytest.raises(Mismatch, match=r"at `items\[0\]`: expected an integer"):
-        page.read({"items": ["x"]})
+@dataclass(frozen=True)
+class Frozen:
+    parts: tuple[Any, ...] = ()
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        Base,
+        Options,
+        list[int],
+        dict[str, int],
+        bytearray,
+        set[int],
+        int | Base,
+        tuple[int, Base],
+        tuple[list[int], ...],
+        Annotated[list[int], "Words."],
+    ],
+)
+def test_a_set_is_of_what_has_a_hash(item: Any) -> None:
+    for kind in (set[item], frozenset[item]):
+        with pytest.raises(UnsupportedType, match="has no hash, and cannot be in a set: take a"):
+            shape_of(kind)
+
+
+def test_a_set_that_cannot_be_made_does_not_fit() -> None:
+    assert shape_of(set[Frozen]).read([{}, {}]) == {Frozen()}
+    assert shape_of(set[frozenset[int] | tuple[str, int]]).read([[1], ["a", 1]]) == {
+        frozenset([1]),
+        ("a", 1),
+    }
+    with pytest.raises(Mismatch, match="its items cannot be in a set: unhashable type: 'list'"):
+        shape_of(set[Any]).read([[1]])
+    with pytest.raises(Mismatch, match="at `a`: its items cannot be in a set"):
+        shape_of(dict[str, set[Frozen]]).read({"a": [{"parts": [{}]}]})
 
 
 def test_types_that_need_more_words() -> None:
@@ -356,7 +404,6 @@ def test_types_that_need_more_words() -> None:
             return dict[str, self]  # type: ignore[valid-type]
 
     for kind, said in (
-        (Page, r"in `Page`: `~T` is any type: say which, as in `Page\[int\]`"),
         (Later, "in `Later`: its `scale` is an `InitVar`"),
         (Alias(), "`Json` holds itself"),
     ):

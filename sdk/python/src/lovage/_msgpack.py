@@ -69,7 +69,7 @@ def _write_int(out: bytearray, value: int) -> None:
         if size <= bits:
             out += struct.pack(form, tag, value)
             return
-    raise MsgpackError(f"the integer {value} has more than 64 bits")
+    raise MsgpackError(f"an integer of {value.bit_length()} bits has more than 64")
 
 
 def _write_head(

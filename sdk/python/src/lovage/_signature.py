@@ -33,7 +33,7 @@ class Signature:
         returns = hints.get("return", Any)
         if batched:
             self._call, returns = self._one_call(takes, returns)
-            takes = self._call.fields
+            takes = self._call.taken
         self.arguments = takes
         self.result = self._shape(returns, "the result")
 
@@ -102,8 +102,11 @@ class Signature:
         return _document(schema, definitions)
 
     def output_schema(self) -> str:
-        definitions = Definitions()
-        return _document(self.result.root(definitions), definitions)
+        definitions = Definitions(output=True)
+        try:
+            return _document(self.result.root(definitions), definitions)
+        except UnsupportedType as error:
+            raise self._wrong(f"the result: {error}") from None
 
     def read(self, data: bytes) -> dict[str, Any]:
         """The arguments that a caller sent. What does not fit is a failure that names it."""

@@ -26,7 +26,7 @@ class Request:
     url: str
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
-    #: Until the first byte of the answer.
+    #: From the lookup of the name to the last byte of the answer.
     timeout_ms: int | None = None
 
 

@@ -38,12 +38,15 @@ def told(value: Any) -> str:
             return "null"
         case bool():
             return "true" if value else "false"
+        case int() if value.bit_length() > 128:
+            # Python itself refuses to write those of more than 4,300 digits.
+            return f"an integer of {value.bit_length()} bits"
         case int() | float():
             return f"the number {value!r}"
         case Decimal():
-            return f"the number {value}"
+            return f"the number {_cut(str(value))}"
         case str():
-            return f'the text "{value}"' if len(value) <= 40 else f'the text "{value[:40]}…"'
+            return f'the text "{_cut(value)}"'
         case bytes():
             return f"{len(value)} bytes"
         case list() | tuple():
@@ -53,10 +56,16 @@ def told(value: Any) -> str:
     return f"a `{type(value).__name__}`"
 
 
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else f"{text[:40]}…"
+
+
 class Definitions:
     """The records of one schema, which it has under `$defs`, once each."""
 
-    def __init__(self) -> None:
+    def __init__(self, output: bool = False) -> None:
+        #: Whether they are of what a task writes, and not of what it reads.
+        self.output = output
         self.schemas: dict[str, Schema] = {}
         self._names: dict[int, str] = {}
 
@@ -90,6 +99,10 @@ class Shape(ABC):
     @abstractmethod
     def read(self, value: Any) -> Any:
         """From what MessagePack has. Raises `Mismatch`."""
+
+    def kept(self, value: dict[str, Any]) -> int:
+        """How many entries of a map are not left out."""
+        return 0
 
     @abstractmethod
     def write(self, value: Any) -> Any:

@@ -47,7 +47,12 @@ class Items(Shape):
     def read(self, value: Any) -> Any:
         if not isinstance(value, list):
             raise unexpected(value, "a list")
-        return self.made(_each(value, self.item.read))
+        items = _each(value, self.item.read)
+        try:
+            return self.made(items)
+        except TypeError as error:
+            # What has a hash may hold what has none, and `Any` is anything.
+            raise Mismatch(f"its items cannot be in a set: {error}") from None
 
     def write(self, value: Any) -> list[Any]:
         if not isinstance(value, self.accepts):
@@ -89,6 +94,19 @@ class Tuple(Shape):
         return _each(zip(self.places, value, strict=True), lambda pair: one(*pair))
 
 
+def is_hashed(shape: Shape) -> bool:
+    """Whether what a task has of it may be in a set, as far as its type says."""
+    if isinstance(shape, Bounded):
+        return is_hashed(shape.shape)
+    if isinstance(shape, Union):
+        return all(map(is_hashed, shape.members))
+    if isinstance(shape, Tuple):
+        return all(map(is_hashed, shape.places))
+    if isinstance(shape, Items) and shape.made is tuple:
+        return is_hashed(shape.item)
+    return shape.kind is None or shape.kind.__hash__ is not None
+
+
 class Mapping(Shape):
     """An object with any keys. JSON has no other keys than texts."""
 
@@ -103,6 +121,9 @@ class Mapping(Shape):
 
     def read(self, value: Any) -> dict[str, Any]:
         return self._each(value, self.value.read)
+
+    def kept(self, value: dict[str, Any]) -> int:
+        return len(value)
 
     def write(self, value: Any) -> dict[str, Any]:
         return self._each(value, self.value.write)
@@ -140,7 +161,13 @@ class Union(Shape):
     def read(self, value: Any) -> Any:
         # What needs no conversion goes first: of `bytes | str` a text is a text, and no base64.
         exact = [it for it in self.members if type(value) in it.wire]
+        if isinstance(value, dict):
+            # A record leaves out what it does not name.
+            exact.sort(key=lambda it: -it.kept(value))
         return self._first(value, exact, lambda member: member.read(value))
+
+    def kept(self, value: dict[str, Any]) -> int:
+        return max(it.kept(value) for it in self.members)
 
     def write(self, value: Any) -> Any:
         # Of two records of which one inherits from the other, both would take it.
@@ -177,6 +204,9 @@ class Bounded(Shape):
         read = self.shape.read(value)
         self._check(read)
         return read
+
+    def kept(self, value: dict[str, Any]) -> int:
+        return self.shape.kept(value)
 
     def write(self, value: Any) -> Any:
         written = self.shape.write(value)

@@ -19,6 +19,8 @@ class Member:
     #: What it has where it is left out, on the wire; for the schema alone.
     default: Any = None
     has_default: bool = False
+    #: Whether a caller may say it: not where a dataclass fills it in by itself.
+    taken: bool = True
 
     def schema(self, definitions: Definitions) -> Schema:
         schema = self.shape.schema(definitions)
@@ -39,6 +41,10 @@ class Record(Shape):
         #: Filled after its making, since a record may hold itself.
         self.fields: list[Member] = []
 
+    @property
+    def taken(self) -> list[Member]:
+        return [it for it in self.fields if it.taken]
+
     def schema(self, definitions: Definitions) -> Schema:
         name, new = definitions.name(self, self.kind.__name__)
         if new:
@@ -49,25 +55,29 @@ class Record(Shape):
         return {"title": self.kind.__name__, **self.body(definitions)}
 
     def body(self, definitions: Definitions) -> Schema:
+        fields = self.fields if definitions.output else self.taken
         schema: Schema = {
             "type": "object",
-            "properties": {it.name: it.schema(definitions) for it in self.fields},
-            "required": [it.name for it in self.fields if it.required],
+            "properties": {it.name: it.schema(definitions) for it in fields},
+            "required": [it.name for it in fields if it.required],
         }
         return {**schema, "description": self.doc} if self.doc else schema
 
     def read(self, value: Any) -> Any:
         if not isinstance(value, dict):
             raise unexpected(value, f"a map, for a `{self.kind.__name__}`")
-        for field in self.fields:
+        for field in self.taken:
             if field.required and field.name not in value:
                 raise Mismatch("it is missing").within(field.name)
         given = {
             it.name: _at(it.name, it.shape.read, value[it.name])
-            for it in self.fields
+            for it in self.taken
             if it.name in value
         }
         return self.made(given)
+
+    def kept(self, value: dict[str, Any]) -> int:
+        return sum(it.name in value for it in self.fields)
 
     def made(self, given: dict[str, Any]) -> Any:
         """Of fields that were read. A dataclass may refuse them in its `__post_init__`."""
@@ -83,6 +93,10 @@ class Record(Shape):
             return self._write_dict(value)
         if not isinstance(value, self.kind):
             raise unexpected(value, f"a `{self.kind.__name__}`")
+        for field in self.fields:
+            # What a dataclass fills in by itself, it may have left out.
+            if not field.taken and not hasattr(value, field.name):
+                raise Mismatch("it is missing").within(field.name)
         return {
             it.name: _at(it.name, it.shape.write, getattr(value, it.name)) for it in self.fields
         }

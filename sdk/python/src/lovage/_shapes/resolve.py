@@ -9,12 +9,12 @@ import typing
 from collections.abc import Mapping as AnyMapping
 from collections.abc import Sequence, Set
 from enum import Enum
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Generic, Literal, get_args, get_origin
 
 from lovage._errors import DeclarationError
 from lovage._field import Field
 from lovage._shapes import containers, scalars
-from lovage._shapes.base import Mismatch, Shape
+from lovage._shapes.base import Definitions, Mismatch, Schema, Shape
 from lovage._shapes.plain import Anything
 from lovage._shapes.records import Member, Record
 from lovage._shapes.texts import FORMED, choice_of
@@ -49,6 +49,9 @@ _LISTS: dict[Any, tuple[type, tuple[type, ...]]] = {
 
 #: Also of a generic type, for each of its types.
 _records: dict[Any, Record] = {}
+#: Those whose fields are being read, without their types.
+_open: list[type] = []
+_DEEPEST = 20
 #: Types under another name whose own type is being read.
 _followed: list[Any] = []
 
@@ -70,7 +73,7 @@ def shape_of(kind: Any) -> Shape:
         return containers.Union([shape_of(it) for it in arguments])
     if origin in (typing.Required, typing.NotRequired, typing.Final):
         return shape_of(arguments[0])
-    container = _container(origin or kind, arguments)
+    container = _container(kind, origin or kind, arguments)
     if container is not None:
         return container
     # A NewType, and what `type X = …` makes.
@@ -114,6 +117,23 @@ def _filled(hint: Any, types: dict[Any, Any]) -> Any:
     return hint[tuple(types.get(it, it) for it in free)] if free else hint
 
 
+def _hints(kind: type, types: dict[Any, Any]) -> dict[str, Any]:
+    """The annotations of a record, also of those that it inherits from, with types in the place of
+    their variables."""
+    own = typing.get_type_hints(kind, include_extras=True)
+    hints = {name: _filled(hint, types) for name, hint in own.items()}
+    # The first has the last word. A TypedDict says by this alone what it inherits from.
+    for base in reversed(kind.__dict__.get("__orig_bases__", kind.__bases__)):
+        of = get_origin(base) or base
+        if not isinstance(of, type) or of is Generic:
+            continue
+        given = [_filled(it, types) for it in get_args(base)]
+        theirs = _hints(of, dict(zip(_parameters(of), given, strict=False)))
+        said = typing.get_type_hints(of, include_extras=True)
+        hints |= {name: hint for name, hint in theirs.items() if own.get(name) == said[name]}
+    return hints
+
+
 def _choice(members: Any) -> Shape:
     try:
         return choice_of(members)
@@ -121,12 +141,19 @@ def _choice(members: Any) -> Shape:
         raise UnsupportedType(str(error)) from None
 
 
-def _container(origin: Any, arguments: tuple[Any, ...]) -> Shape | None:
+def _container(kind: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape | None:
     if origin in _LISTS:
         made, accepts = _LISTS[origin]
-        return containers.Items(shape_of(arguments[0] if arguments else Any), made, accepts)
+        item = shape_of(arguments[0] if arguments else Any)
+        if made in (set, frozenset) and not containers.is_hashed(item):
+            raise UnsupportedType(
+                f"a `{getattr(arguments[0], '__name__', arguments[0])}` has no hash, and cannot be"
+                " in a set: take a list, or a dataclass that is `frozen=True`"
+            )
+        return containers.Items(item, made, accepts)
     if origin is tuple:
-        if not arguments:
+        # Which `tuple[()]` has, and `tuple` has not.
+        if not hasattr(kind, "__args__"):
             return containers.Items(Anything(), tuple, (tuple,))
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             return containers.Items(shape_of(arguments[0]), tuple, (tuple,))
@@ -156,28 +183,31 @@ def _record(asked: Any, kind: type, types: dict[Any, Any]) -> Record:
     known = _records.get(asked)
     if known is not None:
         return known
-    is_dict = typing.is_typeddict(kind)
-    record = _records[asked] = Record(kind, _doc(kind), is_dict)
+    if _open.count(kind) == _DEEPEST:
+        raise UnsupportedType(
+            "it holds itself of ever longer types, without end: let it hold itself of its own types,"
+            " or write `Any` there"
+        )
+    record = _records[asked] = Record(kind, _doc(kind), typing.is_typeddict(kind))
+    _open.append(kind)
     try:
-        hints = typing.get_type_hints(kind, include_extras=True)
-        hints = {name: _filled(hint, types) for name, hint in hints.items()}
-        if is_dict:
-            record.fields = [
-                Member(it, shape_of(hint), _required(kind, it, hint)) for it, hint in hints.items()
-            ]
-        else:
-            _check_kept(hints)
-            record.fields = [
-                _field(it, hints[it.name])
-                for it in dataclasses.fields(typing.cast(Any, kind))
-                if it.init
-            ]
+        record.fields = _members(kind, _hints(kind, types))
     except BaseException as error:
         del _records[asked]
         if isinstance(error, UnsupportedType | NameError):
-            raise UnsupportedType(f"in `{kind.__name__}`: {error}") from None
+            place = f"in `{kind.__name__}`: "
+            raise UnsupportedType(f"{place}{str(error).removeprefix(place)}") from None
         raise
+    finally:
+        _open.pop()
     return record
+
+
+def _members(kind: type, hints: dict[str, Any]) -> list[Member]:
+    if typing.is_typeddict(kind):
+        return [Member(it, shape_of(hint), _required(kind, it, hint)) for it, hint in hints.items()]
+    _check_kept(hints)
+    return [_field(it, hints[it.name]) for it in dataclasses.fields(typing.cast(Any, kind))]
 
 
 def _check_kept(hints: dict[str, Any]) -> None:
@@ -194,7 +224,34 @@ def _required(kind: type, name: str, hint: Any) -> bool:
     return name in keys
 
 
+class _Unwritten(Shape):
+    """A type without a form in what is not read. It is refused where it would be written."""
+
+    def __init__(self, error: UnsupportedType) -> None:
+        self.error = error
+
+    def schema(self, definitions: Definitions) -> Schema:
+        raise self.error
+
+    def read(self, value: Any) -> Any:
+        raise Mismatch(str(self.error))
+
+    write = read
+
+
+def _own(field: dataclasses.Field[Any], kind: Any) -> Member:
+    """What a dataclass fills in by itself."""
+    shape: Shape
+    try:
+        shape = shape_of(kind)
+    except UnsupportedType as error:
+        shape = _Unwritten(UnsupportedType(f"its `{field.name}`: {error}"))
+    return Member(field.name, shape, required=True, taken=False)
+
+
 def _field(field: dataclasses.Field[Any], kind: Any) -> Member:
+    if not field.init:
+        return _own(field, kind)
     shape = shape_of(kind)
     missing = dataclasses.MISSING
     if field.default is missing:

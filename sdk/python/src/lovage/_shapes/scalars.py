@@ -47,9 +47,8 @@ class Integer(Shape):
 
     def read(self, value: Any) -> int:
         # JSON Schema has 5.0 among the integers, so a caller may send it.
-        if isinstance(value, float) and value.is_integer():
-            return int(value)
-        return self.write(value)
+        is_whole = isinstance(value, float) and value.is_integer()
+        return self.write(int(value) if is_whole else value)
 
     def write(self, value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
@@ -69,7 +68,10 @@ class Number(Shape):
     def read(self, value: Any) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise unexpected(value, "a number")
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise unexpected(value, "a number of 64 bits") from None
 
     write = read
 

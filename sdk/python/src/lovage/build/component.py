@@ -144,26 +144,54 @@ def _run(folder: Path, roots: list[Path], made: Path, project: Project) -> None:
         raise BuildError(explain(done.stdout + done.stderr, project, roots))
 
 
+_TRACEBACK = "Traceback (most recent call last):\n"
+#: The toolchain's own error. What the sandbox printed is its text.
+_OUTER = re.compile(rf'{re.escape(_TRACEBACK)}  File "<string>".*\n(?: .*\n)*AssertionError: ')
+_CAUSE = "\n\nCaused by:\n"
+_STACK = "\n\nStack backtrace:\n"
+_ENDED = "Exited with i32 exit status"
 _FRAME = re.compile(r'File "(?P<file>/\d+/[^"]+)", line (?P<line>\d+)')
-_ERROR = re.compile(r"^(?P<kind>[A-Za-z_][\w.]*(?:Error|Exception|Failure)): (?P<text>.*)$", re.M)
+_ERROR = re.compile(r"(?P<kind>[^\W\d][\w.<>]*)(?:: ?(?P<text>.*))?")
 _MODULE = re.compile(r"(?:No module named|cannot import name '[^']+' from) '(?P<name>[^']+)'")
 
 
 def explain(said: str, project: Project, roots: list[Path]) -> str:
     """One line of what the toolchain said: usually a traceback of Python in the sandbox."""
-    errors = list(_ERROR.finditer(said))
-    if not errors:
+    said = _OUTER.sub("", said, count=1)
+    said = said.rpartition(_STACK)[0] or said
+    printed, caused, cause = said.rpartition(_CAUSE)
+    if _ENDED in cause:
+        words = "a file ended Python while it was imported, as `sys.exit` does"
+        return f"{words}. It printed:\n{printed.strip()}" if printed.strip() else words
+    # The last is of the error itself: before it are those of what it was raised from.
+    _, traced, trace = (printed if caused else said).rpartition(_TRACEBACK)
+    error = _ERROR.fullmatch(_joined(cause) if caused else _unindented(trace) if traced else "")
+    if error is None:
         return f"componentize-py failed:\n{said.strip()}"
-    error = errors[-1]
-    text = error["text"] if error["kind"].endswith("DeclarationError") else error[0]
-    missing = _MODULE.search(error["text"])
-    if missing is not None:
-        text = _missing(missing["name"], roots) or text
-    frames = [it for it in _FRAME.finditer(said) if it["file"].startswith("/1/")]
+    text = _worded(error, roots)
+    frames = [it for it in _FRAME.finditer(trace) if it["file"].startswith("/1/")]
     if not frames:
         return text
     file = project.root.relative_to(project.folder.resolve()) / frames[-1]["file"][3:]
     return f"`{file}`, line {frames[-1]['line']}: {text}"
+
+
+def _joined(lines: str) -> str:
+    return " ".join(line.strip() for line in lines.splitlines() if line.strip())
+
+
+def _unindented(trace: str) -> str:
+    """The line of a traceback that tells the error."""
+    return next((it for it in trace.splitlines() if it and not it.startswith(" ")), "")
+
+
+def _worded(error: re.Match[str], roots: list[Path]) -> str:
+    kind, text = error["kind"], error["text"]
+    if not text:
+        return kind
+    missing = _MODULE.search(text)
+    told = _missing(missing["name"], roots) if missing is not None else None
+    return told or (text if kind.endswith("DeclarationError") else f"{kind}: {text}")
 
 
 def _missing(name: str, roots: list[Path]) -> str | None:
