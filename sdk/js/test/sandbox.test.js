@@ -84,17 +84,23 @@ export const database = task(async () => {
 });
 `;
 
-test("buckets and databases", { timeout: 300_000 }, async (t) => {
-  const binary = process.env.LOVAGE_BIN;
-  assert.ok(binary, "set LOVAGE_BIN to the path of the built `lovage`");
-  const root = projectOf(t, { "src/index.ts": SOURCE, "notes.db": "" });
-  writeFileSync(join(root, "lovage.toml"), `broker = "sqlite:lovage.db"\n[sql.notes]\nurl = "sqlite:${join(root, "notes.db")}"\n`);
-  const built = spawnSync(process.execPath, [join(SDK, "build.js"), root], { encoding: "utf8" });
-  assert.equal(built.status, 0, built.stderr);
+const binary = process.env.LOVAGE_BIN;
+// It reads its configuration from `LOVAGE_…`, and refuses a name that it does not know.
+const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("LOVAGE_")));
 
-  // It reads its configuration from `LOVAGE_…`, and refuses a name that it does not know.
-  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("LOVAGE_")));
+/** A built project, and what the binary says in it. */
+function built(t, files) {
+  assert.ok(binary, "set LOVAGE_BIN to the path of the built `lovage`");
+  const root = projectOf(t, files);
+  const build = spawnSync(process.execPath, [join(SDK, "build.js"), root], { encoding: "utf8" });
+  assert.equal(build.status, 0, build.stderr);
   const lovage = (...words) => execFileSync(binary, words, { cwd: root, env, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  return { root, lovage };
+}
+
+test("buckets and databases", { timeout: 300_000 }, async (t) => {
+  const { root, lovage } = built(t, { "src/index.ts": SOURCE, "notes.db": "" });
+  writeFileSync(join(root, "lovage.toml"), `broker = "sqlite:lovage.db"\n[sql.notes]\nurl = "sqlite:${join(root, "notes.db")}"\n`);
   const dev = spawn(binary, ["dev", "--listen", "127.0.0.1:0", "--grace", "1s"], { cwd: root, env, stdio: "ignore" });
   t.after(async () => {
     dev.kill("SIGTERM");
@@ -121,4 +127,27 @@ test("buckets and databases", { timeout: 300_000 }, async (t) => {
     big: "-9223372036854775808",
     others: { text: "hi", at: "1970-01-01T00:00:00.000Z", share: 0.5, none: null },
   });
+});
+
+test("a request that was not granted is an error, also while its body is written", { timeout: 300_000 }, (t) => {
+  const source = `
+    import { task, wants } from "@lovage/sdk";
+
+    wants("http example.com");
+
+    export const send = task(async ({ body }: { body: string }) => {
+      try {
+        await fetch("https://example.com/", { method: "POST", body });
+      } catch (error) {
+        return String(error);
+      }
+      return "sent";
+    });
+  `;
+  const { lovage } = built(t, { "src/index.ts": source });
+  // Which of the two is first is up to chance. By itself a task is granted nothing.
+  for (let n = 0; n < 10; n++) {
+    const ran = JSON.parse(lovage("run", "hello.wasm", "send", "body=x", "--json"));
+    assert.match(ran.result, /^TypeError: /);
+  }
 });
