@@ -175,10 +175,20 @@ def cancelling(it: Conformance) -> None:
 @feature("progress, and the log")
 def report(it: Conformance) -> None:
     job = it.client.task("conformance.report")()
-    told = [(now.share, now.message) for now in job.progress(PATIENCE)]
-    if (0.5, "half") not in told:
+    told = []
+    for now in job.progress(PATIENCE):
+        told.append((now.share, now.message))
+        if told[-1] == (0.5, "half"):
+            break
+    else:
         raise AssertionError(f"its progress was {told}")
-    log = job.log()
+    job.cancel()
+    try:
+        job.result(PATIENCE)
+    except JobCancelled:
+        log = job.log()
+    else:
+        raise AssertionError("it was not cancelled")
     if "to stdout" not in log or "to stderr" not in log:
         raise AssertionError(f"the log is {log!r}")
 

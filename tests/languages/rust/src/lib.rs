@@ -139,14 +139,15 @@ fn cancellable() -> &'static str {
     "tidied"
 }
 
-/// Tells of itself.
+/// Tells of itself, until somebody has seen it and cancels it.
 #[lovage::task]
 fn report() -> Result<(), CallError> {
-    context::progress(0.5, "half")?;
     println!("to stdout");
     eprintln!("to stderr");
-    // For as long as somebody needs to see it.
-    std::thread::sleep(Duration::from_secs(1));
+    context::progress(0.5, "half")?;
+    while !context::cancelled() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     Ok(())
 }
 

@@ -80,13 +80,12 @@ export const cancellable = task(async (): Promise<string> => {
   return "tidied";
 });
 
-/** Tells of itself. */
+/** Tells of itself, until somebody has seen it and cancels it. */
 export const report = task(async (): Promise<void> => {
-  context.progress(0.5, "half");
   console.log("to stdout");
   console.error("to stderr");
-  // For as long as somebody needs to see it.
-  await new Promise((resolve) => setTimeout(resolve, 1000));
+  context.progress(0.5, "half");
+  while (!context.cancelled()) await new Promise((resolve) => setTimeout(resolve, 5));
 });
 
 /** Enqueues further jobs. */

@@ -18,11 +18,12 @@ def cancellable() -> str:
 
 @lovage.task
 def report() -> None:
-    """Tells of itself."""
-    context.progress(0.5, "half")
+    """Tells of itself, until somebody has seen it and cancels it."""
     print("to stdout")
     print("to stderr", file=sys.stderr)
-    time.sleep(1)  # for as long as somebody needs to see it
+    context.progress(0.5, "half")
+    while not context.cancelled():
+        time.sleep(0.005)
 
 
 @lovage.task
